@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The test sessions: "make" calls them, .venv/bin/nox --list names them; antsibull-nox.toml defines others."""
+"""The test sessions: "make" calls them, .venv/bin/nox --list names them; antsibull-nox.toml defines
+others.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,22 @@ sys.path.insert(0, str(ROOT / "tools"))
 import workspace
 from workspace import CACHE, CORES, DATABASE, HOSTS, INTEGRATION, NEWEST
 
-# As CI and a release run them: also the tests that are marked as slow, and with the coverage measured.
+# As CI and a release run them: also the tests that are marked as slow, and with the coverage
+# measured.
 ALL = bool(os.environ.get("QGNET_ALL"))
 ON_CORES = [nox.param(python, core, id=core) for core, python in CORES.items()]
 # Hosts of the lab hide the home of the caller from what runs on them.
 CALLERS_HOME = {"HOME": os.environ.get("QGNET_HOME", str(Path.home()))}
 NEWEST_PYTHON = "3.13"
-#: On another ansible-core, these would only go once more through lines of the collection that other tests go through.
-GRIDS = ("test_interruptions.py", "test_machine.py", "test_paid_calls.py", "test_witnesses.py", "test_world_walks.py")
+#: On another ansible-core, these would only go once more through lines of the collection that other
+#: tests go through.
+GRIDS = (
+    "test_interruptions.py",
+    "test_machine.py",
+    "test_paid_calls.py",
+    "test_witnesses.py",
+    "test_world_walks.py",
+)
 SYSTEMD = "ip=iproute2 mmdebstrap systemd-nspawn=systemd-container"
 
 nox.needs_version = ">=2025.5.1"
@@ -43,7 +53,9 @@ antsibull_nox.load_antsibull_nox_toml()
 
 
 class Passed:
-    """Whether a check has passed for the same files: then it is left out, but not by CI and not with arguments."""
+    """Whether a check has passed for the same files: then it is left out, but not by CI and not
+    with arguments.
+    """
 
     def __init__(self, session: nox.Session, *folders: str) -> None:
         """Look at what git knows outside of docs and tests, and at some folders of tests."""
@@ -63,10 +75,14 @@ class Passed:
 
 
 def sync(session: nox.Session, *groups: str, core: str = NEWEST, programs: str = "") -> None:
-    """Install what uv.lock has for groups of pyproject.toml beside an ansible-core, and packages of Debian."""
+    """Install what uv.lock has for groups of pyproject.toml beside an ansible-core, and packages of
+    Debian.
+    """
     workspace.install_programs(programs, session.error)
     locked = workspace.locked(*groups, *([f"core-{core.replace('.', '-')}"] if core else []))
-    session.run_install("uv", "pip", "sync", "--quiet", "--require-hashes", str(locked), external=True)
+    session.run_install(
+        "uv", "pip", "sync", "--quiet", "--require-hashes", str(locked), external=True
+    )
     if "tests" in groups:
         # uv builds it by itself, so that nothing is downloaded that uv.lock does not have.
         simulator = ("--quiet", "--no-deps", "--offline", "--editable", "tests/simulator")
@@ -74,7 +90,9 @@ def sync(session: nox.Session, *groups: str, core: str = NEWEST, programs: str =
 
 
 def pytest(session: nox.Session, *arguments: str, measured: str = "", **settings: str) -> None:
-    """Run pytest; ``measured`` names the coverage data of its processes and of those that these start."""
+    """Run pytest; ``measured`` names the coverage data of its processes and of those that these
+    start.
+    """
     folder = workspace.temporary()
     command = ["pytest", "--quiet", f"--basetemp={folder}", *workspace.WORKERS, *arguments]
     if measured:
@@ -82,9 +100,16 @@ def pytest(session: nox.Session, *arguments: str, measured: str = "", **settings
         for old in (CACHE / "coverage").glob(f"{measured}*"):
             old.unlink()
         command = ["coverage", "run", "-m", *command]
-        settings |= {"COVERAGE_FILE": f"{CACHE}/coverage/{measured}", "COVERAGE_RCFILE": f"{ROOT}/pyproject.toml"}
-        # Else ansible-core kills its workers at a play's end, some while they write what they have measured.
-        settings |= {"ANSIBLE_WORKER_SHUTDOWN_POLL_COUNT": "200", "ANSIBLE_WORKER_SHUTDOWN_POLL_DELAY": "0.02"}
+        settings |= {
+            "COVERAGE_FILE": f"{CACHE}/coverage/{measured}",
+            "COVERAGE_RCFILE": f"{ROOT}/pyproject.toml",
+        }
+        # Else ansible-core kills its workers at a play's end, some while they write what they have
+        # measured.
+        settings |= {
+            "ANSIBLE_WORKER_SHUTDOWN_POLL_COUNT": "200",
+            "ANSIBLE_WORKER_SHUTDOWN_POLL_DELAY": "0.02",
+        }
         if measured == "integration":
             settings |= {"QGNET_PATCH_EXIT": "_exit", "QGNET_PATCH_FORK": "fork"}
     try:
@@ -94,7 +119,9 @@ def pytest(session: nox.Session, *arguments: str, measured: str = "", **settings
 
 
 def run_tests(session: nox.Session, core: str, programs: str, *folders: str) -> None:
-    """Run tests on one ansible-core; "make test-all" runs also the slow ones on the newest, and measures them."""
+    """Run tests on one ansible-core; "make test-all" runs also the slow ones on the newest, and
+    measures them.
+    """
     sync(session, "tests", core=core, programs=programs)
     measured = ""
     settings = {}
@@ -113,14 +140,19 @@ def run_tests(session: nox.Session, core: str, programs: str, *folders: str) -> 
 def unit(session: nox.Session, core: str) -> None:
     folders = ["tests/unit", "tests/contract"]
     if core != NEWEST:
-        folders = ["tests/unit/plugins", "tests/unit/eda", *(f"--ignore=tests/behavior/{name}" for name in GRIDS)]
+        folders = [
+            "tests/unit/plugins",
+            "tests/unit/eda",
+            *(f"--ignore=tests/behavior/{name}" for name in GRIDS),
+        ]
     run_tests(session, core, f"{DATABASE} curl", "tests/behavior", *folders)
 
 
 @nox.session
 @nox.parametrize("python,core", ON_CORES)
 def integration(session: nox.Session, core: str) -> None:
-    # A slow test draws the page of the simulator, and another one follows the guide to ansible-rulebook.
+    # A slow test draws the page of the simulator, and another one follows the guide to
+    # ansible-rulebook.
     more = " chromium =default-jre-headless" if ALL and core == NEWEST else ""
     others = ("--ignore=tests/integration/eda", "--ignore=tests/integration/recipes")
     run_tests(session, core, INTEGRATION + more, "tests/integration", *others)
@@ -131,9 +163,13 @@ def devel(session: nox.Session) -> None:
     """Tests on the ansible-core that is being developed, or on the one that an argument names."""
     sync(session, "tests", core="", programs=INTEGRATION)
     source = "https://github.com/ansible/ansible/archive/devel.tar.gz"
-    session.run_install("uv", "pip", "install", "--quiet", *(session.posargs or [source]), external=True)
+    session.run_install(
+        "uv", "pip", "install", "--quiet", *(session.posargs or [source]), external=True
+    )
     marks = ("-m", "not slow and not newest")
-    pytest(session, *marks, "tests/unit/plugins", "tests/integration", "--ignore=tests/integration/eda")
+    pytest(
+        session, *marks, "tests/unit/plugins", "tests/integration", "--ignore=tests/integration/eda"
+    )
 
 
 @nox.session(python=NEWEST_PYTHON)
@@ -156,7 +192,12 @@ def coverage(session: nox.Session) -> None:
     sync(session, "tests")
     # A process that was killed while it wrote leaves an empty file.
     folder = CACHE / "coverage"
-    data = [str(path) for part in ("unit", "integration") for path in folder.glob(f"{part}*") if path.stat().st_size]
+    data = [
+        str(path)
+        for part in ("unit", "integration")
+        for path in folder.glob(f"{part}*")
+        if path.stat().st_size
+    ]
     report = folder / "report.json"
     settings = {"COVERAGE_FILE": f"{folder}/combined", "COVERAGE_RCFILE": f"{ROOT}/pyproject.toml"}
     session.run("coverage", "combine", "--quiet", "--keep", *data, env=settings, log=False)
@@ -174,7 +215,9 @@ def lint(session: nox.Session) -> None:
     sync(session, "lint", "tests", "nox")
     # What git knows, and not what a session beside this one has just written.
     files = workspace.files()
-    scripts = [name for name in files if (ROOT / name).read_bytes().startswith(b"#!/usr/bin/env bash")]
+    scripts = [
+        name for name in files if (ROOT / name).read_bytes().startswith(b"#!/usr/bin/env bash")
+    ]
     commands = [
         ("ruff", "check"),
         ("ruff", "format", "--check"),
@@ -209,9 +252,14 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("python,core", [nox.param("3.12" if core < "2.18" else "3.13", core, id=core) for core in CORES])
+@nox.parametrize(
+    "python,core", [nox.param("3.12" if core < "2.18" else "3.13", core, id=core) for core in CORES]
+)
 def sanity(session: nox.Session, core: str) -> None:
-    """ansible-test sanity. pylint takes as long as all other tests together, and import as all but pylint."""
+    """ansible-test sanity.
+
+    pylint takes as long as all other tests together, and import as all but pylint.
+    """
     passed = Passed(session, "tests/config.yml")
     if passed.is_known:
         session.skip("has passed for these files")
@@ -228,20 +276,27 @@ def sanity(session: nox.Session, core: str) -> None:
 
 @nox.session(python=NEWEST_PYTHON)
 def molecule(session: nox.Session) -> None:
-    """The roles on hosts reached by SSH, in network namespaces; arguments are those of "molecule test"."""
+    """The roles on hosts reached by SSH, in network namespaces; arguments are those of "molecule
+    test".
+    """
     root = os.geteuid() == 0
     namespaces = ["unshare", "--net", *(() if root else ("--user", "--map-root-user")), "true"]
     if subprocess.run(namespaces, capture_output=True, check=False).returncode != 0:
         if not root:
             session.skip("needs root here: it makes network namespaces")
-        session.error("this root may not make network namespaces (a container without CAP_SYS_ADMIN?)")
+        session.error(
+            "this root may not make network namespaces (a container without CAP_SYS_ADMIN?)"
+        )
     passed = Passed(session, "tests/simulator/")
     if passed.is_known:
         session.skip("has passed for these files")
     sync(session, "molecule", "tests", programs=HOSTS)
     within = () if root else ("bash", "tools/lab/lab.sh", "rootless")
-    arguments = session.posargs or (["--all", "--report"] if ALL else ["--scenario-name=egress_whitelist", "--report"])
-    # Else it would take hosts for running that a killed run has created, or a power failure has ended.
+    arguments = session.posargs or (
+        ["--all", "--report"] if ALL else ["--scenario-name=egress_whitelist", "--report"]
+    )
+    # Else it would take hosts for running that a killed run has created, or a power failure has
+    # ended.
     session.run("molecule", "reset", "--no-report", env=CALLERS_HOME, silent=True)
     session.run(*within, "molecule", "test", *arguments, env=CALLERS_HOME, external=not root)
     passed.keep()
@@ -249,7 +304,9 @@ def molecule(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST_PYTHON)
 def docs(session: nox.Session) -> None:
-    """The guides and the reference of the plugins, in .cache/docs/build/html; a warning is an error."""
+    """The guides and the reference of the plugins, in .cache/docs/build/html; a warning is an
+    error.
+    """
     sync(session, "docs", "tests")
     folder = CACHE / "docs"
     shutil.rmtree(folder, ignore_errors=True)
@@ -257,10 +314,13 @@ def docs(session: nox.Session) -> None:
     options = ("--use-current", "--squash-hierarchy", "--lenient", "--dest-dir", str(folder))
     session.run("antsibull-docs", "sphinx-init", *options, "qingguo.qgnet", silent=True)
     with (folder / "conf.py").open("a", encoding="utf-8") as file:
-        # Without the pages of ansible-core, which are elsewhere. Labels of ours are checked by docs-check.
+        # Without the pages of ansible-core, which are elsewhere. Labels of ours are checked by
+        # docs-check.
         file.write('intersphinx_mapping = {}\nsuppress_warnings = ["ref.ref", "ref.envvar"]\n')
     script = folder / "build.sh"
-    script.write_text(script.read_text("utf-8").replace(" -c .", " -c . -W --keep-going --quiet"), "utf-8")
+    script.write_text(
+        script.read_text("utf-8").replace(" -c .", " -c . -W --keep-going --quiet"), "utf-8"
+    )
     session.run("bash", str(script), external=True)
 
 
@@ -269,12 +329,16 @@ def build(session: nox.Session) -> None:
     """The archive of the collection, in dist/."""
     sync(session)
     copied = workspace.copy("build", workspace.files())
-    session.run("ansible-galaxy", "collection", "build", "--force", "--output-path=dist", str(copied))
+    session.run(
+        "ansible-galaxy", "collection", "build", "--force", "--output-path=dist", str(copied)
+    )
 
 
 @nox.session(python=NEWEST_PYTHON)
 def release(session: nox.Session) -> None:
-    """The version of the argument, the changelog, a commit and its tag, and the archive; nothing is pushed."""
+    """The version of the argument, the changelog, a commit and its tag, and the archive; nothing is
+    pushed.
+    """
     (version,) = session.posargs or session.error("make release VERSION=x.y.z")
     sync(session, "lint", "nox")
     session.run("git", "diff", "--exit-code", "HEAD", external=True)
@@ -301,9 +365,16 @@ def define(name: str, programs: str, *command: str, group: str = "tests", **env:
 
 
 define("simulator", "", "qgnet-simulator")
-# What QG.net's documents leave open, asked of the simulator, or with QG_KEY of QG.net (--write, --paid).
+# What QG.net's documents leave open, asked of the simulator, or with QG_KEY of QG.net (--write,
+# --paid).
 define("contract", "", "pytest", "tests/contract")
-define("bench", "curl haproxy sshd=openssh-server", "python", "tests/benchmarks/bench.py", PYTHONPATH=f"{ROOT}/tests")
+define(
+    "bench",
+    "curl haproxy sshd=openssh-server",
+    "python",
+    "tests/benchmarks/bench.py",
+    PYTHONPATH=f"{ROOT}/tests",
+)
 # Random defects in the code that pays, writes or waits: --seed, --number.
 define("planted", f"{DATABASE} curl", "python", "tools/plant.py")
 DEMO = "curl haproxy" if "gateway" in sys.argv else "curl"

@@ -1,10 +1,12 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plant random defects, one at a time, in the code that pays, writes or waits, and see whether the tests notice.
+"""Plant random defects, one at a time, in the code that pays, writes or waits, and see whether the
+tests notice.
 
-Each defect is planted in a copy of the checkout, on which the quick tests that run in one process are run until one of
-them fails. A defect that none notices is shown as a difference: mend the tests, or say why it makes no difference.
+Each defect is planted in a copy of the checkout, on which the quick tests that run in one process
+are run until one of them fails. A defect that none notices is shown as a difference: mend the
+tests, or say why it makes no difference.
 """
 
 from __future__ import annotations
@@ -38,7 +40,11 @@ CODE = {
 }
 #: Most defects are noticed by the first tests; the others run only if those pass.
 FIRST = (
-    *("tests/behavior/test_replace.py", "tests/behavior/test_leases.py", "tests/behavior/test_ledger.py"),
+    *(
+        "tests/behavior/test_replace.py",
+        "tests/behavior/test_leases.py",
+        "tests/behavior/test_ledger.py",
+    ),
     *("tests/behavior/test_whitelist.py", "tests/behavior/test_witnesses.py"),
 )
 ALL = (
@@ -48,10 +54,20 @@ ALL = (
 SECONDS = 900
 WANTED = 0.95
 
-_PAIRS = [(ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Eq, ast.NotEq), (ast.In, ast.NotIn), (ast.Is, ast.IsNot)]
+_PAIRS = [
+    (ast.Lt, ast.LtE),
+    (ast.Gt, ast.GtE),
+    (ast.Eq, ast.NotEq),
+    (ast.In, ast.NotIn),
+    (ast.Is, ast.IsNot),
+]
 _COMPARED = dict(_PAIRS) | {right: left for left, right in _PAIRS}
 _JOINED: dict[type[ast.boolop], ast.boolop] = {ast.And: ast.Or(), ast.Or: ast.And()}
-_CALCULATED: dict[type[ast.operator], ast.operator] = {ast.Add: ast.Sub(), ast.Sub: ast.Add(), ast.BitOr: ast.BitAnd()}
+_CALCULATED: dict[type[ast.operator], ast.operator] = {
+    ast.Add: ast.Sub(),
+    ast.Sub: ast.Add(),
+    ast.BitOr: ast.BitAnd(),
+}
 
 
 def defect(node: ast.AST) -> Callable[[], ast.AST] | None:
@@ -81,7 +97,9 @@ def defect(node: ast.AST) -> Callable[[], ast.AST] | None:
 
 
 class Planter(ast.NodeTransformer):
-    """Counts the places where a defect can be planted, and plants it at the place of this number."""
+    """Counts the places where a defect can be planted, and plants it at the place of this
+    number.
+    """
 
     def __init__(self, number: int = -1) -> None:
         self.number = number
@@ -133,11 +151,20 @@ def run(checkout: Path, arguments: Iterable[str]) -> bool:
     link.parent.mkdir(exist_ok=True)
     if not link.exists():
         link.symlink_to(base)
-    settings = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(base), "QGNET_CHECKOUT": str(checkout)}
+    settings = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(base),
+        "QGNET_CHECKOUT": str(checkout),
+    }
     # Compiled files are told apart by size and second, which a defect may leave as they are.
-    settings |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": str(checkout / ".cache" / "bytecode")}
+    settings |= {
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": str(checkout / ".cache" / "bytecode"),
+    }
     try:
-        done = subprocess.run(command, cwd=checkout, env=settings, capture_output=True, timeout=SECONDS, check=False)
+        done = subprocess.run(
+            command, cwd=checkout, env=settings, capture_output=True, timeout=SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
         return False
     return done.returncode == 0
@@ -167,7 +194,9 @@ def main() -> int:
         path.write_text(original, "utf-8")
         checkouts.put(checkout)
         if passed:
-            shown = difflib.unified_diff(ast.unparse(tree).splitlines(), changed, str(place[0]), lineterm="", n=4)
+            shown = difflib.unified_diff(
+                ast.unparse(tree).splitlines(), changed, str(place[0]), lineterm="", n=4
+            )
             print("\n".join(["", "not noticed:", *shown]), flush=True)
         return not passed
 

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run "ansible-test sanity" on a copy of the checkout, without a container, and fail if anything was left out.
+"""Run "ansible-test sanity" on a copy of the checkout, without a container, and fail if anything
+was left out.
 
 usage: sanity.py CORE NEWEST_PYTHON [ARGUMENT ...]
 """
@@ -17,14 +18,16 @@ from pathlib import Path
 
 import workspace
 
-#: ansible-test fetches pip from a server that many a machine cannot reach; this takes the same from the package index.
+#: ansible-test fetches pip from a server that many a machine cannot reach; this takes the same from
+#: the package index.
 PIPS = ("get_pip_23_1_2.py", "get_pip_24_2.py", "get_pip_25_2.py")
 STAND_IN = """import os, subprocess, sys
 packages = [word for word in sys.argv if "==" in word]
 command = [{uv!r}, "pip", "install", "--quiet", "--python", sys.executable, *packages]
 subprocess.run(command, env={{**os.environ, **{settings!r}}}, check=True)
 """
-#: What "make lint" checks as well, and what finds nothing to read: there is no __init__.py and no PowerShell.
+#: What "make lint" checks as well, and what finds nothing to read: there is no __init__.py and no
+#: PowerShell.
 SKIPPED = ("changelog", "pep8", "shellcheck", "yamllint", "pslint")
 #: What is read: tests and tools, which "make lint" reads, are as long as all that runs in Ansible.
 READ = re.compile(r"(?!tests/(?!config)|tools/|noxfile)")
@@ -36,9 +39,13 @@ def seed() -> None:
     """Put what ansible-test would download where it looks first, or into its requirements."""
     cache = workspace.HOME / ".ansible" / "test" / "cache"
     cache.mkdir(parents=True, exist_ok=True)
-    settings = {name: value for name, value in os.environ.items() if re.match("UV_|SSL_CERT_FILE$", name)}
+    settings = {
+        name: value for name, value in os.environ.items() if re.match("UV_|SSL_CERT_FILE$", name)
+    }
     for name in PIPS:
-        (cache / name).write_text(STAND_IN.format(uv=shutil.which("uv"), settings=settings), encoding="utf-8")
+        (cache / name).write_text(
+            STAND_IN.format(uv=shutil.which("uv"), settings=settings), encoding="utf-8"
+        )
     specification = importlib.util.find_spec("ansible_test")
     for folder in (specification and specification.submodule_search_locations) or ():
         for path in Path(folder, "_data", "requirements").glob("sanity.*.txt"):
@@ -46,7 +53,10 @@ def seed() -> None:
             if "dill @ " in text:
                 # The installed file may be a hard link into the installer's cache.
                 path.unlink()
-                path.write_text(re.sub(r"^dill @ .*$", "dill==0.4.1", text, flags=re.MULTILINE), encoding="utf-8")
+                path.write_text(
+                    re.sub(r"^dill @ .*$", "dill==0.4.1", text, flags=re.MULTILINE),
+                    encoding="utf-8",
+                )
 
 
 def is_here(python: str) -> bool:
@@ -55,7 +65,9 @@ def is_here(python: str) -> bool:
         return True
     command = ["uv", "python", "install", "--quiet", python]
     if subprocess.run(command, check=bool(os.environ.get("QGNET_ALL"))).returncode:
-        print(f"sanity: Python {python} is not here, and cannot be installed: nothing is tested on it")
+        print(
+            f"sanity: Python {python} is not here, and cannot be installed: nothing is tested on it"
+        )
         return False
     return True
 
@@ -64,9 +76,12 @@ def main(core: str, newest: str, *arguments: str) -> int:
     seed()
     pythons = [python for python in PYTHONS[: PYTHONS.index(newest) + 1] if is_here(python)]
     collection = workspace.copy(f"sanity-{core}", filter(READ.match, workspace.files()))
-    # The loader of collections compiles each file anew for each that imports it: half a minute on each Python. What the
-    # Pythons between the oldest and the newest lack, the oldest lacks, on which the oldest core imports.
-    runs = [[word for test in ("import", *SKIPPED) for word in ("--skip-test", test)] + [*arguments]]
+    # The loader of collections compiles each file anew for each that imports it: half a minute on
+    # each Python. What the Pythons between the oldest and the newest lack, the oldest lacks, on
+    # which the oldest core imports.
+    runs = [
+        [word for test in ("import", *SKIPPED) for word in ("--skip-test", test)] + [*arguments]
+    ]
     if "import" not in arguments:
         runs += [["--test", "import", "--python", workspace.CORES[core]]]
     wrong = []

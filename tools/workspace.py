@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Places, environment and installations of the test sessions; all that they write is in .cache and .nox."""
+"""Places, environment and installations of the test sessions; all that they write is in .cache and
+.nox.
+"""
 
 from __future__ import annotations
 
@@ -30,25 +32,36 @@ CORES = {
     "2.22": "3.14",
 }
 NEWEST = "2.21"
-#: The tests wait for half of their time: for the simulator's clock, for other processes, for a database.
+#: The tests wait for half of their time: for the simulator's clock, for other processes, for a
+#: database.
 WORKERS = (f"--numprocesses={min((os.cpu_count() or 1) + 2, 18)}", "--dist=worksteal")
 #: Programs that sessions need; where the package of Debian has another name, it follows.
 DATABASE = "postgres=postgresql"
-INTEGRATION = f"{DATABASE} busybox curl fish haproxy promtool=prometheus ssh=openssh-client tcsh wget wget2"
-#: What the guides have their readers install; a package without a program of its own has no name before the sign.
+INTEGRATION = (
+    f"{DATABASE} busybox curl fish haproxy promtool=prometheus ssh=openssh-client tcsh wget wget2"
+)
+#: What the guides have their readers install; a package without a program of its own has no name
+#: before the sign.
 INTEGRATION += " openssl =python3-venv"
 HOSTS = "curl haproxy hostname ip=iproute2 ssh=openssh-client sshd=openssh-server wget"
 #: From where pip installs, and uv's words for it.
-_SOURCES = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS"}
+_SOURCES = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+}
 _SOURCES |= {"cert": "SSL_CERT_FILE", "trusted-host": "UV_INSECURE_HOST"}
 
 
 def prepare() -> None:
-    """Set the environment of all sessions, and make their home and the link by which Ansible finds the checkout."""
+    """Set the environment of all sessions, and make their home and the link by which Ansible finds
+    the checkout.
+    """
     os.environ.setdefault("QGNET_HOME", str(Path.home()))
     # Before another home hides the files of this machine.
     pip_settings = _pip_settings()
-    # pyenv's shims end with 127 where no version is chosen; its Pythons come after those of the system.
+    # pyenv's shims end with 127 where no version is chosen; its Pythons come after those of the
+    # system.
     path: list[Path] = []
     pyenvs: list[Path] = []
     for entry in map(Path, os.environ["PATH"].split(os.pathsep)):
@@ -71,7 +84,8 @@ def prepare() -> None:
         "LC_ALL": "C.UTF-8",
         "MYPY_CACHE_DIR": CACHE / "mypy",
         "PATH": os.pathsep.join(map(str, path)),
-        # Compiled files stand apart: a linter beside the tests would come across one that is only half there.
+        # Compiled files stand apart: a linter beside the tests would come across one that is only
+        # half there.
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPYCACHEPREFIX": CACHE / "bytecode",
         "PYTEST_DEBUG_TEMPROOT": CACHE,
@@ -105,7 +119,9 @@ def prepare() -> None:
 
 
 def _pip_settings() -> dict[str, str]:
-    """Return from where pip installs on this machine: from its files, and before them from the environment."""
+    """Return from where pip installs on this machine: from its files, and before them from the
+    environment.
+    """
     command = [sys.executable, "-m", "pip", "config", "list"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     found = {}
@@ -121,7 +137,9 @@ def _pip_settings() -> dict[str, str]:
 
 
 def locked(*groups: str) -> Path:
-    """Write what uv.lock has for groups of pyproject.toml; unlike the lock, this names no package index."""
+    """Write what uv.lock has for groups of pyproject.toml; unlike the lock, this names no package
+    index.
+    """
     path = CACHE / "locked" / f"{'-'.join(groups)}.txt"
     path.parent.mkdir(exist_ok=True)
     command = [
@@ -140,7 +158,9 @@ def locked(*groups: str) -> Path:
 
 def install_programs(wanted: str, fail: Callable[[str], object]) -> None:
     """Install what is missing with apt-get, or fail with the names of the packages."""
-    places = os.pathsep.join([os.environ["PATH"], "/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
+    places = os.pathsep.join(
+        [os.environ["PATH"], "/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
+    )
     lacking = []
     for word in wanted.split():
         program, _equals, package = word.partition("=")
@@ -152,14 +172,21 @@ def install_programs(wanted: str, fail: Callable[[str], object]) -> None:
     if not lacking:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        fail(f"programs are missing; as root: apt-get install {' '.join(lacking)} (names of Debian's packages)")
-    # Debian asks the one whether a service may start, and the other whether PostgreSQL makes a cluster of its own.
+        fail(
+            f"programs are missing; as root: apt-get install {' '.join(lacking)} (names of "
+            f"Debian's packages)"
+        )
+    # Debian asks the one whether a service may start, and the other whether PostgreSQL makes a
+    # cluster of its own.
     policy = Path("/usr/sbin/policy-rc.d")
     clusters = Path("/etc/postgresql-common/createcluster.d/qgnet.conf")
     with (CACHE / "apt.lock").open("w") as lock, contextlib.ExitStack() as stack:
         # apt-get does not wait for that of a session beside this one.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for path, text in ((policy, "#!/bin/sh\nexit 101\n"), (clusters, "create_main_cluster = false\n")):
+        for path, text in (
+            (policy, "#!/bin/sh\nexit 101\n"),
+            (clusters, "create_main_cluster = false\n"),
+        ):
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 stack.callback(path.unlink)
@@ -167,7 +194,9 @@ def install_programs(wanted: str, fail: Callable[[str], object]) -> None:
                 path.chmod(0o755)
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
         for words in (["update"], ["install", "--yes", "--no-install-recommends", *lacking]):
-            subprocess.run(["apt-get", "-qq", *words], env=environment, stdout=subprocess.DEVNULL, check=True)
+            subprocess.run(
+                ["apt-get", "-qq", *words], env=environment, stdout=subprocess.DEVNULL, check=True
+            )
 
 
 def _has_package(package: str) -> bool:
@@ -201,13 +230,16 @@ def copy(label: str, names: Iterable[str]) -> Path:
     for name in names:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target / name)
-    # ansible-test lists them with git, and the copy stands in a directory that the checkout ignores.
+    # ansible-test lists them with git, and the copy stands in a directory that the checkout
+    # ignores.
     subprocess.run(["git", "init", "--quiet", "--initial-branch", "main", str(target)], check=True)
     return target
 
 
 def temporary() -> Path:
-    """Return a directory for pytest, in memory where possible: thousands of databases would wait for the disk."""
+    """Return a directory for pytest, in memory where possible: thousands of databases would wait
+    for the disk.
+    """
     memory = Path("/dev/shm")
     folder = CACHE
     is_roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30

@@ -4,8 +4,9 @@
 
 """qg_proxy_gateway: the steps of a run that installs or refreshes gateways and lists.
 
-Options come from the variables of the roles, or from what was recorded when something was installed. Between the tasks
-of a play, Ansible itself waits for all hosts, so that one of them leases for all.
+Options come from the variables of the roles, or from what was recorded when something was
+installed. Between the tasks of a play, Ansible itself waits for all hosts, so that one of them
+leases for all.
 """
 
 from __future__ import annotations
@@ -21,12 +22,19 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import wall_time
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations, records
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import Declaration, Gateway
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import (
+    Declaration,
+    Gateway,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.exits import read_look
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.outlook import outlook
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import Supplier
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.caps import parse_cap
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import GATEWAY, LIST, Installation
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
+    GATEWAY,
+    LIST,
+    Installation,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     CAP_OPTIONS,
     INVENTORY_OPTIONS,
@@ -34,13 +42,22 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options im
     PROXY_API_OPTIONS,
     Timing,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec, plain, redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
+    Spec,
+    plain,
+    redact,
+)
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_host import (
     list_removal_script,
     look_script,
     removal_script,
 )
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_serving import FOUND, LEASED, LOOK, ServingAction
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_serving import (
+    FOUND,
+    LEASED,
+    LOOK,
+    ServingAction,
+)
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_variables import LOGIN
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._timers import read_timers, remove_timer
 
@@ -73,7 +90,8 @@ class ActionModule(ServingAction):
         """Take one step, and return its result."""
         if self._task.delegate_to:
             raise AnsibleActionFail(
-                "qg_proxy_gateway acts for its own host and cannot be delegated: leave delegate_to out."
+                "qg_proxy_gateway acts for its own host and cannot be delegated: leave delegate_to "
+                "out."
             )
         params = self.validated(SPEC)
         steps = {
@@ -101,7 +119,11 @@ class ActionModule(ServingAction):
                     rows, inventory, names.keys(), params["kinds"], is_named=params["is_named"]
                 )
             else:
-                chosen = [each for each in rows.all(inventory) if each.host in names and each.kind in params["kinds"]]
+                chosen = [
+                    each
+                    for each in rows.all(inventory)
+                    if each.host in names and each.kind in params["kinds"]
+                ]
             if not self._task.check_mode:
                 records.lock(rows, chosen, Timing.of(params).budget(self.mode().announcer))
         found: dict[str, list[dict[str, Any]]] = {}
@@ -133,10 +155,14 @@ class ActionModule(ServingAction):
         output = self._low_level_execute_command(script, executable="/bin/sh")["stdout"]
         parts = output.replace("\r", "").split(f"{nonce}\n")[1:]
         if len(parts) != len(chosen):
-            raise QgError(f"The shell of {self._host} has not completed the look at what is installed there.")
+            raise QgError(
+                f"The shell of {self._host} has not completed the look at what is installed there."
+            )
         orders = []
         for (row, declaration), part in zip(chosen, parts, strict=True):
-            logins = {pool.name: self._login(row.kind, pool.name).digest for pool in declaration.pools}
+            logins = {
+                pool.name: self._login(row.kind, pool.name).digest for pool in declaration.pools
+            }
             has_reports = isinstance(declaration, Gateway) and declaration.reports
             look = read_look(part, wall_time(), has_reports=has_reports)
             order = operations.Order(row, declaration, logins, look)
@@ -175,7 +201,9 @@ class ActionModule(ServingAction):
         with self._store(params) as store:
             rows = records.installations(store)
             if not mode.check:
-                operations.renew_locks(rows, every_order, [number for host in orders for number in self._found(host)])
+                operations.renew_locks(
+                    rows, every_order, [number for host in orders for number in self._found(host)]
+                )
             for host, own in orders.items():
                 for order in own:
                     self._use_keys(store, host, order, is_refresh=params["refresh"])
@@ -193,7 +221,10 @@ class ActionModule(ServingAction):
             if not params["refresh"] and not mode.check:
                 # What was paid for must be served, whatever becomes of the forecast.
                 with contextlib.suppress(QgError):
-                    forecasts = [outlook(client, key, supplier.cap) for key, client in supplier.clients.items()]
+                    forecasts = [
+                        outlook(client, key, supplier.cap)
+                        for key, client in supplier.clients.items()
+                    ]
         hosts: dict[str, list[dict[str, Any]]] = {}
         warnings: dict[str, None] = {}
         for host, own in orders.items():
@@ -221,8 +252,8 @@ class ActionModule(ServingAction):
             own = [operations.Order.from_json(plain(data)) for data in look.get("orders", ())]
             configured = self._variables["hostvars"].raw_get(host).get(CONFIGURED) or {}
             if not is_refresh and configured.get("changed", True):
-                # Credentials, for example, may have been what the exits lacked. With the strategy free, a host may not
-                # be configured yet.
+                # Credentials, for example, may have been what the exits lacked. With the strategy
+                # free, a host may not be configured yet.
                 for order in own:
                     order.look.forget_exits()
             if own:
@@ -249,13 +280,22 @@ class ActionModule(ServingAction):
                     rows.finish(number, run, problem, seconds)
         return {"changed": False}
 
-    def _problems(self, host: str, installed: Sequence[Mapping[str, Any]], leased: Mapping[str, Any]) -> dict[str, str]:
-        """Return why what is installed on a host was not refreshed, by its identifier; empty text if it was."""
-        ended = "The last run failed on this host before it was done: run it again to see the error."
+    def _problems(
+        self, host: str, installed: Sequence[Mapping[str, Any]], leased: Mapping[str, Any]
+    ) -> dict[str, str]:
+        """Return why what is installed on a host was not refreshed, by its identifier; empty text
+        if it was.
+        """
+        ended = (
+            "The last run failed on this host before it was done: run it again to see the error."
+        )
         if leased.get("failed"):
             ended = str(plain(leased["msg"]))
         problems = {row["id"]: ended for row in installed}
-        served = self._variables["hostvars"].raw_get(host).get(SERVED) or {"failed": True, "msg": ended}
+        served = self._variables["hostvars"].raw_get(host).get(SERVED) or {
+            "failed": True,
+            "msg": ended,
+        }
         for each in leased.get("hosts", {}).get(host, ()):
             problems[each["id"]] = plain(each["problem"])
             if served.get("failed") or served.get("unreachable"):
@@ -263,7 +303,9 @@ class ActionModule(ServingAction):
         return problems
 
     def _remove(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Remove what is installed on this host, and record it; or record that hosts are gone with all they had."""
+        """Remove what is installed on this host, and record it; or record that hosts are gone with
+        all they had.
+        """
         if params["forget"]:
             return self._forget(params["forget"], "", "", params)
         kind = params["kinds"][0]
@@ -273,10 +315,14 @@ class ActionModule(ServingAction):
         if is_there and not self._task.check_mode:
             script = removal_script(served) if kind == GATEWAY else list_removal_script(served)
             self._low_level_execute_command(script, executable="/bin/sh")
-        forgotten = self._forget([self._host], kind, served["name"] if kind == GATEWAY else served["path"], params)
+        forgotten = self._forget(
+            [self._host], kind, served["name"] if kind == GATEWAY else served["path"], params
+        )
         return {**forgotten, "changed": is_there or forgotten["changed"]}
 
-    def _forget(self, hosts: Sequence[str], kind: str, name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    def _forget(
+        self, hosts: Sequence[str], kind: str, name: str, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """Record that installations are gone: all of these hosts, or one of them."""
         if self._task.check_mode:
             return {"changed": False, "removed": []}
@@ -299,15 +345,23 @@ class ActionModule(ServingAction):
         }
 
     def _info(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is recorded in the store for any inventory, or what a refresh of hosts of this one would find."""
+        """Return what is recorded in the store for any inventory, or what a refresh of hosts of
+        this one would find.
+        """
         with self._store(params) as store:
             rows = records.installations(store)
             if params["hosts"] is None:
                 chosen = rows.all()
             else:
                 names = [self._recorded_name(host, params) for host in params["hosts"]]
-                chosen, missing = records.find(rows, self._inventory(params), names, params["kinds"], is_named=True)
+                chosen, missing = records.find(
+                    rows, self._inventory(params), names, params["kinds"], is_named=True
+                )
                 for text in missing.values():
                     raise QgError(text)
         installations = [records.described(row) for row in chosen]
-        return {"changed": False, "installations": installations, "inventory": self._inventory(params)}
+        return {
+            "changed": False,
+            "installations": installations,
+            "inventory": self._inventory(params),
+        }

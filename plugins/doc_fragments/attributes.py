@@ -19,7 +19,8 @@ attributes:
     description: Predicts changes without making them.
     support: full
   idempotent:
-    description: A second run with the same options changes nothing, unless something else has changed meanwhile.
+    description: A second run with the same options changes nothing, unless something else has
+      changed meanwhile.
     support: full
 """
 

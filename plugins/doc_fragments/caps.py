@@ -23,8 +23,8 @@ options:
 options:
   shared_key:
     description:
-      - Whether other programs or control nodes lease with the key on purpose, with another O(store). What they have
-        bought is then no reason for concern.
+      - Whether other programs or control nodes lease with the key on purpose, with another
+        O(store). What they have bought is then no reason for concern.
     type: bool
     default: false
 """

@@ -167,9 +167,11 @@ totals:
     - {day: "2030-01-02", product: classic, calls: 1, asked: 1, received: 1, unknown: 0}
 needed_per_day:
   description:
-    - How many leases a day the gateways and lists that O(store) has for the key need, C(least) and C(most). They follow
-      from their number, lifetime and drain, and from the interval between refreshes.
-    - It is null without gateways and lists, and as long as O(store) does not know how long leases last.
+    - How many leases a day the gateways and lists that O(store) has for the key need, C(least) and
+      C(most). They follow from their number, lifetime and drain, and from the interval between
+      refreshes.
+    - It is null without gateways and lists, and as long as O(store) does not know how long leases
+      last.
   returned: success
   type: dict
   sample: {least: 76.2, most: 78.5}

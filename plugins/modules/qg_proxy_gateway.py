@@ -12,20 +12,22 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - The tasks of the roles P(qingguo.qgnet.proxy_gateway#role) and P(qingguo.qgnet.proxy_list#role), and of the playbook
-    C(qingguo.qgnet.refresh_proxies). Use those instead of this module.
-  - The store records what is installed on which host, with all of its options and without secrets. A refresh takes
-    everything from there but keys and passwords.
+  - The tasks of the roles P(qingguo.qgnet.proxy_gateway#role) and P(qingguo.qgnet.proxy_list#role),
+    and of the playbook C(qingguo.qgnet.refresh_proxies). Use those instead of this module.
+  - The store records what is installed on which host, with all of its options and without secrets.
+    A refresh takes everything from there but keys and passwords.
 options:
   step:
     description:
       - The step that this task performs.
-      - V(find) reads what is recorded for the hosts of the play, and locks it until V(report). V(look) looks at each
-        host. V(lease) records what is installed, decides what is missing by what the hosts report of their exits, and
-        leases it for all hosts. V(serve) writes what a host serves. V(report) records how the run has ended. V(remove)
-        removes what is installed on a host, and records that. V(info) returns what is recorded, and changes nothing.
-      - Set C(run_once) for V(find), V(lease) and V(report), and register the results of V(find), V(look) and V(lease)
-        as C(proxy_gateway__found), C(proxy_gateway__look) and C(proxy_gateway__leased).
+      - V(find) reads what is recorded for the hosts of the play, and locks it until V(report).
+        V(look) looks at each host. V(lease) records what is installed, decides what is missing by
+        what the hosts report of their exits, and leases it for all hosts. V(serve) writes what a
+        host serves. V(report) records how the run has ended. V(remove) removes what is installed on
+        a host, and records that. V(info) returns what is recorded, and changes nothing.
+      - Set C(run_once) for V(find), V(lease) and V(report), and register the results of V(find),
+        V(look) and V(lease) as C(proxy_gateway__found), C(proxy_gateway__look) and
+        C(proxy_gateway__leased).
     type: str
     choices: [find, look, serve, lease, report, remove, info]
     required: true
@@ -40,7 +42,8 @@ options:
     type: bool
     default: false
   is_named:
-    description: Whether the user has named the hosts, so that one for which nothing is recorded fails.
+    description: Whether the user has named the hosts, so that one for which nothing is recorded
+      fails.
     type: bool
     default: false
   is_first:
@@ -48,28 +51,33 @@ options:
     type: bool
     default: false
   is_restart:
-    description: Whether V(serve) has the process read its files again although its configuration is the same.
+    description: Whether V(serve) has the process read its files again although its configuration is
+      the same.
     type: bool
     default: false
   forget:
-    description: The hosts of which V(remove) records that they are gone, with all that was installed on them.
+    description: The hosts of which V(remove) records that they are gone, with all that was
+      installed on them.
     type: list
     elements: str
   hosts:
     description:
-      - The hosts of this inventory that a refresh is for. V(info) then returns what it would find, and fails as it
-        would. The default is what is recorded for all hosts of all inventories, with what was removed.
+      - The hosts of this inventory that a refresh is for. V(info) then returns what it would find,
+        and fails as it would. The default is what is recorded for all hosts of all inventories,
+        with what was removed.
     type: list
     elements: str
   inventory_id:
     description:
-      - The identifier of the inventory. Hosts of the same name in different inventories are different hosts.
-      - If not set, the variable C(qg_inventory_id) and the environment variable E(QG_INVENTORY_ID) are used in this
-        order. The default are the sources of the inventory.
+      - The identifier of the inventory. Hosts of the same name in different inventories are
+        different hosts.
+      - If not set, the variable C(qg_inventory_id) and the environment variable E(QG_INVENTORY_ID)
+        are used in this order. The default are the sources of the inventory.
     type: str
 attributes:
   action:
-    description: Has a corresponding action plugin, so that parts or all of it run on the control node.
+    description: Has a corresponding action plugin, so that parts or all of it run on the control
+      node.
     support: full
   diff_mode:
     description: Returns details on what has changed when in diff mode.
@@ -95,10 +103,11 @@ EXAMPLES = r"""
 RETURN = r"""
 installations:
   description:
-    - What is recorded. With O(step=info), a list for all hosts and inventories. Each has its C(kind), V(gateway) or
-      V(list), C(host), C(inventory), C(name) and C(options). C(installed_at), C(removed_at) and C(refreshed_at), the
-      end of the last refresh that succeeded, are in ISO 8601, or null. C(seconds) is the duration of the last refresh,
-      and C(problem) the reason why it failed, or empty text.
+    - What is recorded. With O(step=info), a list for all hosts and inventories. Each has its
+      C(kind), V(gateway) or V(list), C(host), C(inventory), C(name) and C(options).
+      C(installed_at), C(removed_at) and C(refreshed_at), the end of the last refresh that
+      succeeded, are in ISO 8601, or null. C(seconds) is the duration of the last refresh, and
+      C(problem) the reason why it failed, or empty text.
     - With O(step=find), a dictionary by the name of the host, for the next steps.
   returned: with O(step=info) and O(step=find)
   type: raw

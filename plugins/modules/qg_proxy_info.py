@@ -110,10 +110,11 @@ leases:
       returned: always, may be null
     bought_here:
       description:
-        - Whether a task that uses this O(store) has bought the lease. If it is false, somebody else has leased with the
-          same key.
-        - It is null if this cannot be known. The lease may be older than the first purchase that O(store) has, as after
-          a store was lost, or be the effect of a call of which the result is not known.
+        - Whether a task that uses this O(store) has bought the lease. If it is false, somebody else
+          has leased with the same key.
+        - It is null if this cannot be known. The lease may be older than the first purchase that
+          O(store) has, as after a store was lost, or be the effect of a call of which the result is
+          not known.
       type: bool
       returned: always, may be null
     vendor:
@@ -142,9 +143,9 @@ count:
   sample: 1
 foreign:
   description:
-    - How many leases of the key were not bought by tasks that use O(store), at least. Those with C(bought_here) false
-      are counted, and those for which it is null as far as they are more than calls without a known result have asked
-      for.
+    - How many leases of the key were not bought by tasks that use O(store), at least. Those with
+      C(bought_here) false are counted, and those for which it is null as far as they are more than
+      calls without a known result have asked for.
     - It is null if O(store) has no purchase with this key.
   returned: success
   type: int

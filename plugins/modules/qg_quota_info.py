@@ -72,9 +72,10 @@ quota:
       returned: always, may be null
     unexplained:
       description:
-        - By how many addresses RV(quota.balance) fell beyond what O(store) has recorded as bought or possibly bought.
-          Somebody else uses the key for these. It counts from the first reading of a day, or from the last one that
-          showed a higher balance than the one before. It is null for a plan by channels.
+        - By how many addresses RV(quota.balance) fell beyond what O(store) has recorded as bought
+          or possibly bought. Somebody else uses the key for these. It counts from the first reading
+          of a day, or from the last one that showed a higher balance than the one before. It is
+          null for a plan by channels.
       type: int
       returned: always, may be null
     vendor:

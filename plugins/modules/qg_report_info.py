@@ -14,10 +14,10 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Returns what a QG.net key is used for, what is wrong, and what to type. The playbook C(qingguo.qgnet.report) shows
-    RV(page), or the rest as JSON with C(-e qg_format=json).
-  - Buys and changes nothing at QG.net. It does not fail because of what it finds. What cannot be read is null, and the
-    reason is among the RV(problems).
+  - Returns what a QG.net key is used for, what is wrong, and what to type. The playbook
+    C(qingguo.qgnet.report) shows RV(page), or the rest as JSON with C(-e qg_format=json).
+  - Buys and changes nothing at QG.net. It does not fail because of what it finds. What cannot be
+    read is null, and the reason is among the RV(problems).
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.info
@@ -66,25 +66,30 @@ product:
   type: str
   sample: classic
 whitelist:
-  description: C(whitelist), C(unreadable) and C(entries), as M(qingguo.qgnet.qg_whitelist_info) returns them.
+  description: C(whitelist), C(unreadable) and C(entries), as M(qingguo.qgnet.qg_whitelist_info)
+    returns them.
   returned: success
   type: dict
 leases:
-  description: The leases of the key as M(qingguo.qgnet.qg_proxy_info) returns them, with those that no program can use.
+  description: The leases of the key as M(qingguo.qgnet.qg_proxy_info) returns them, with those that
+    no program can use.
   returned: success
   type: list
   elements: dict
 foreign:
-  description: How many of these others have bought at least, as M(qingguo.qgnet.qg_proxy_info) returns it.
+  description: How many of these others have bought at least, as M(qingguo.qgnet.qg_proxy_info)
+    returns it.
   returned: success
   type: int
   sample: 0
 quota:
-  description: C(unit), C(total), C(available) and C(used), as M(qingguo.qgnet.qg_quota_info) returns them.
+  description: C(unit), C(total), C(available) and C(used), as M(qingguo.qgnet.qg_quota_info)
+    returns them.
   returned: success
   type: dict
 spending:
-  description: The purchases of today and the 13 days before, by day and product, without days that have none.
+  description: The purchases of today and the 13 days before, by day and product, without days that
+    have none.
   returned: success
   type: list
   elements: dict
@@ -102,12 +107,14 @@ spending:
       description: The number of leases or resources that were bought.
       type: int
     unknown:
-      description: The number of those that may have been bought as well, by calls of which the result is not known.
+      description: The number of those that may have been bought as well, by calls of which the
+        result is not known.
       type: int
   sample:
     - {day: "2030-01-02", product: classic, calls: 1, received: 1, unknown: 0}
 buyers:
-  description: The same numbers of the last 24 hours, by C(user) that Ansible ran as, and C(host) of the task.
+  description: The same numbers of the last 24 hours, by C(user) that Ansible ran as, and C(host) of
+    the task.
   returned: success
   type: list
   elements: dict
@@ -123,18 +130,20 @@ cap:
   sample: 5000
 forecast:
   description:
-    - A sentence about how many leases a day the gateways and lists of the key need, and when that reaches
-      O(max_new_per_day) or the end of the plan. It is empty if O(store) has none.
+    - A sentence about how many leases a day the gateways and lists of the key need, and when that
+      reaches O(max_new_per_day) or the end of the plan. It is empty if O(store) has none.
   returned: success
   type: str
 installations:
-  description: The gateways and lists that O(store) has, with their last refresh, and what is wrong with it.
+  description: The gateways and lists that O(store) has, with their last refresh, and what is wrong
+    with it.
   returned: success
   type: list
   elements: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of the call, for support.
+    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
+      the call, for support.
   returned: failure
   type: dict
 """

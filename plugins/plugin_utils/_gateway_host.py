@@ -4,7 +4,8 @@
 
 """The look at what is installed on a host: one shell command for all of it.
 
-What it prints is read by ``module_utils/_gateway/exits.py``. A module for each part would take ten times as long.
+What it prints is read by ``module_utils/_gateway/exits.py``. A module for each part would take ten
+times as long.
 """
 
 from __future__ import annotations
@@ -21,22 +22,30 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration
     ProxyList,
 )
 
-#: Asks the process something. One that is stopped, or that is none, does not answer in time. Each Debian has perl,
+#: Asks the process something. One that is stopped, or that is none, does not answer in time. Each
+#: Debian has perl,
 #: which starts four times as fast as Python.
-_PERL = 'alarm 3; $s = IO::Socket::UNIX->new($ARGV[0]) or die; print $s "$ARGV[1]\\n"; $| = 1; print while <$s>'
+_PERL = (
+    'alarm 3; $s = IO::Socket::UNIX->new($ARGV[0]) or die; print $s "$ARGV[1]\\n"; $| = 1; '
+    "print while <$s>"
+)
 _PYTHON = (
     "import socket, sys; s = socket.socket(1); s.settimeout(3); s.connect(sys.argv[1]); "
     's.sendall(sys.argv[2].encode() + b"\\n"); sys.stdout.write(s.makefile().read())'
 )
 _ASK = (
-    'ask() {{ if command -v perl >/dev/null; then perl -MIO::Socket::UNIX -e {perl} {run}.sock "$1"; '
+    "ask() {{ if command -v perl >/dev/null; "
+    'then perl -MIO::Socket::UNIX -e {perl} {run}.sock "$1"; '
     'else python3 -c {python} {run}.sock "$1"; fi; }}'
 )
-#: The exit codes of a command that cannot write a file, and of one whose question is not answered in time.
+#: The exit codes of a command that cannot write a file, and of one whose question is not answered
+#: in time.
 UNWRITABLE = 77
 NO_ANSWER = 142
 #: What is newer than the process is not served yet.
-_CURRENT = "current=yes; for part in cfg lua map; do [ {run}.pid -ot {file}.$part ] && current=no; done"
+_CURRENT = (
+    "current=yes; for part in cfg lua map; do [ {run}.pid -ot {file}.$part ] && current=no; done"
+)
 _GATEWAY = f"""\
 {_ASK}
 [ -d /run/systemd/system ] && echo systemd
@@ -62,7 +71,9 @@ echo '--- file'; cat {mark} 2>/dev/null
 
 
 def look_script(declarations: Sequence[Declaration], nonce: str) -> str:
-    """Return a command for /bin/sh that prints a part for each declaration, after a line with the nonce."""
+    """Return a command for /bin/sh that prints a part for each declaration, after a line with the
+    nonce.
+    """
     parts = ["PATH=$PATH:/usr/sbin:/sbin"]
     for declaration in declarations:
         # A line before the first flag, since there may be none.
@@ -76,7 +87,9 @@ def look_script(declarations: Sequence[Declaration], nonce: str) -> str:
 
 
 def _gateway_part(gateway: Gateway) -> str:
-    return _GATEWAY.format(directory=shlex.quote(gateway.directory), **_words(gateway.file, gateway.run))
+    return _GATEWAY.format(
+        directory=shlex.quote(gateway.directory), **_words(gateway.file, gateway.run)
+    )
 
 
 def _words(file: str, run: str) -> dict[str, str]:
@@ -117,9 +130,13 @@ for tenth in $(seq 100); do serves && exit 0; sleep 0.1; done
 {{log}}
 exit 1
 """
-_SYSTEMD = "systemctl daemon-reload; systemctl enable --quiet {name}; systemctl reload-or-restart {name} 2>/dev/null"
+_SYSTEMD = (
+    "systemctl daemon-reload; systemctl enable --quiet {name}; systemctl reload-or-restart "
+    "{name} 2>/dev/null"
+)
 _DAEMON = (
-    'kill -USR2 "$(cat {run}.pid 2>/dev/null)" 2>/dev/null || haproxy -W -D -p {run}.pid -f {file}.cfg 2>&1 || exit 1'
+    'kill -USR2 "$(cat {run}.pid 2>/dev/null)" 2>/dev/null || '
+    "haproxy -W -D -p {run}.pid -f {file}.cfg 2>&1 || exit 1"
 )
 _STOP_SYSTEMD = "systemctl disable --now --quiet {name} 2>/dev/null"
 _STOP_DAEMON = 'kill "$(cat {run}.pid 2>/dev/null)" 2>/dev/null'
@@ -130,7 +147,9 @@ _NO_REASON = "haproxy.main"
 
 
 def run_script(gateway: Mapping[str, Any]) -> str:
-    """Return a command that has the process of a gateway serve its files; prints HAProxy's reasons if it does not."""
+    """Return a command that has the process of a gateway serve its files; prints HAProxy's reasons
+    if it does not.
+    """
     file = shlex.quote(gateway["file"])
     run = shlex.quote(gateway["run"])
     name = shlex.quote(gateway["name"])
@@ -141,8 +160,12 @@ def run_script(gateway: Mapping[str, Any]) -> str:
 
 
 def leases_script(gateway: Mapping[str, Any], mark: str, *, asks: bool) -> str:
-    """Return a command that writes the file of leases; if it ``asks``, the process uses it when the command ends."""
-    script = _WRITE.format(text=gateway["text"], mark=mark, **_words(gateway["file"], gateway["run"]))
+    """Return a command that writes the file of leases; if it ``asks``, the process uses it when the
+    command ends.
+    """
+    script = _WRITE.format(
+        text=gateway["text"], mark=mark, **_words(gateway["file"], gateway["run"])
+    )
     return f"{script}ask 'show exits' >/dev/null" if asks else script
 
 
@@ -151,7 +174,10 @@ def removal_script(gateway: Mapping[str, Any]) -> str:
     name = shlex.quote(gateway["name"])
     stop = _STOP_SYSTEMD if gateway["service"] == "systemd" else _STOP_DAEMON
     files = [f"/etc/systemd/system/{gateway['name']}.service"]
-    files += [f"{gateway['file']}.{part}" for part in ("cfg", "lua", "map", "leases", "leases.new", "room")]
+    files += [
+        f"{gateway['file']}.{part}"
+        for part in ("cfg", "lua", "map", "leases", "leases.new", "room")
+    ]
     files += [f"{gateway['run']}.{part}" for part in ("pid", "sock", "peers")]
     quoted = " ".join(map(shlex.quote, files))
     return f"{stop.format(name=name, run=shlex.quote(gateway['run']))}; rm -f {quoted}"
@@ -163,7 +189,9 @@ def list_removal_script(proxies: Mapping[str, Any]) -> str:
 
 
 def reason(output: str) -> str:
-    """Return why HAProxy does not take a configuration, or does not start; empty if it does not say."""
+    """Return why HAProxy does not take a configuration, or does not start; empty if it does not
+    say.
+    """
     for line in output.splitlines():
         match = _ALERT.search(line)
         if match and _NO_REASON not in match[1]:

@@ -17,7 +17,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import wall_time
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import records
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import GATEWAY, LIST, LOCK_SECONDS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
+    GATEWAY,
+    LIST,
+    LOCK_SECONDS,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import plain
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_host import (
     NO_ANSWER,
@@ -26,10 +30,13 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_host import
     reason,
     run_script,
 )
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_variables import GatewayVariables
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_variables import (
+    GatewayVariables,
+)
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._list_file import list_text
 
-#: The variables that the tasks register: what is recorded, what each host has, and what was leased for all.
+#: The variables that the tasks register: what is recorded, what each host has, and what was leased
+#: for all.
 FOUND = "proxy_gateway__found"
 LOOK = "proxy_gateway__look"
 LEASED = "proxy_gateway__leased"
@@ -40,7 +47,9 @@ class ServingAction(GatewayVariables):
     """The base of an action that has a host serve leases, over its connection."""
 
     def _serve(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Write and run what this host is to serve: the leases of this run, or at first those of before."""
+        """Write and run what this host is to serve: the leases of this run, or at first those of
+        before.
+        """
         served = self._variables[LOOK]["serve"]
         before = self._variables[FOUND]
         if not params["is_first"]:
@@ -65,7 +74,9 @@ class ServingAction(GatewayVariables):
         return [row["id"] for row in self._variables[FOUND]["installations"].get(host, ())]
 
     def _renew_locks(self, served: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> None:
-        """Let the locks of this host last from now on; raises QgError if another run has taken one."""
+        """Let the locks of this host last from now on; raises QgError if another run has taken
+        one.
+        """
         if self._task.check_mode:
             return
         numbers = {each["id"] for each in served}
@@ -76,10 +87,16 @@ class ServingAction(GatewayVariables):
             lost = records.installations(store).renew(numbers, records.this_run())
         for each in served:
             if each["id"] in lost:
-                raise QgError(records.why_lost(each["kind"], each.get("name") or each["path"], each["host"]))
+                raise QgError(
+                    records.why_lost(each["kind"], each.get("name") or each["path"], each["host"])
+                )
 
-    def _serve_gateway(self, gateway: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-        """Write the leases of a gateway, and at first its configuration, and have its process use them."""
+    def _serve_gateway(
+        self, gateway: Mapping[str, Any], params: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Write the leases of a gateway, and at first its configuration, and have its process use
+        them.
+        """
         is_changed = gateway["text"] != gateway["before"]
         if params["is_first"]:
             written = self._configure(gateway, params)
@@ -118,9 +135,14 @@ class ServingAction(GatewayVariables):
         }
         written = self._act("ansible.builtin.template", arguments, gateway=gateway)
         if written.get("failed"):
-            output = "\n".join(str(written.get(name) or "") for name in ("stderr", "stdout", "module_stderr", "msg"))
+            output = "\n".join(
+                str(written.get(name) or "")
+                for name in ("stderr", "stdout", "module_stderr", "msg")
+            )
             why = reason(output) or _failure(written)
-            raise QgError(f"The configuration of the gateway {gateway['name']} cannot be used: {why}")
+            raise QgError(
+                f"The configuration of the gateway {gateway['name']} cannot be used: {why}"
+            )
         return written
 
     def _write_leases(self, gateway: Mapping[str, Any], *, asks: bool) -> bool:
@@ -129,19 +151,24 @@ class ServingAction(GatewayVariables):
         done = self._low_level_execute_command(script, executable="/bin/sh")
         if done["rc"] == UNWRITABLE:
             said = one_line(done["stderr"])[:200]
-            raise QgError(f"{gateway['file']}.leases cannot be written: {said}. The gateway serves as before.")
+            raise QgError(
+                f"{gateway['file']}.leases cannot be written: {said}. The gateway serves as before."
+            )
         if done["rc"] == NO_ANSWER:
             # A new process would ask this one for its ports.
             raise QgError(
-                f"HAProxy of the gateway {gateway['name']} does not answer, as if it were stopped: end its processes, "
+                f"HAProxy of the gateway {gateway['name']} does not answer, as if it were stopped: "
+                f"end its processes, "
                 "and run this again."
             )
         return bool(done["rc"] == 0)
 
     def _write_secrets(self, gateway: Mapping[str, Any], params: Mapping[str, Any]) -> None:
-        """Write what only root can read: the credentials of pools that send them, and the salt of labels in the log.
+        """Write what only root can read: the credentials of pools that send them, and the salt of
+        labels in the log.
 
-        The salt is one for all gateways of a store, so that a label has the same digest on all hosts.
+        The salt is one for all gateways of a store, so that a label has the same digest on all
+        hosts.
         """
         lines = []
         if gateway["log"]:
@@ -155,21 +182,31 @@ class ServingAction(GatewayVariables):
                 lines.append(f"{pool['name']} Basic {text}\n")
         path = f"{gateway['file']}.map"
         if lines:
-            self._act("ansible.builtin.copy", {"content": "".join(lines), "dest": path, "mode": "0600"})
+            self._act(
+                "ansible.builtin.copy", {"content": "".join(lines), "dest": path, "mode": "0600"}
+            )
         elif not self._task.check_mode:
             # A pool may have sent them before.
             self._low_level_execute_command(f"rm -f {shlex.quote(path)}", executable="/bin/sh")
 
     def _run_gateway(self, gateway: Mapping[str, Any]) -> None:
-        """Have the process of a gateway serve its files; raises QgError with HAProxy's reason if it does not."""
+        """Have the process of a gateway serve its files; raises QgError with HAProxy's reason if it
+        does not.
+        """
         done = self._low_level_execute_command(run_script(gateway), executable="/bin/sh")
         if done["rc"] == 0:
             return
         log = f"journalctl --unit={gateway['name']}"
         if gateway["service"] != "systemd":
-            log = f"grep haproxy /var/log/syslog, or on a host without a system log haproxy -d -f {gateway['file']}.cfg"
+            log = (
+                f"grep haproxy /var/log/syslog, or on a host without a system log haproxy -d -f "
+                f"{gateway['file']}.cfg"
+            )
         why = reason(done["stdout"]) or f"it gave no reason; to see its log, type {log}"
-        raise QgError(f"HAProxy does not serve {gateway['file']}.cfg: {why}. If it ran before, it serves as before.")
+        raise QgError(
+            f"HAProxy does not serve {gateway['file']}.cfg: {why}. If it ran before, it serves as "
+            f"before."
+        )
 
     def _order_of(self, proxies: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what this host has reported of a list."""
@@ -177,10 +214,14 @@ class ServingAction(GatewayVariables):
         return next(order for order in orders if order["installation"]["id"] == proxies["id"])
 
     def _is_predicted(self, proxies: Mapping[str, Any]) -> bool:
-        """Whether a list would change as check mode cannot try: by leases or a directory that it lacks."""
+        """Whether a list would change as check mode cannot try: by leases or a directory that it
+        lacks.
+        """
         if not self._task.check_mode or proxies["leases"] is None:
             return False
-        would_lease = len(proxies["leases"]) < proxies["pools"][0]["count"] and not proxies["problem"]
+        would_lease = (
+            len(proxies["leases"]) < proxies["pools"][0]["count"] and not proxies["problem"]
+        )
         return would_lease or "folder" not in self._order_of(proxies)["look"]["flags"]
 
     def _write_list(self, proxies: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,8 +230,16 @@ class ServingAction(GatewayVariables):
         # From the look, since results that were made safe to show have no templates.
         template = plain(self._order_of(proxies)["declaration"]["template"])
         text = list_text({**proxies, "template": template}, proxies["leases"], login, self._host)
-        mark = {"content": f"installation {proxies['id']}\n", "dest": proxies["mark"], "mode": "0644"}
-        file = {"content": text, "dest": proxies["path"], "mode": "0600" if proxies["credentials"] else "0644"}
+        mark = {
+            "content": f"installation {proxies['id']}\n",
+            "dest": proxies["mark"],
+            "mode": "0644",
+        }
+        file = {
+            "content": text,
+            "dest": proxies["path"],
+            "mode": "0600" if proxies["credentials"] else "0644",
+        }
         if proxies["owner"]:
             file["owner"] = proxies["owner"]
         for arguments in (mark, file):
@@ -202,7 +251,9 @@ class ServingAction(GatewayVariables):
             done = self._low_level_execute_command(proxies["command"])
             if done["rc"] != 0:
                 said = one_line(done["stderr"] or done["stdout"])[:200]
-                raise QgError(f"proxy_list_command={proxies['command']} has failed with {done['rc']}: {said}")
+                raise QgError(
+                    f"proxy_list_command={proxies['command']} has failed with {done['rc']}: {said}"
+                )
         return {"changed": changed, "diff": [] if proxies["credentials"] else self._diffs(written)}
 
     def _diffs(self, written: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -230,6 +281,11 @@ class ServingAction(GatewayVariables):
 
 
 def _failure(result: Mapping[str, Any]) -> str:
-    """Return why an action has failed. Since ansible-core 2.19, what the module said is not in its message yet."""
+    """Return why an action has failed.
+
+    Since ansible-core 2.19, what the module said is not in its message yet.
+    """
     event = getattr(result.get("exception"), "event", None)
-    return one_line(str(result.get("msg") or getattr(event, "msg", "") or "the module gave no reason")).rstrip(".")
+    return one_line(
+        str(result.get("msg") or getattr(event, "msg", "") or "the module gave no reason")
+    ).rstrip(".")

@@ -15,7 +15,10 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations, records
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import Declaration, as_json
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import (
+    Declaration,
+    as_json,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.gateway_options import (
     GATEWAY_OPTIONS,
     LIST_OPTIONS,
@@ -25,16 +28,29 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.gateway_opt
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.logins import Login, login_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import Need
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.timings import names_for
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import check_credentials
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import GATEWAY, LIST
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import is_database, open_store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import (
+    check_credentials,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
+    GATEWAY,
+    LIST,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import (
+    is_database,
+    open_store,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     KEY_OPTIONS,
     PRODUCT_OPTIONS,
     Connection,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import UNSET, Spec, plain, read_options
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
+    UNSET,
+    Spec,
+    plain,
+    read_options,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed_options
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import registered_name
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
@@ -71,7 +87,9 @@ class GatewayVariables(QgAction):
             yield store
 
     def _declared(self, kind: str) -> tuple[Declaration, str]:
-        """Return what the variables of the role declare for this host, and the state that they want."""
+        """Return what the variables of the role declare for this host, and the state that they
+        want.
+        """
         prefix, spec = _ROLES[kind]
         values = self._role_values(prefix, spec)
         product = self._shared_values(PRODUCT_OPTIONS)["product"]
@@ -92,11 +110,15 @@ class GatewayVariables(QgAction):
                 given[f"{prefix}{option}"] = value
             elif field.get("required"):
                 raise OptionError(f"{prefix}{option}", "is missing", "set this variable")
-        values = typed_options({f"{prefix}{option}": field for option, field in spec.items()}, given)
+        values = typed_options(
+            {f"{prefix}{option}": field for option, field in spec.items()}, given
+        )
         return {option: values[f"{prefix}{option}"] for option in spec}
 
     def _shared_values(self, spec: Spec) -> dict[str, Any]:
-        """Return options that variables or the environment set, and that the task itself does not have."""
+        """Return options that variables or the environment set, and that the task itself does not
+        have.
+        """
         return read_options(spec, {}, place=_PLACE, variable=self.variable)
 
     def _variable_of_role(self, prefix: str, option: str) -> Any:
@@ -131,13 +153,19 @@ class GatewayVariables(QgAction):
         return login_of(pool, entries, key, password)
 
     def _known_login(self, host: str, kind: str, pool: str, digest: str) -> Login:
-        """Return the login that a host has named by its digest: that of this host, or the one in the inventory."""
+        """Return the login that a host has named by its digest: that of this host, or the one in
+        the inventory.
+        """
         login = self._login(kind, pool)
         if login.digest != digest:
             login = self._login_of_host(host, kind, pool)
         if login.digest != digest:
-            fix = "set it in the inventory, as qg_key or in proxy_gateway_pools, or use another play"
-            raise OptionError(f"The key of pool {pool} of {host}", "is not that of the first host", fix)
+            fix = (
+                "set it in the inventory, as qg_key or in proxy_gateway_pools, or use another play"
+            )
+            raise OptionError(
+                f"The key of pool {pool} of {host}", "is not that of the first host", fix
+            )
         return login
 
     def _check_logins(self, order: operations.Order) -> None:
@@ -145,17 +173,24 @@ class GatewayVariables(QgAction):
         for pool in order.declaration.pools:
             login = self._login(order.installation.kind, pool.name)
             if login.key is None:
-                fix = "set it, or QG_KEY in the environment, or key in an entry of proxy_gateway_pools"
+                fix = (
+                    "set it, or QG_KEY in the environment, or key in an entry of "
+                    "proxy_gateway_pools"
+                )
                 raise OptionError("qg_key", f"is missing for pool {pool.name}", fix)
             name = names_for(order.installation.kind, pool).of("credentials")
             check_credentials(pool.credentials, login.password, name)
 
-    def _use_keys(self, store: Store, host: str, order: operations.Order, *, is_refresh: bool) -> None:
+    def _use_keys(
+        self, store: Store, host: str, order: operations.Order, *, is_refresh: bool
+    ) -> None:
         """Note the keys of what is installed; of what is refreshed, check them."""
         keys = {}
         for pool in order.declaration.pools:
             try:
-                login = self._known_login(host, order.installation.kind, pool.name, order.logins[pool.name])
+                login = self._known_login(
+                    host, order.installation.kind, pool.name, order.logins[pool.name]
+                )
                 keys[pool.name] = records.key_digest(store, login.key or "")
                 if is_refresh:
                     records.check_key(order.installation, pool.name, keys[pool.name])
@@ -168,5 +203,10 @@ class GatewayVariables(QgAction):
 
     def _connection_of(self, params: Mapping[str, Any], need: Need) -> Connection:
         login = self._known_login(need.host, need.kind, need.pool.name, need.login)
-        values = {**params, "key": login.key, "password": login.password, "product": need.pool.product}
+        values = {
+            **params,
+            "key": login.key,
+            "password": login.password,
+            "product": need.pool.product,
+        }
         return Connection.of(values)

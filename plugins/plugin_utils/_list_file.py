@@ -4,8 +4,8 @@
 
 """The text of a list of leases, in its formats or by a template that was recorded with it.
 
-A template of the user is rendered in Jinja's sandbox, with nothing but the leases: what the store has is data, also if
-somebody else can write there.
+A template of the user is rendered in Jinja's sandbox, with nothing but the leases: what the store
+has is data, also if somebody else can write there.
 """
 
 from __future__ import annotations
@@ -41,7 +41,16 @@ SAMPLE: dict[str, Any] = {
 }
 _FIELDS = ("server", "ip", "expires_at", "region", "isp")
 #: The filters of Ansible that a template may use: those that turn one value into another.
-_FILTERS = ("b64encode", "combine", "hash", "regex_replace", "to_json", "to_nice_json", "to_yaml", "urlsplit")
+_FILTERS = (
+    "b64encode",
+    "combine",
+    "hash",
+    "regex_replace",
+    "to_json",
+    "to_nice_json",
+    "to_yaml",
+    "urlsplit",
+)
 
 
 def check_template(proxies: Mapping[str, Any], path: str) -> None:
@@ -59,7 +68,9 @@ def check_template(proxies: Mapping[str, Any], path: str) -> None:
         ) from None
 
 
-def list_text(proxies: Mapping[str, Any], leases: Sequence[Mapping[str, Any]], login: Login, host: str) -> str:
+def list_text(
+    proxies: Mapping[str, Any], leases: Sequence[Mapping[str, Any]], login: Login, host: str
+) -> str:
     """Return the text of a list for a host."""
     ordered = sorted(leases, key=lambda lease: lease["server"])
     before = ""
@@ -72,7 +83,9 @@ def list_text(proxies: Mapping[str, Any], leases: Sequence[Mapping[str, Any]], l
         except Exception as error:
             # Its message may contain a URL with the password.
             why = f"fails with the leases of this run ({type(error).__name__})"
-            raise OptionError("proxy_list_template", why, "correct it, and run the role again") from None
+            raise OptionError(
+                "proxy_list_template", why, "correct it, and run the role again"
+            ) from None
     if proxies["format"] == "lines":
         return "".join(f"{lease['server']}\n" for lease in ordered)
     if proxies["format"] == "urls":

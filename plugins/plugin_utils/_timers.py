@@ -48,15 +48,23 @@ def read_timers(units: Path = UNITS) -> Iterator[Timer]:
 
 
 def remove_timer(timer: Timer, units: Path = UNITS, keys: Path = KEYS) -> None:
-    """Stop a timer, and remove its units and the file with the key; raises QgError if this user may not."""
+    """Stop a timer, and remove its units and the file with the key; raises QgError if this user may
+    not.
+    """
     _systemctl("disable", "--now", f"{timer.name}.timer")
     try:
-        for file in (units / f"{timer.name}.timer", units / f"{timer.name}.service", keys / f"{timer.name}.env"):
+        for file in (
+            units / f"{timer.name}.timer",
+            units / f"{timer.name}.service",
+            keys / f"{timer.name}.env",
+        ):
             file.unlink(missing_ok=True)
     except OSError:
         raise QgError(
-            f"The timer {timer.name} on this machine refreshes what has been removed, and this user may not remove "
-            f"it. As root, run qingguo.qgnet.refresh_timer -e qg_timer_state=absent -e qg_timer_name={timer.name}."
+            f"The timer {timer.name} on this machine refreshes what has been removed, and this "
+            f"user may not remove "
+            f"it. As root, run qingguo.qgnet.refresh_timer -e qg_timer_state=absent -e "
+            f"qg_timer_name={timer.name}."
         ) from None
     _systemctl("daemon-reload")
 

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the tests of behavior have in common: a control node in this process, with the vendor and virtual time."""
+"""What the tests of behavior have in common: a control node in this process, with the vendor and
+virtual time.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(autouse=True, scope="session")
 def nothing_waits_for_the_disk() -> Iterator[None]:
-    """A new store has the names of all folders above it written to their disks, and here no power fails."""
+    """A new store has the names of all folders above it written to their disks, and here no power
+    fails.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _file: None)
         yield

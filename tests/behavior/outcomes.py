@@ -1,12 +1,13 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The table of outcomes: what can become of a call, and what a run has to come to for each kind of call.
+"""The table of outcomes: what can become of a call, and what a run has to come to for each kind of
+call.
 
-A row of FAULTS states facts about QG.net alone: whether the call is carried out, what its response says, and from when
-on list and quota show it. The rules below derive from these what a run does, what it costs, and what a second run does.
-They know the promises of the collection and nothing of its code. What is not as a rule says is in EXCEPTIONS, with the
-reason.
+A row of FAULTS states facts about QG.net alone: whether the call is carried out, what its response
+says, and from when on list and quota show it. The rules below derive from these what a run does,
+what it costs, and what a second run does. They know the promises of the collection and nothing of
+its code. What is not as a rule says is in EXCEPTIONS, with the reason.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from support.vendor import CLASSIC, PATHS, books
 
 #: Seconds after a call for which the list may lack its effect.
 LIST_LAG = 60
-#: Seconds after it was sent until which a call without an end may be carried out and must be on the list.
+#: Seconds after it was sent until which a call without an end may be carried out and must be on the
+#: list.
 SILENCE_LAG = 90
-#: Seconds for which all processes wait after a refusal for too many calls: a minute, and 5 for QG.net's clock.
+#: Seconds for which all processes wait after a refusal for too many calls: a minute, and 5 for
+#: QG.net's clock.
 BUSY_WAIT = 65
 #: Seconds between two looks at the list.
 POLL = 5
@@ -60,8 +63,9 @@ class Result(Enum):
 class Fault:
     """What becomes of one call; times are seconds after it was sent.
 
-    ``plan`` are the fields of the simulator's fault. The call is carried out at ``carried_out``, or never (None); the
-    caller gives up after ``lasts``. List and quota show it ``list_lag`` and ``quota_lag`` seconds after that.
+    ``plan`` are the fields of the simulator's fault. The call is carried out at ``carried_out``, or
+    never (None); the caller gives up after ``lasts``. List and quota show it ``list_lag`` and
+    ``quota_lag`` seconds after that.
     """
 
     name: str
@@ -151,14 +155,20 @@ _ROWS = (
 FAULTS = {fault.name: fault for fault in _ROWS}
 #: What a fault is for some kinds of calls, and why.
 EXCEPTIONS: dict[tuple[str, str], tuple[Says, str]] = {
-    (product, "code -1"): (Says.REFUSAL, "the product API documents no such code: a gateway may have sent it")
+    (product, "code -1"): (
+        Says.REFUSAL,
+        "the product API documents no such code: a gateway may have sent it",
+    )
     for product in ("share", "longterm", "exclusive", "overseas")
 }
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run comes to. ``calls`` is how often it sends the call; ``changed`` is what it says."""
+    """What a run comes to.
+
+    ``calls`` is how often it sends the call; ``changed`` is what it says.
+    """
 
     result: Result
     calls: int = 0
@@ -176,10 +186,11 @@ class Books(Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the first run comes to, and the one that follows at once, without a fault and with patience.
+    """What the first run comes to, and the one that follows at once, without a fault and with
+    patience.
 
-    ``second`` is None for what each run does anew. ``resent_after`` is how many seconds after the first call the second
-    one is sent.
+    ``second`` is None for what each run does anew. ``resent_after`` is how many seconds after the
+    first call the second one is sent.
     """
 
     first: Run
@@ -222,7 +233,9 @@ def _excepted(kind: Kind, fault: Fault) -> Fault:
 
 
 def _purchase(kind: Kind, fault: Fault, max_wait: float) -> Outcome:
-    """A purchase is sent again only when the call can have no effect any more that the list does not show."""
+    """A purchase is sent again only when the call can have no effect any more that the list does
+    not show.
+    """
     patience = fault.lasts + max_wait
     is_named = fault.says is Says.ALL
     if fault.shown_at <= patience or (is_named and not kind.waits_for_list):
@@ -241,7 +254,8 @@ def _purchase(kind: Kind, fault: Fault, max_wait: float) -> Outcome:
 
 
 def _release(kind: Kind, fault: Fault, max_wait: float) -> Outcome:
-    """A release may be sent again, since a second one does no harm; one that is reported is believed.
+    """A release may be sent again, since a second one does no harm; one that is reported is
+    believed.
 
     A lease of the last minute counts as held until a list of a minute later lacks it.
     """
@@ -256,7 +270,8 @@ def _release(kind: Kind, fault: Fault, max_wait: float) -> Outcome:
         failed = Run(Result.UNKNOWN, calls=1)
         books = Books.CARRIED_OUT if fault.is_carried_out_in_time else Books.BEFORE
         if kind.has_successor and fault.carried_out is not None:
-            # Before it pays for the successor, it waits until the list shows what became of the release.
+            # Before it pays for the successor, it waits until the list shows what became of the
+            # release.
             return Outcome(failed, books, Run(Result.OK, changed=True))
         if not fault.is_carried_out_in_time:
             return Outcome(failed, books, _DOES_IT)
@@ -313,9 +328,11 @@ _RULES: dict[Changes, Callable[[Kind, Fault, float], Outcome]] = {
 
 
 def read_outcome(kind: Kind, read: Fault, write: Fault, *, is_before: bool) -> Run | None:
-    """Return what comes of a purchase of which a reading of the list fails: one before the call, or the one after it.
+    """Return what comes of a purchase of which a reading of the list fails: one before the call, or
+    the one after it.
 
-    None for calls that pay for nothing. A reading is repeated, since it does no harm, unless that would be useless.
+    None for calls that pay for nothing. A reading is repeated, since it does no harm, unless that
+    would be useless.
     """
     if kind.changes is not Changes.BUYS or kind.has_changed:
         return None
@@ -331,7 +348,9 @@ def read_outcome(kind: Kind, read: Fault, write: Fault, *, is_before: bool) -> R
 
 
 def _is_unreadable(kind: Kind, read: Fault, *, is_empty: bool) -> bool:
-    """Whether a success without data is no list: a list of resources has data, and a classic one counts its tasks."""
+    """Whether a success without data is no list: a list of resources has data, and a classic one
+    counts its tasks.
+    """
     if kind.name == "monopoly":
         return read.name in ("absent", "terse")
     return kind.name == CLASSIC and read.name in ("null", "absent") and not is_empty

@@ -1,10 +1,12 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the collection promises, one function each, judged by QG.net's own books and by nothing of the code.
+"""What the collection promises, one function each, judged by QG.net's own books and by nothing of
+the code.
 
-Each function looks at one run of a walk and returns what it broke, or an empty text. Where a control node cannot know
-better, by the documents of the modules, the function says so: prefer a judge that is right to one that finds more.
+Each function looks at one run of a walk and returns what it broke, or an empty text. Where a
+control node cannot know better, by the documents of the modules, the function says so: prefer a
+judge that is right to one that finds more.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ REPLACEMENT_TTL = 600
 #: A lease that lasts only this much longer than it has to is too short for the next run.
 MOMENT = 5
 HOUR = 3600
-_NONSENSE = re.compile(r"-\d+(\.\d+)? (more )?(seconds?|minutes?|hours?|leases?|channels?)\b|\b(nan|inf|None)\b")
+_NONSENSE = re.compile(
+    r"-\d+(\.\d+)? (more )?(seconds?|minutes?|hours?|leases?|channels?)\b|\b(nan|inf|None)\b"
+)
 _UNITS = {"s": 1, "m": 60}
 
 
@@ -58,7 +62,10 @@ def _has_equal_names(walk: Walk) -> bool:
     irregularities = set(walk.world.irregularities)
     if "leases share a server" in irregularities and walk.world.product != CLASSIC:
         return True
-    return "names are repeated" in irregularities or irregularities >= {"tasks are reused", "addresses are reused"}
+    return "names are repeated" in irregularities or irregularities >= {
+        "tasks are reused",
+        "addresses are reused",
+    }
 
 
 def _is_listed(walk: Walk, run: Run, known: Known) -> bool:
@@ -73,7 +80,9 @@ def _is_listed(walk: Walk, run: Run, known: Known) -> bool:
 
 
 def _is_in_journal(walk: Walk, run: Run, known: Known) -> bool:
-    """Whether this node has bought the lease, which the list has not lacked for so long that it must have ended."""
+    """Whether this node has bought the lease, which the list has not lacked for so long that it
+    must have ended.
+    """
     life: float = known.lease.ends - known.lease.at
     patience = min(LIST_LAG, life / 4)
     if known.buyer is not run.node or walk.world.list_lag > LIST_LAG or _may_be_swapped(walk, run):
@@ -85,9 +94,13 @@ def _is_in_journal(walk: Walk, run: Run, known: Known) -> bool:
 
 
 def _may_be_swapped(walk: Walk, run: Run) -> bool:
-    """Whether QG.net may have replaced what another buyer had just leased, rather than what this node knew of."""
+    """Whether QG.net may have replaced what another buyer had just leased, rather than what this
+    node knew of.
+    """
     is_foreign = _others_have_bought(walk, run)
-    return is_foreign and any(past.module == REPLACE and "ips" not in past.options for past in walk.history)
+    return is_foreign and any(
+        past.module == REPLACE and "ips" not in past.options for past in walk.history
+    )
 
 
 def _others_have_bought(walk: Walk, run: Run) -> bool:
@@ -114,7 +127,9 @@ def seconds_wanted(run: Run) -> float:
 
 
 def lasts(walk: Walk, run: Run, known: Known, margin: float) -> bool:
-    """Whether a lease lasts long enough at the end of a run, by the clock of its node, and by so much more."""
+    """Whether a lease lasts long enough at the end of a run, by the clock of its node, and by so
+    much more.
+    """
     if not seconds_wanted(run) or walk.world.product == "longterm":
         return True
     now = run.ended
@@ -137,22 +152,27 @@ def surely_matches(walk: Walk, run: Run, known: Known) -> bool:
 def may_match(walk: Walk, run: Run, known: Known) -> bool:
     """Whether a lease may count as what was asked for.
 
-    A lease of another buyer may be taken for the effect of a call of this node of which nobody knows the end.
+    A lease of another buyer may be taken for the effect of a call of this node of which nobody
+    knows the end.
     """
     is_unclear = any(past.node is run.node and not past.is_ok for past in walk.history)
     if is_unclear and known.buyer is not run.node:
         return True
-    return not run.area or known.area in (None, run.area) or str(known.lease.area.area_id) == run.area
+    return (
+        not run.area or known.area in (None, run.area) or str(known.lease.area.area_id) == run.area
+    )
 
 
 # The promises.
 
 
 def pays_for_what_is_missing(walk: Walk, run: Run) -> str:
-    """Leases are paid for: query first, allocate only the difference, and never pay again for what is held.
+    """Leases are paid for: query first, allocate only the difference, and never pay again for what
+    is held.
 
-    What matches at the end of the run and is no purchase of it was not missing. A lease that QG.net took back early,
-    and one that the list has lacked for longer than a minute, may be bought once more.
+    What matches at the end of the run and is no purchase of it was not missing. A lease that QG.net
+    took back early, and one that the list has lacked for longer than a minute, may be bought once
+    more.
     """
     is_shown_in_time = walk.world.list_lag <= LIST_LAG
     if run.module != ALLOCATE or not (is_shown_in_time or _quota_is_true(walk, run)):
@@ -161,13 +181,16 @@ def pays_for_what_is_missing(walk: Walk, run: Run) -> str:
         # A list that is wrong for long hides what a call without a response has bought.
         return ""
     if not is_shown_in_time and run.area:
-        # What a call without a response has bought appears too late to be known as bought for this area.
+        # What a call without a response has bought appears too late to be known as bought for this
+        # area.
         return ""
     there = [known for known in run.after if known not in run.bought]
     if not run.is_late:
         # Otherwise, what is gone may be the effect of a call of an earlier run.
         there += [known for known in run.gone if known not in run.bought]
-    matching = [known for known in there if surely_matches(walk, run, known) and lasts(walk, run, known, 2)]
+    matching = [
+        known for known in there if surely_matches(walk, run, known) and lasts(walk, run, known, 2)
+    ]
     sure = [known for known in matching if node_knows(walk, run, known)]
     # What was bought, and ended while the run waited, may be missing again.
     ended = [known for known in run.bought if known.lease.ends <= run.ended]
@@ -178,11 +201,14 @@ def pays_for_what_is_missing(walk: Walk, run: Run) -> str:
 
 
 def replaces_what_was_chosen(walk: Walk, run: Run) -> str:
-    """A replacement buys a successor for what it releases, also where it continues an interrupted one."""
+    """A replacement buys a successor for what it releases, also where it continues an interrupted
+    one.
+    """
     if run.module != REPLACE or walk.world.list_lag > LIST_LAG or not walk.world.knows_time:
         return ""
     if run.is_late or _has_equal_names(walk):
-        # What a late call has bought may be replaced as well. Of equal names, nobody knows which lease they mean.
+        # What a late call has bought may be replaced as well. Of equal names, nobody knows which
+        # lease they mean.
         return ""
     allowed = _chosen_number(run) + len(run.phantoms) + len(run.ended_meanwhile())
     begun = _interrupted(walk, run)
@@ -213,7 +239,9 @@ def _request(run: Run) -> object:
 
 
 def _interrupted(walk: Walk, run: Run) -> list[Run] | None:
-    """Return the runs of the same replacement which it may continue: a release in between forgets them."""
+    """Return the runs of the same replacement which it may continue: a release in between forgets
+    them.
+    """
     earlier: list[Run] = []
     for past in walk.history[: walk.history.index(run)]:
         if past.node is not run.node:
@@ -237,7 +265,8 @@ def releases_cost_nothing(_walk: Walk, run: Run) -> str:
 def keeps_what_must_stay(walk: Walk, run: Run) -> str:
     """No lease is released that must stay, and none that the run itself has bought.
 
-    ``exact`` releases what matches in excess of ``count``; a release and a replacement release what they name.
+    ``exact`` releases what matches in excess of ``count``; a release and a replacement release what
+    they name.
     """
     if run.is_late or not run.gone or walk.world.list_lag > LIST_LAG:
         return ""
@@ -258,8 +287,14 @@ def _keeps_enough(walk: Walk, run: Run) -> str:
         return "released something without exact"
     if any(not may_match(walk, run, known) for known in run.gone):
         return "released what does not match"
-    staying = [known for known in run.after if may_match(walk, run, known) and lasts(walk, run, known, -2)]
-    fitting = [known for known in run.gone if surely_matches(walk, run, known) and lasts(walk, run, known, 2)]
+    staying = [
+        known for known in run.after if may_match(walk, run, known) and lasts(walk, run, known, -2)
+    ]
+    fitting = [
+        known
+        for known in run.gone
+        if surely_matches(walk, run, known) and lasts(walk, run, known, 2)
+    ]
     if fitting and len(staying) + len(run.phantoms) < run.options["count"]:
         return f"released {len(fitting)} that match, and {len(staying)} stay"
     return ""
@@ -268,7 +303,8 @@ def _keeps_enough(walk: Walk, run: Run) -> str:
 def holds_as_many_after_a_replacement(walk: Walk, run: Run) -> str:
     """After a replacement that succeeded, the key holds no fewer than before.
 
-    If lists are wrong meanwhile, it may be one too few. A call that is under way may still buy a successor.
+    If lists are wrong meanwhile, it may be one too few. A call that is under way may still buy a
+    successor.
     """
     if run.module != REPLACE or not run.is_ok or run.is_pending or _others_have_bought(walk, run):
         return ""
@@ -288,9 +324,13 @@ def holds_as_many_after_a_replacement(walk: Walk, run: Run) -> str:
 
 def lists_are_true(walk: Walk, run: Run) -> bool:
     """Whether no list of this run is wrong for another reason than a lag of a minute at most."""
-    if walk.world.list_lag > LIST_LAG or any(name in worlds.WRONG_READINGS for name in walk.world.irregularities):
+    if walk.world.list_lag > LIST_LAG or any(
+        name in worlds.WRONG_READINGS for name in walk.world.irregularities
+    ):
         return False
-    return not any(since <= run.ended and run.began < until for since, until in walk.hidden.values())
+    return not any(
+        since <= run.ended and run.began < until for since, until in walk.hidden.values()
+    )
 
 
 def _has_just_released(walk: Walk, run: Run) -> bool:
@@ -302,7 +342,8 @@ def _has_just_released(walk: Walk, run: Run) -> bool:
 def reaches_its_target(walk: Walk, run: Run) -> str:
     """A run that succeeds leaves as many leases that match as it was asked for.
 
-    What others have removed may count until the list has lacked it for long. Nothing is said of lists that were wrong.
+    What others have removed may count until the list has lacked it for long. Nothing is said of
+    lists that were wrong.
     """
     if run.module != ALLOCATE or not run.is_ok or walk.hidden or not lists_are_true(walk, run):
         return ""
@@ -310,19 +351,24 @@ def reaches_its_target(walk: Walk, run: Run) -> str:
         # It says what counts although the list lacks it.
         return ""
     if "exits share addresses" in walk.world.irregularities and _has_just_released(walk, run):
-        # By an address, QG.net releases also what no list has shown yet, and lists show it for a while.
+        # By an address, QG.net releases also what no list has shown yet, and lists show it for a
+        # while.
         return ""
     if run.area and not walk.world.knows_time:
         # Nothing tells a lease from an earlier one of the same server.
         return ""
-    matching = [known for known in run.after if may_match(walk, run, known) and lasts(walk, run, known, -2)]
+    matching = [
+        known for known in run.after if may_match(walk, run, known) and lasts(walk, run, known, -2)
+    ]
     if len(matching) + len(run.phantoms) < run.options["count"]:
         return f"{len(matching)} of {run.options['count']} match"
     return ""
 
 
 def releases_what_was_chosen(walk: Walk, run: Run) -> str:
-    """After a release that succeeded without a warning, nothing is held of what it named and the list showed."""
+    """After a release that succeeded without a warning, nothing is held of what it named and the
+    list showed.
+    """
     if run.module != RELEASE or not run.is_ok or (run.result or {}).get("warnings"):
         return ""
     if _may_be_swapped(walk, run):
@@ -334,7 +380,8 @@ def releases_what_was_chosen(walk: Walk, run: Run) -> str:
 
 
 def claims_what_the_books_show(walk: Walk, run: Run) -> str:
-    """A result names what was paid for and released, no more and no less; where it does not know, no more.
+    """A result names what was paid for and released, no more and no less; where it does not know,
+    no more.
 
     What an earlier call has released may be named again as long as the list shows it.
     """
@@ -365,7 +412,10 @@ def claims_what_the_books_show(walk: Walk, run: Run) -> str:
     if not lists_are_true(walk, run):
         return ""
     if allocated > len(run.bought) or released > most_released:
-        return f"names {allocated} where {len(run.bought)} were bought, and {released} where {len(run.gone)} are gone"
+        return (
+            f"names {allocated} where {len(run.bought)} were bought, and {released} where "
+            f"{len(run.gone)} are gone"
+        )
     return ""
 
 
@@ -378,11 +428,22 @@ def writes_no_nonsense(_walk: Walk, run: Run) -> str:
 
 
 def refuses_no_lifetime_that_the_plan_has(walk: Walk, run: Run) -> str:
-    """A run fails because of min_remaining only if new leases, or those of the last hour, do not last so long."""
-    if run.module != ALLOCATE or run.is_ok or "min_remaining" not in run.message or not walk.world.knows_time:
+    """A run fails because of min_remaining only if new leases, or those of the last hour, do not
+    last so long.
+    """
+    if (
+        run.module != ALLOCATE
+        or run.is_ok
+        or "min_remaining" not in run.message
+        or not walk.world.knows_time
+    ):
         return ""
     lifetime = 60 * walk.vendor.keys[KEY].plan.lease_minutes
-    own = [known for known in walk.leases if known.buyer is run.node and run.began - known.bought_at < HOUR]
+    own = [
+        known
+        for known in walk.leases
+        if known.buyer is run.node and run.began - known.bought_at < HOUR
+    ]
     shortest = min((known.lease.ends - known.bought_at for known in own), default=lifetime)
     if min(lifetime, shortest) >= seconds_wanted(run) + MOMENT + run.ended - run.began:
         return f"new leases last {lifetime} s: {run.message}"
@@ -390,23 +451,33 @@ def refuses_no_lifetime_that_the_plan_has(walk: Walk, run: Run) -> str:
 
 
 def pays_for_what_lasts(walk: Walk, run: Run) -> str:
-    """A lifetime that new leases do not have is refused before paying, and so is one that leaves a moment."""
+    """A lifetime that new leases do not have is refused before paying, and so is one that leaves a
+    moment.
+    """
     short = _too_short(walk, run)
     if short and _lifetime_is_known(walk, run):
-        return f"bought {len(short)} that hardly last for min_remaining={run.options['min_remaining']}"
+        return (
+            f"bought {len(short)} that hardly last for min_remaining={run.options['min_remaining']}"
+        )
     return ""
 
 
 def tries_one_of_an_unknown_lifetime(walk: Walk, run: Run) -> str:
-    """If nothing is known of how long new leases last, one is bought and its end read, before more are."""
+    """If nothing is known of how long new leases last, one is bought and its end read, before more
+    are.
+    """
     short = _too_short(walk, run)
     if len(short) > 1 and not _lifetime_is_known(walk, run):
-        return f"bought {len(short)} that hardly last for min_remaining={run.options['min_remaining']}"
+        return (
+            f"bought {len(short)} that hardly last for min_remaining={run.options['min_remaining']}"
+        )
     return ""
 
 
 def _too_short(walk: Walk, run: Run) -> list[Known]:
-    """Return what was bought and is too short for the next run, unless the plan or the clocks have changed."""
+    """Return what was bought and is too short for the next run, unless the plan or the clocks have
+    changed.
+    """
     if run.module != ALLOCATE or not seconds_wanted(run) or not walk.world.knows_time:
         return []
     if walk.world.list_lag > LIST_LAG:
@@ -414,7 +485,11 @@ def _too_short(walk: Walk, run: Run) -> list[Known]:
         return []
     if walk.world.product == "longterm" or run.ended - walk.lifetime_since < HOUR:
         return []
-    return [known for known in run.bought if known.lease.ends - known.bought_at < seconds_wanted(run) + MOMENT]
+    return [
+        known
+        for known in run.bought
+        if known.lease.ends - known.bought_at < seconds_wanted(run) + MOMENT
+    ]
 
 
 def _lifetime_is_known(walk: Walk, run: Run) -> bool:
@@ -422,18 +497,31 @@ def _lifetime_is_known(walk: Walk, run: Run) -> bool:
     if walk.world.product == "share":
         return True
     for past in walk.history:
-        is_of_node = past is not run and past.node is run.node and not past.has_mishap and not past.is_late
+        is_of_node = (
+            past is not run and past.node is run.node and not past.has_mishap and not past.is_late
+        )
         if is_of_node and any(run.began - known.bought_at < HOUR for known in past.bought):
             return True
     return False
 
 
 def repeats_without_a_change(walk: Walk, run: Run) -> str:
-    """A second run, a moment later and with nothing in between, buys nothing and reports no change."""
+    """A second run, a moment later and with nothing in between, buys nothing and reports no
+    change.
+    """
     if run.module != ALLOCATE or run.repeats is None or run.result is None or run.has_mishap:
         return ""
-    short = [known for known in run.repeats.after if not lasts(walk, run, known, 2) or known.lease.ends <= run.ended]
-    if short or run.repeats.is_late or _others_have_bought(walk, run) or not lists_are_true(walk, run):
+    short = [
+        known
+        for known in run.repeats.after
+        if not lasts(walk, run, known, 2) or known.lease.ends <= run.ended
+    ]
+    if (
+        short
+        or run.repeats.is_late
+        or _others_have_bought(walk, run)
+        or not lists_are_true(walk, run)
+    ):
         return ""
     if run.result["changed"] or run.bought:
         return f"the second run bought {len(run.bought)}, changed is {run.result['changed']}"

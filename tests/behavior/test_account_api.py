@@ -29,7 +29,9 @@ PAGE = 50
 
 
 class Reader(NamedTuple):
-    """A module that makes a call, options that succeed, the vendor's example, and what the field of the result has."""
+    """A module that makes a call, options that succeed, the vendor's example, and what the field of
+    the result has.
+    """
 
     module: str
     options: dict[str, Any]
@@ -45,8 +47,12 @@ PACKAGE = [pages.PACKAGES["1"]]
 PRICED = {**pages.PRICE, **ORDER}
 READERS = {
     BALANCE: Reader("qg_balance_info", {}, "1.00", "balance", "1.00"),
-    INSTANCES: Reader("qg_cloud_instance_info", CLOUD, pages.INSTANCES, "instances", [pages.INSTANCE]),
-    PACKAGES: Reader("qg_cloud_package_facts", CLOUD, PACKAGE, "qg_cloud_packages", [pages.PACKAGE]),
+    INSTANCES: Reader(
+        "qg_cloud_instance_info", CLOUD, pages.INSTANCES, "instances", [pages.INSTANCE]
+    ),
+    PACKAGES: Reader(
+        "qg_cloud_package_facts", CLOUD, PACKAGE, "qg_cloud_packages", [pages.PACKAGE]
+    ),
     PRICE: Reader("qg_cloud_price_info", ORDER, pages.PRICES, "price", PRICED),
     LINES: Reader("qg_cloud_line_info", {"product_id": 115}, pages.LINES, "lines", [pages.LINE]),
     PLAN: Reader("qg_proxy_plan_info", RESOURCE, pages.PROXY_PLAN, "plan", pages.PLAN),
@@ -109,7 +115,11 @@ def enveloped(data: Any, code: Any = 0) -> dict[str, Any]:
     [
         (BALANCE, {}, {}),
         (INSTANCES, {"product_id": None}, {"offset": "0", "limit": "50"}),
-        (INSTANCES, {"suid": "77"}, {"productId": "104", "suid": "77", "offset": "0", "limit": "50"}),
+        (
+            INSTANCES,
+            {"suid": "77"},
+            {"productId": "104", "suid": "77", "offset": "0", "limit": "50"},
+        ),
         (PACKAGES, {}, {"productId": "104", "load_rate": "0"}),
         (
             PACKAGES,
@@ -163,7 +173,10 @@ def test_the_names_of_an_envelope_have_any_case(node: Node, spelling: Callable[[
 @pytest.mark.parametrize(
     "body",
     [
-        *({"result": result, "data": "12.30", "msg": None} for result in (True, "true", "True", 1, "1")),
+        *(
+            {"result": result, "data": "12.30", "msg": None}
+            for result in (True, "true", "True", 1, "1")
+        ),
         *(enveloped("12.30", code) for code in (0, "200")),
     ],
     ids=str,
@@ -193,7 +206,9 @@ def test_an_empty_list_has_several_shapes(node: Node, path: str, body: Any) -> N
         (BALANCE, "much", "data is not an amount"),
     ],
 )
-def test_data_of_another_shape_is_one_error_at_once(node: Node, path: str, data: Any, words: str) -> None:
+def test_data_of_another_shape_is_one_error_at_once(
+    node: Node, path: str, data: Any, words: str
+) -> None:
     answer(node, path, enveloped(data))
     name = path.removeprefix("/api")
     assert refused(node, path)["msg"] == f"{name}: {phrases.UNREADABLE}: {words}."
@@ -221,7 +236,10 @@ def test_any_other_code_is_a_refusal_at_once(node: Node, code: Any, status: int)
         "request_id": "R-7",
     }
     assert f'{phrases.REFUSED_WITH} {code} ("品牌编号不存在"). ' in result["msg"]
-    assert f"productId=4, load_rate=0, domain=www.qg.net, appid={APP_ID}: {phrases.CHECK}" in result["msg"]
+    assert (
+        f"productId=4, load_rate=0, domain=www.qg.net, appid={APP_ID}: {phrases.CHECK}"
+        in result["msg"]
+    )
     assert node.vendor.calls() == [PACKAGES]
 
 
@@ -239,7 +257,11 @@ def test_a_balance_that_is_refused(node: Node, result: Any, status: int) -> None
 def test_a_refusal_without_words(node: Node, message: Any) -> None:
     answer(node, LINES, {"Code": 7, "Message": message, "RequestId": message})
     result = refused(node, LINES)
-    assert result["error"] == {"code": "7", "endpoint": "/physical-product/lineList", "http_status": 200}
+    assert result["error"] == {
+        "code": "7",
+        "endpoint": "/physical-product/lineList",
+        "http_status": 200,
+    }
     assert f"{phrases.REFUSED_WITH} 7. " in result["msg"]
 
 
@@ -254,7 +276,9 @@ def test_a_refusal_without_words(node: Node, message: Any) -> None:
         (-60, ""),
     ],
 )
-def test_the_clock_is_named_in_a_refusal_if_it_is_wrong(node: Node, seconds: float, words: str) -> None:
+def test_the_clock_is_named_in_a_refusal_if_it_is_wrong(
+    node: Node, seconds: float, words: str
+) -> None:
     node.machine.set_wall(seconds)
     node.vendor.fault(LINES, "code", code=408, msg="time已过期")
     message = refused(node, LINES)["msg"]
@@ -306,7 +330,9 @@ def test_transient_failures_are_repeated_and_counted(node: Node, kind: str) -> N
 
 @pytest.mark.parametrize(("max_wait", "attempts"), [(300, 6), (0, 1)])
 @pytest.mark.parametrize("kind", TRANSIENT)
-def test_a_failure_that_persists_is_one_error_in_the_end(node: Node, kind: str, max_wait: int, attempts: int) -> None:
+def test_a_failure_that_persists_is_one_error_in_the_end(
+    node: Node, kind: str, max_wait: int, attempts: int
+) -> None:
     node.vendor.fault(LINES, **TRANSIENT[kind], times=-1)
     message = refused(node, LINES, max_wait=max_wait)["msg"]
     assert node.vendor.calls() == [LINES] * attempts
@@ -314,7 +340,9 @@ def test_a_failure_that_persists_is_one_error_in_the_end(node: Node, kind: str, 
     assert len(message) < 400
 
 
-@pytest.mark.parametrize("body", [{"result": None}, {"result": [True]}, {"data": "1.00"}, {"result": {}}], ids=repr)
+@pytest.mark.parametrize(
+    "body", [{"result": None}, {"result": [True]}, {"data": "1.00"}, {"result": {}}], ids=repr
+)
 def test_a_balance_without_a_result_is_unusable(node: Node, body: Any) -> None:
     answer(node, BALANCE, body)
     assert phrases.NOT_THE_VENDORS in refused(node, BALANCE)["msg"]
@@ -400,7 +428,8 @@ def test_a_service_by_its_number_is_one_call(node: Node) -> None:
 
 
 def test_a_service_on_two_pages_is_returned_once(node: Node) -> None:
-    # One was bought in between, and is the first now, so that two of the first page are on the second.
+    # One was bought in between, and is the first now, so that two of the first page are on the
+    # second.
     before = numbered(60)
     serve(node, before, ["new", *before])
     assert listed(node) == before

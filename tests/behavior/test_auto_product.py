@@ -50,7 +50,9 @@ def become(node: Node, product: str) -> None:
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
-def test_reads_show_the_product_once_and_before_anything_is_paid_for(key: Make, product: str) -> None:
+def test_reads_show_the_product_once_and_before_anything_is_paid_for(
+    key: Make, product: str
+) -> None:
     node = key(product)
     reads = PRODUCTS.index(product) + 1
     done = node.ok(ALLOCATE, count=2)
@@ -78,8 +80,12 @@ def test_an_explicit_product_needs_no_read_and_is_never_replaced(key: Make) -> N
     assert node.failed(INFO, product="exclusive")["error"]["code"] == "ACCESS_DENY"
 
 
-@pytest.mark.parametrize(("before", "now"), [("share", "exclusive"), ("exclusive", "classic"), ("classic", "share")])
-def test_a_product_that_is_no_longer_right_is_found_anew_by_the_next_task(key: Make, before: str, now: str) -> None:
+@pytest.mark.parametrize(
+    ("before", "now"), [("share", "exclusive"), ("exclusive", "classic"), ("classic", "share")]
+)
+def test_a_product_that_is_no_longer_right_is_found_anew_by_the_next_task(
+    key: Make, before: str, now: str
+) -> None:
     node = key(before)
     node.ok(INFO)
     become(node, now)
@@ -90,11 +96,20 @@ def test_a_product_that_is_no_longer_right_is_found_anew_by_the_next_task(key: M
 def test_a_classic_call_names_the_product_that_is_known(key: Make) -> None:
     node = key("share")
     node.ok(INFO)
-    for module, options in (("qg_proxy_pool_info", {}), ("qg_monopoly", {"count": 1}), ("qg_monopoly_info", {})):
-        assert f"The key is one of product=share, {phrases.NO_SUCH_CALL}" in node.failed(module, **options)["msg"]
+    for module, options in (
+        ("qg_proxy_pool_info", {}),
+        ("qg_monopoly", {"count": 1}),
+        ("qg_monopoly_info", {}),
+    ):
+        assert (
+            f"The key is one of product=share, {phrases.NO_SUCH_CALL}"
+            in node.failed(module, **options)["msg"]
+        )
 
 
-@pytest.mark.parametrize(("module", "options"), [(ALLOCATE, {"count": 1}), (INFO, {}), (AREAS, {}), (QUOTA, {})])
+@pytest.mark.parametrize(
+    ("module", "options"), [(ALLOCATE, {"count": 1}), (INFO, {}), (AREAS, {}), (QUOTA, {})]
+)
 def test_check_mode_finds_the_product_too(key: Make, module: str, options: dict[str, Any]) -> None:
     node = key("longterm")
     assert node.ok(module, check=True, **options)["product"] == "longterm"
@@ -140,8 +155,12 @@ def test_an_expired_plan_is_named(key: Make, product: str) -> None:
     assert refused(node, phrases.KEY_HAS_EXPIRED, CHOICES) == LISTS
 
 
-@pytest.mark.parametrize(("status", "code"), [("blocked", "code -12"), ("unauthorized", "code -13")])
-def test_a_refusal_that_is_not_about_the_product_ends_the_search(key: Make, status: str, code: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "code"), [("blocked", "code -12"), ("unauthorized", "code -13")]
+)
+def test_a_refusal_that_is_not_about_the_product_ends_the_search(
+    key: Make, status: str, code: str
+) -> None:
     node = key("share")
     node.vendor.configure(status=status)
     assert refused(node, code, CHOICES) == ["/query"]
@@ -187,13 +206,28 @@ def test_a_refused_list_contradicts_the_stored_product(key: Make) -> None:
 @pytest.mark.parametrize(
     ("product", "module", "options", "sentence"),
     [
-        ("overseas", ALLOCATE, {"count": 1, "pool": "normal"}, f"pool {phrases.NOT_PRODUCTS_OPTION} product=overseas"),
-        ("classic", ALLOCATE, {"count": 1, "areas": ["350500", "440100"]}, f"product=classic {phrases.LEASES_IN_ONE}"),
+        (
+            "overseas",
+            ALLOCATE,
+            {"count": 1, "pool": "normal"},
+            f"pool {phrases.NOT_PRODUCTS_OPTION} product=overseas",
+        ),
+        (
+            "classic",
+            ALLOCATE,
+            {"count": 1, "areas": ["350500", "440100"]},
+            f"product=classic {phrases.LEASES_IN_ONE}",
+        ),
         ("overseas", QUOTA, {}, f"product=overseas {phrases.NO_QUOTA}"),
         ("share", RELEASE, {"all": True}, f"product=share {phrases.DOES_NOT_RELEASE}"),
         ("share", ALLOCATE, {"count": 1, "exact": True}, f"exact {phrases.NEEDS_RELEASE}"),
         ("longterm", REPLACE, {"count": 1}, f"product=longterm {phrases.DOES_NOT_REPLACE}"),
-        ("overseas", INFO, {"task_ids": ["T"]}, f"task_ids {phrases.SELECTS_NOTHING} with product=overseas"),
+        (
+            "overseas",
+            INFO,
+            {"task_ids": ["T"]},
+            f"task_ids {phrases.SELECTS_NOTHING} with product=overseas",
+        ),
     ],
 )
 def test_what_the_product_does_not_support_is_refused_when_it_is_known(

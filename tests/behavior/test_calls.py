@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What all calls for a key have in common: how often they are repeated, how they are sent, and what they show."""
+"""What all calls for a key have in common: how often they are repeated, how they are sent, and what
+they show.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ ADD = "/whitelist/add"
 
 
 @pytest.mark.parametrize("refusals", [1, 10])
-def test_refusals_for_the_rate_end_with_max_wait_and_not_with_a_number_of_tries(node: Node, refusals: int) -> None:
+def test_refusals_for_the_rate_end_with_max_wait_and_not_with_a_number_of_tries(
+    node: Node, refusals: int
+) -> None:
     """Another client uses the key, and shares no count."""
     node.vendor.fault(LIST, "code", code=-11, times=refusals)
     began = node.vendor.clock.now()
@@ -70,7 +74,9 @@ def test_an_entry_of_the_whitelist_shows_no_part_of_the_key(node: Node) -> None:
 
 
 @pytest.mark.parametrize("code", ["ACCESS_DENY", "INVALID_PARAMETER"])
-def test_a_plan_that_shows_neither_channels_nor_a_balance_is_paid_for(new_node: Callable[..., Node], code: str) -> None:
+def test_a_plan_that_shows_neither_channels_nor_a_balance_is_paid_for(
+    new_node: Callable[..., Node], code: str
+) -> None:
     node = new_node("share")
     for path in ("/share/channels", "/share/balance"):
         node.vendor.fault(path, "code", code=code, http_status=400, times=-1)

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A list of leases that a quota contradicts is no reason to pay, and what a response omits is not bought again."""
+"""A list of leases that a quota contradicts is no reason to pay, and what a response omits is not
+bought again.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +113,9 @@ def test_a_user_can_say_that_the_quota_counts_something_else(node: Node) -> None
 
 @pytest.mark.parametrize("lag", [8, 30])
 @pytest.mark.parametrize("fault", ["reset_after", "garbage"])
-def test_what_a_user_ignores_does_not_decide_about_open_calls(new_node: Make, fault: str, lag: int) -> None:
+def test_what_a_user_ignores_does_not_decide_about_open_calls(
+    new_node: Make, fault: str, lag: int
+) -> None:
     node = new_node(channels=9)
     node.ok(ALLOCATE, count=2)
     node.vendor.advance(700)
@@ -139,7 +143,9 @@ def test_a_classic_plan_by_volume_needs_to_be_named(node: Node) -> None:
 
 
 def test_a_plan_of_channels_is_not_taken_for_one_by_volume(node: Node) -> None:
-    """Leases of another client, which the list hides for good, have taken the channels of those that have ended."""
+    """Leases of another client, which the list hides for good, have taken the channels of those
+    that have ended.
+    """
     node.vendor.configure(plan={"channels": 9})
     node.ok(ALLOCATE, count=2, keep_alive=5)
     node.other().ok(ALLOCATE, count=4, keep_alive=600)
@@ -193,13 +199,18 @@ def test_no_list_of_a_product_host_that_its_channels_contradict_is_a_reason_to_p
 ) -> None:
     node = new_node(product, channels=6, lifetime=600)
     node.ok(ALLOCATE, count=2)
-    node.vendor.fault(PATHS[product].query, "replace", body={"code": "SUCCESS", "data": data}, times=-1)
+    node.vendor.fault(
+        PATHS[product].query, "replace", body={"code": "SUCCESS", "data": data}, times=-1
+    )
     node.other().failed(ALLOCATE, count=2)
     assert node.vendor.paid == 2
 
 
 def test_no_single_list_ends_a_purchase_whose_run_was_killed(new_node: Make) -> None:
-    """Its time is over, and the first list omits what it has bought. There is no quota that tells."""
+    """Its time is over, and the first list omits what it has bought.
+
+    There is no quota that tells.
+    """
     node = new_node("overseas", lifetime=600)
     node.vendor.kill("/overseas/get", carried_out=True)
     assert node.attempt(ALLOCATE, count=2) is None
@@ -212,7 +223,9 @@ def test_no_single_list_ends_a_purchase_whose_run_was_killed(new_node: Make) -> 
 
 
 @pytest.mark.parametrize("quota", [True, False])
-@pytest.mark.parametrize(("shown", "number", "lag"), [(1, True, 0), (2, True, 0), (1, False, 30), (1, True, 50)])
+@pytest.mark.parametrize(
+    ("shown", "number", "lag"), [(1, True, 0), (2, True, 0), (1, False, 30), (1, True, 50)]
+)
 def test_leases_that_a_response_omits_are_read_from_the_list(
     node: Node, shown: int, number: bool, lag: int, quota: bool
 ) -> None:
@@ -245,7 +258,9 @@ def test_the_last_look_is_at_the_end_of_max_wait(node: Node) -> None:
 
 
 @pytest.mark.parametrize("seconds", [60.0, 90.0, 86400.0])
-def test_new_leases_that_seem_to_have_ended_are_not_leased_again(node: Node, seconds: float) -> None:
+def test_new_leases_that_seem_to_have_ended_are_not_leased_again(
+    node: Node, seconds: float
+) -> None:
     """The control node's clock is ahead, and no response has a date."""
     node.is_dated = False
     node.machine.wall_error = seconds
@@ -305,7 +320,10 @@ def test_a_release_names_nothing_but_addresses(new_node: Make, product: str, nam
     node.ok(ALLOCATE, count=3)
     node.vendor.advance(61)
     quoted = json.dumps(node.vendor.leases[0].ip)
-    node.vendor.alter(PATHS[product].query, lambda body: json.loads(json.dumps(body).replace(quoted, json.dumps(name))))
+    node.vendor.alter(
+        PATHS[product].query,
+        lambda body: json.loads(json.dumps(body).replace(quoted, json.dumps(name))),
+    )
     node.is_alone = False
     node.run(RELEASE, all=True)
     for sent in node.sent(PATHS[product].release or ""):
@@ -325,8 +343,12 @@ def test_no_paid_lease_is_a_surplus(new_node: Make, product: str, query: str) ->
     assert node.vendor.paid == len(node.vendor.leases) == 2
 
 
-def test_a_lease_that_is_held_after_its_deadline_is_not_replaced_for_min_remaining(new_node: Make) -> None:
-    """The deadline of a static address may be the time from which it can be released: each run would pay again."""
+def test_a_lease_that_is_held_after_its_deadline_is_not_replaced_for_min_remaining(
+    new_node: Make,
+) -> None:
+    """The deadline of a static address may be the time from which it can be released: each run
+    would pay again.
+    """
     node = new_node("longterm", static=True)
     node.vendor.configure(options={"static_deadline": "release"})
     node.ok(ALLOCATE, count=1, min_remaining=60)

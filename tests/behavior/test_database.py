@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A store in a database: what becomes of a run whose database, or whose process, fails on the way."""
+"""A store in a database: what becomes of a run whose database, or whose process, fails on the
+way.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def node(folder: Path, own_server: PostgresServer) -> Node:
     return Node(folder / "store", Vendor(), product=CLASSIC, store=own_server.url)
 
 
-def test_a_run_without_its_database_fails_before_the_first_call(node: Node, own_server: PostgresServer) -> None:
+def test_a_run_without_its_database_fails_before_the_first_call(
+    node: Node, own_server: PostgresServer
+) -> None:
     own_server.stop()
 
     purchase = node.failed(ALLOCATE, count=1)

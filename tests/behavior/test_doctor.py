@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module qg_doctor_info: what is wrong with a key, an option or the store, with its cause and fix."""
+"""The module qg_doctor_info: what is wrong with a key, an option or the store, with its cause and
+fix.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ READS = ("query", "quota", "channels", "balance", "resources", "ip")
 
 @dataclass(frozen=True)
 class Illness:
-    """What is wrong with a key or an option, the check that says so, and parts of its cause and its fix."""
+    """What is wrong with a key or an option, the check that says so, and parts of its cause and its
+    fix.
+    """
 
     check: str
     parts: tuple[str, ...]
@@ -33,8 +37,12 @@ class Illness:
 
 
 ILLNESSES = {
-    "wrong key": Illness("product", (phrases.KEY_IS_WRONG, "share, longterm"), options={"key": "NOSUCH01"}),
-    "wrong password": Illness("product", ("code -14", phrases.SET_PASSWORD), key={"pwd": PASSWORD, "api_auth": True}),
+    "wrong key": Illness(
+        "product", (phrases.KEY_IS_WRONG, "share, longterm"), options={"key": "NOSUCH01"}
+    ),
+    "wrong password": Illness(
+        "product", ("code -14", phrases.SET_PASSWORD), key={"pwd": PASSWORD, "api_auth": True}
+    ),
     "wrong product": Illness(
         "product",
         ("product=exclusive", "qg_product to share"),
@@ -49,8 +57,12 @@ ILLNESSES = {
     "proxy with a login": Illness(
         "options", ("through_proxy",), options={"through_proxy": f"user:{PASSWORD}@192.0.2.1:3128"}
     ),
-    "proxy without a port": Illness("options", ("through_proxy", "HOST:PORT"), options={"through_proxy": "192.0.2.1"}),
-    "mistake in an option": Illness("options", ("api_url", "https"), options={"api_url": "proxy.qg.net"}),
+    "proxy without a port": Illness(
+        "options", ("through_proxy", "HOST:PORT"), options={"through_proxy": "192.0.2.1"}
+    ),
+    "mistake in an option": Illness(
+        "options", ("api_url", "https"), options={"api_url": "proxy.qg.net"}
+    ),
     "store that is a file": Illness(
         "store", (phrases.CANNOT_BE_USED, "QG_STORE"), options={"store": str(Path(__file__))}
     ),

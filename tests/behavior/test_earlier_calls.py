@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run left behind that was killed, or had no time to wait: a later run adopts it, waits for it or continues."""
+"""What a run left behind that was killed, or had no time to wait: a later run adopts it, waits for
+it or continues.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ import pytest
 from behavior.outcomes import FAULTS
 from support.node import STORE, Node
 from support.paid_calls import ALLOCATE, RELEASE, REPLACE
-from support.phrases import DISK_IS_FULL, EARLIER_PURCHASE, IS_UNKNOWN
+from support.phrases import EARLIER_PURCHASE, IS_UNKNOWN, STORE_IS_FULL
 from support.vendor import Answer, Call
 
 GET = "/allocate"
@@ -51,7 +53,9 @@ def test_a_call_that_was_never_carried_out_is_repeated_in_time(
     assert node.vendor.clock.now() == began, "it is resolved then"
 
 
-def test_a_call_that_was_sent_long_after_its_record_is_waited_for(new_node: Callable[..., Node]) -> None:
+def test_a_call_that_was_sent_long_after_its_record_is_waited_for(
+    new_node: Callable[..., Node],
+) -> None:
     """The machine was suspended in between. The product has no quota that shows the leases."""
     node = new_node("overseas")
     node.vendor.configure(options={"list_lag": 50})
@@ -93,13 +97,16 @@ def test_late_leases_of_another_area_do_not_count(node: Node, stock: bool, missi
 
 @pytest.mark.parametrize("carried_out", [False, True])
 @pytest.mark.parametrize("call", [GIVE_BACK, GET])
-def test_a_replacement_of_named_leases_is_continued(node: Node, call: str, carried_out: bool) -> None:
+def test_a_replacement_of_named_leases_is_continued(
+    node: Node, call: str, carried_out: bool
+) -> None:
     node.ok(ALLOCATE, count=3)
     old = node.vendor.ips
     options: dict[str, Any] = {"ips": sorted(old)}
     kill(node, call, REPLACE, carried_out=carried_out, **options)
     if call == GET and not carried_out:
-        # The run that continues it is interrupted as well: both have left a record of what has no successor yet.
+        # The run that continues it is interrupted as well: both have left a record of what has no
+        # successor yet.
         kill(node, GIVE_BACK, REPLACE, carried_out=True, **options)
     assert node.ok(REPLACE, **options)["missing"] == 0
     assert len(node.vendor.leases) == 3
@@ -111,7 +118,9 @@ def test_a_replacement_of_named_leases_is_continued(node: Node, call: str, carri
 
 
 @pytest.mark.parametrize(("ahead", "after", "held"), [(400, 0, 3), (0, 0, 3), (0, 400, 0)])
-def test_no_successor_of_a_lease_that_has_ended_since(node: Node, ahead: float, after: float, held: int) -> None:
+def test_no_successor_of_a_lease_that_has_ended_since(
+    node: Node, ahead: float, after: float, held: int
+) -> None:
     node.is_dated = False
     node.machine.wall_error = ahead
     node.ok(ALLOCATE, count=3, keep_alive=5)
@@ -171,7 +180,9 @@ def test_what_an_earlier_run_has_bought_without_learning_it_is_named(node: Node)
 # A store that fails
 
 
-@pytest.mark.parametrize(("module", "options"), [(ALLOCATE, {"count": 2}), (RELEASE, {"all": True})])
+@pytest.mark.parametrize(
+    ("module", "options"), [(ALLOCATE, {"count": 2}), (RELEASE, {"all": True})]
+)
 def test_what_was_done_is_returned_whichever_write_to_the_store_fails(
     new_node: Callable[..., Node], module: str, options: dict[str, Any]
 ) -> None:
@@ -189,11 +200,13 @@ def test_what_was_done_is_returned_whichever_write_to_the_store_fails(
         # Node.run compares what the result claims with the books.
         result = node.run(module, **options)
         is_beyond_the_last = node.event is not None
-        assert not result.get("failed") or DISK_IS_FULL in result["msg"]
+        assert not result.get("failed") or STORE_IS_FULL in result["msg"]
 
 
 @pytest.mark.parametrize(("module", "call", "held"), [(ALLOCATE, GET, 0), (REPLACE, "/replace", 2)])
-def test_a_lost_purchase_is_named_if_the_store_fails_too(node: Node, module: str, call: str, held: int) -> None:
+def test_a_lost_purchase_is_named_if_the_store_fails_too(
+    node: Node, module: str, call: str, held: int
+) -> None:
     def lose(sent: Call) -> Answer:
         sent.carry_out()
         node.fill_disk()
@@ -203,5 +216,5 @@ def test_a_lost_purchase_is_named_if_the_store_fails_too(node: Node, module: str
         node.vendor.hold(held)
     node.vendor.once(call, lose)
     result = node.failed(module, count=2)
-    for part in (call, IS_UNKNOWN, DISK_IS_FULL):
+    for part in (call, IS_UNKNOWN, STORE_IS_FULL):
         assert part in result["msg"]

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A gateway of five leases of one minute, for hours: it buys what is missing and no more, and the store stays small."""
+"""A gateway of five leases of one minute, for hours: it buys what is missing and no more, and the
+store stays small.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ HOUR = 3600
 COUNT = 5
 MARGIN = 35
 INTERVAL = 30
-#: Hours of the test, and those of them in which QG.net does not answer. The month of the release took half an hour.
+#: Hours of the test, and those of them in which QG.net does not answer. The month of the release
+#: took half an hour.
 HOURS = 4
 DEAD = (2,)
 #: What a day needs, since each run finds the leases of the run before too old.
@@ -46,10 +49,16 @@ def test_a_gateway_pays_for_what_is_missing(new_node: Callable[..., Node]) -> No
     while vendor.clock.now() - began < HOURS * HOUR:
         next_run = vendor.clock.now() + INTERVAL
         if chance.random() < 0.02:
-            vendor.fault(chance.choice([paths.get, paths.query, paths.quota or ""]), chance.choice(FAULTS))
+            vendor.fault(
+                chance.choice([paths.get, paths.query, paths.quota or ""]), chance.choice(FAULTS)
+            )
         before = live(0)
         result = node.run(
-            "qg_proxy_allocate", count=COUNT, min_remaining=f"{MARGIN}s", max_wait=20, max_new_per_day=CAP
+            "qg_proxy_allocate",
+            count=COUNT,
+            min_remaining=f"{MARGIN}s",
+            max_wait=20,
+            max_new_per_day=CAP,
         )
         assert live(MARGIN) <= COUNT
         assert live(0) <= max(before, 2 * COUNT)

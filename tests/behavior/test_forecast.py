@@ -96,7 +96,9 @@ def test_the_doctor_says_what_is_left(new_node: Callable[..., Node]) -> None:
 
 
 def test_a_plan_by_volume_lasts_as_long_as_foretold(new_node: Callable[..., Node]) -> None:
-    fleet = Fleet(new_node("share", lifetime=1, billing="volume", balance=3000), gateway("share", count=4))
+    fleet = Fleet(
+        new_node("share", lifetime=1, billing="volume", balance=3000), gateway("share", count=4)
+    )
     fleet.install()
 
     text = detail(fleet.node)

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether somebody else spends with the key: a second buyer is named, and what this store has bought never is."""
+"""Whether somebody else spends with the key: a second buyer is named, and what this store has
+bought never is.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def bought_here(result: dict[str, Any]) -> dict[str, bool | None]:
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
-def test_a_second_buyer_is_named_within_one_reading(new_node: Callable[..., Node], product: str) -> None:
+def test_a_second_buyer_is_named_within_one_reading(
+    new_node: Callable[..., Node], product: str
+) -> None:
     node = new_node(product, channels=9)
     ours = node.ok(ALLOCATE, count=2)["allocated"]
     buy_elsewhere(node, 3)
@@ -51,7 +55,9 @@ def test_a_second_buyer_is_named_within_one_reading(new_node: Callable[..., Node
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
-def test_of_leases_that_are_older_than_the_store_nobody_knows(new_node: Callable[..., Node], product: str) -> None:
+def test_of_leases_that_are_older_than_the_store_nobody_knows(
+    new_node: Callable[..., Node], product: str
+) -> None:
     node = new_node(product, channels=9)
     buy_elsewhere(node, 2)
 
@@ -80,7 +86,9 @@ def test_a_lost_store_accuses_nobody(new_node: Callable[..., Node]) -> None:
     assert sorted(map(str, bought_here(read).values())) == ["None", "None", "None", "True"]
 
 
-def test_a_call_without_a_result_leaves_as_many_in_doubt_as_it_asked_for(new_node: Callable[..., Node]) -> None:
+def test_a_call_without_a_result_leaves_as_many_in_doubt_as_it_asked_for(
+    new_node: Callable[..., Node],
+) -> None:
     node = new_node(channels=9)
     node.ok(ALLOCATE, count=1)
     node.vendor.kill("/allocate", carried_out=True)
@@ -115,7 +123,9 @@ def test_what_was_bought_is_known_although_the_list_has_hidden_it_for_long(
     assert node.ok(INFO)["foreign"] == 0
 
 
-def test_a_later_lease_with_the_server_of_a_former_one_is_foreign(new_node: Callable[..., Node]) -> None:
+def test_a_later_lease_with_the_server_of_a_former_one_is_foreign(
+    new_node: Callable[..., Node],
+) -> None:
     node = new_node("share", channels=9)
     (ours,) = node.ok(ALLOCATE, count=1)["allocated"]
     node.vendor.advance(70)
@@ -142,7 +152,9 @@ def judge(seed: int, folder: Path) -> int:
         number = max(read["foreign"] or 0, len(accused))
         assert not number or others, f"foreign {read['foreign']}: {accused}\n{history}"
         listed = [known for known in others if known.lease.ends > walk.now - 500]
-        assert number <= len(listed), f"foreign {read['foreign']}: {accused}, true {held}\n{history}"
+        assert number <= len(listed), (
+            f"foreign {read['foreign']}: {accused}, true {held}\n{history}"
+        )
         named += number
     return named
 

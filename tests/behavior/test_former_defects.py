@@ -87,7 +87,9 @@ def test_one_list_that_lacks_a_part_without_a_quota(new_node: Make) -> None:
 
 
 def test_an_area_that_is_not_honored_and_deadlines_that_differ(folder: Path) -> None:
-    node = World("exclusive", {"channels": 9}, ("areas are ignored", "ends differ by a second")).node(folder)
+    node = World(
+        "exclusive", {"channels": 9}, ("areas are ignored", "ends differ by a second")
+    ).node(folder)
     run_often(node, 3, count=2, areas=["440100"], on_uncertain="ignore")
     assert node.vendor.paid == 2
 

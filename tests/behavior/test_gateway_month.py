@@ -1,10 +1,11 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A month of a gateway with leases of a minute: what it buys while exits work, and while none can be used.
+"""A month of a gateway with leases of a minute: what it buys while exits work, and while none can
+be used.
 
-Runs follow each other each 10 seconds for a part of each day; for the rest of it, the timer is stopped. That takes two
-minutes instead of hours.
+Runs follow each other each 10 seconds for a part of each day; for the rest of it, the timer is
+stopped. That takes two minutes instead of hours.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class Month:
         return COUNT * self.seconds / LIFETIME
 
     def play(self) -> None:
-        """Let runs follow each other for the part of a day in which they do, with exits that work."""
+        """Let runs follow each other for the part of a day in which they do, with exits that
+        work.
+        """
         self.sold += self.fleet.run()
         self.sold += self.fleet.run_for(PLAYED - INTERVAL, INTERVAL)
         self.seconds += PLAYED
@@ -67,13 +70,17 @@ class Month:
         return sold
 
     def pause(self) -> float:
-        """Wait for the next run: for longer while there is no lease, so that nothing can happen but a probe."""
+        """Wait for the next run: for longer while there is no lease, so that nothing can happen but
+        a probe.
+        """
         seconds = INTERVAL if self.fleet.vendor.leases else MINUTE
         self.fleet.vendor.advance(seconds)
         return seconds
 
     def recovery(self) -> float:
-        """Let runs follow each other until the gateway has recovered; returns the seconds that it took."""
+        """Let runs follow each other until the gateway has recovered; returns the seconds that it
+        took.
+        """
         seconds = 0.0
         while self.fleet.problem:
             seconds += self.pause()
@@ -83,7 +90,9 @@ class Month:
 
 
 @pytest.mark.slow
-def test_a_month_with_a_day_off_the_whitelist_and_an_hour_of_silent_exits(new_node: Callable[..., Node]) -> None:
+def test_a_month_with_a_day_off_the_whitelist_and_an_hour_of_silent_exits(
+    new_node: Callable[..., Node],
+) -> None:
     fleet = Fleet(new_node("share", channels=20), gateway("share", count=COUNT))
     month = Month(fleet)
     for _day in range(10):

@@ -35,7 +35,9 @@ def slots(fleet: Fleet, host: str = "web1", *, waiting: bool = False) -> dict[in
     return {each.slot: each.server for each in fleet.hosts[host].servers if each.waits == waiting}
 
 
-def test_two_hosts_that_run_one_after_the_other_have_the_same_exits_at_their_slots(fleet: Fleet) -> None:
+def test_two_hosts_that_run_one_after_the_other_have_the_same_exits_at_their_slots(
+    fleet: Fleet,
+) -> None:
     assert fleet.run(only=["web1"]) == 3
 
     assert fleet.run(only=["web2"]) == 0
@@ -86,7 +88,9 @@ def test_an_exit_that_is_down_is_replaced_at_its_slot_and_nowhere_else(fleet: Fl
     assert slots(fleet, "web2") == after
 
 
-def test_a_successor_that_is_down_is_replaced_before_it_serves(new_node: Callable[..., Node]) -> None:
+def test_a_successor_that_is_down_is_replaced_before_it_serves(
+    new_node: Callable[..., Node],
+) -> None:
     fleet = fleet_of(new_node("share", channels=20), count=1, drain=30)
     fleet.run()
     first = slots(fleet)
@@ -141,8 +145,12 @@ def test_more_slots_keep_the_first_ones_and_buy_the_others(fleet: Fleet) -> None
     assert {slot: after[slot] for slot in first} == first
 
 
-def test_a_host_with_fewer_slots_takes_no_lease_from_the_slots_of_others(new_node: Callable[..., Node]) -> None:
-    """It buys what its slots lack although the key holds more leases than it needs, and no more than that."""
+def test_a_host_with_fewer_slots_takes_no_lease_from_the_slots_of_others(
+    new_node: Callable[..., Node],
+) -> None:
+    """It buys what its slots lack although the key holds more leases than it needs, and no more
+    than that.
+    """
     fleet = fleet_of(new_node("share", channels=20, lifetime=10), count=5)
     fleet.run(only=["web2"])
     first = slots(fleet, "web2")
@@ -201,8 +209,12 @@ def test_a_pool_that_gets_slots_and_loses_them_serves_the_same_leases(fleet: Fle
 # For hours.
 
 
-@pytest.mark.parametrize(("drain", "steps"), [(40, 40), pytest.param(15, 360, marks=pytest.mark.slow)])
-def test_no_slot_has_the_exit_of_another_one(new_node: Callable[..., Node], drain: int, steps: int) -> None:
+@pytest.mark.parametrize(
+    ("drain", "steps"), [(40, 40), pytest.param(15, 360, marks=pytest.mark.slow)]
+)
+def test_no_slot_has_the_exit_of_another_one(
+    new_node: Callable[..., Node], drain: int, steps: int
+) -> None:
     """Leases of a minute, two hosts whose runs alternate, and now and then an exit that is down."""
     count = 4
     fleet = fleet_of(new_node("share", channels=40), count=count, drain=drain)
@@ -226,7 +238,9 @@ def test_no_slot_has_the_exit_of_another_one(new_node: Callable[..., Node], drai
 
 
 @pytest.mark.parametrize("irregularity", ["exits share addresses", "addresses are reused"])
-def test_addresses_that_are_shared_or_come_again_cost_nothing(tmp_path: Path, irregularity: str) -> None:
+def test_addresses_that_are_shared_or_come_again_cost_nothing(
+    tmp_path: Path, irregularity: str
+) -> None:
     world = World("classic", {"channels": 20, "lifetime": 1}, (irregularity,))
     fleet = fleet_of(world.node(tmp_path))
     fleet.run()

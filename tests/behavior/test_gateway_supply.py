@@ -47,7 +47,9 @@ def fleet(new_node: Callable[..., Node]) -> Fleet:
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
-def test_a_first_installation_buys_the_count_at_once(new_node: Callable[..., Node], product: str) -> None:
+def test_a_first_installation_buys_the_count_at_once(
+    new_node: Callable[..., Node], product: str
+) -> None:
     fleet = fleet_of(new_node(product, channels=20), count=4)
 
     assert fleet.run() == 4
@@ -65,7 +67,9 @@ def test_check_mode_buys_nothing_and_says_what_would_be_bought(fleet: Fleet) -> 
     assert fleet.run() == 4
 
 
-def test_a_hundred_hosts_share_one_set_of_leases_and_one_purchase(new_node: Callable[..., Node]) -> None:
+def test_a_hundred_hosts_share_one_set_of_leases_and_one_purchase(
+    new_node: Callable[..., Node],
+) -> None:
     names = tuple(f"web{number}" for number in range(100))
     fleet = fleet_of(new_node("share", channels=20), names, count=4)
     path = PATHS["share"].get
@@ -108,7 +112,9 @@ def test_a_lease_is_replaced_before_it_ends_and_drained_until_then(fleet: Fleet)
     assert len(fleet.host.servers) == 4
 
 
-def test_two_pools_of_a_host_with_different_terms_have_leases_of_their_own(new_node: Callable[..., Node]) -> None:
+def test_two_pools_of_a_host_with_different_terms_have_leases_of_their_own(
+    new_node: Callable[..., Node],
+) -> None:
     node = new_node("share", channels=20)
     area = str(node.vendor.stock[0].area_id)
     other = next(str(row.area_id) for row in node.vendor.stock if str(row.area_id) != area)
@@ -129,7 +135,9 @@ def test_two_pools_of_a_host_with_different_terms_have_leases_of_their_own(new_n
     assert fleet.run() == 0
 
 
-def test_two_gateways_of_a_host_with_different_terms_have_leases_of_their_own(new_node: Callable[..., Node]) -> None:
+def test_two_gateways_of_a_host_with_different_terms_have_leases_of_their_own(
+    new_node: Callable[..., Node],
+) -> None:
     """Their pools have the same name and the same key."""
     node = new_node("share", channels=20)
     areas = sorted({str(row.area_id) for row in node.vendor.stock})[:2]
@@ -145,7 +153,9 @@ def test_two_gateways_of_a_host_with_different_terms_have_leases_of_their_own(ne
     assert not first & second
 
 
-def test_a_pool_of_more_exits_than_another_with_the_same_terms_serves_both(new_node: Callable[..., Node]) -> None:
+def test_a_pool_of_more_exits_than_another_with_the_same_terms_serves_both(
+    new_node: Callable[..., Node],
+) -> None:
     pools = [{"name": "a", "port": 3129, "count": 2}, {"name": "b", "port": 3130, "count": 3}]
     fleet = fleet_of(new_node("share", channels=20), pools=pools)
 
@@ -278,7 +288,9 @@ def test_an_unchecked_probe_is_waited_for(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("state", [REFUSES, IS_SILENT, FAILS, REJECTS])
-def test_one_exit_that_fails_is_replaced_and_serves_nobody_until_its_end(fleet: Fleet, state: State) -> None:
+def test_one_exit_that_fails_is_replaced_and_serves_nobody_until_its_end(
+    fleet: Fleet, state: State
+) -> None:
     fleet.run()
     failed = fleet.host.exits[0]
     fleet.state_of = lambda server: state if server == failed else WORKS
@@ -297,8 +309,12 @@ def test_one_exit_that_fails_is_replaced_and_serves_nobody_until_its_end(fleet: 
 
 @pytest.fixture
 def reporting(new_node: Callable[..., Node]) -> Fleet:
-    """Two hosts with gateways of four exits that last for ten minutes, whose clients may report them."""
-    return fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4, reports=True)
+    """Two hosts with gateways of four exits that last for ten minutes, whose clients may report
+    them.
+    """
+    return fleet_of(
+        new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4, reports=True
+    )
 
 
 def test_an_exit_that_one_host_reports_is_replaced_at_once_for_all(reporting: Fleet) -> None:
@@ -364,7 +380,9 @@ def test_reports_of_exits_of_which_all_answer_407_buy_nothing(reporting: Fleet) 
 
 
 @pytest.mark.parametrize("product", ["exclusive", "longterm"])
-def test_a_failed_exit_of_a_product_that_releases_is_released(new_node: Callable[..., Node], product: str) -> None:
+def test_a_failed_exit_of_a_product_that_releases_is_released(
+    new_node: Callable[..., Node], product: str
+) -> None:
     fleet = fleet_of(new_node(product, channels=20, lifetime=1440), count=4)
     fleet.run()
     fleet.run_for(HOUR, step=600)
@@ -422,7 +440,8 @@ def test_late_checks_of_exclusive_leases_stay_within_the_bound_for_a_day(
 
 
 @pytest.mark.parametrize(
-    ("state", "phrase"), [(REJECTS, phrases.THIS_HOST_ALONE), (IS_SILENT, phrases.NO_EXIT_FOR_THIS_HOST)]
+    ("state", "phrase"),
+    [(REJECTS, phrases.THIS_HOST_ALONE), (IS_SILENT, phrases.NO_EXIT_FOR_THIS_HOST)],
 )
 def test_a_host_that_is_alone_shut_out_fails_and_buys_nothing(
     new_node: Callable[..., Node], state: State, phrase: str
@@ -449,7 +468,9 @@ def test_exits_whose_leases_have_ended_say_nothing_of_the_host(fleet: Fleet) -> 
 
 
 def run_apart(fleet: Fleet, seconds: float) -> int:
-    """Let a run of its own refresh each host, at intervals for a time; returns how many leases QG.net sold."""
+    """Let a run of its own refresh each host, at intervals for a time; returns how many leases
+    QG.net sold.
+    """
     sold = 0
     for _time in range(int(seconds / 10)):
         fleet.vendor.advance(10)
@@ -477,7 +498,9 @@ def test_an_exit_that_works_for_a_host_of_another_run_is_not_replaced(
     assert [host.exits for host in fleet.hosts.values()] == [exits, exits]
 
 
-def test_an_exit_that_fails_for_hosts_of_separate_runs_is_replaced_once(new_node: Callable[..., Node]) -> None:
+def test_an_exit_that_fails_for_hosts_of_separate_runs_is_replaced_once(
+    new_node: Callable[..., Node],
+) -> None:
     fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
     run_apart(fleet, 10)
     failed = fleet.host.exits[0]
@@ -490,7 +513,9 @@ def test_an_exit_that_fails_for_hosts_of_separate_runs_is_replaced_once(new_node
         assert failed not in host.exits
 
 
-def test_what_a_host_saw_that_is_refreshed_no_more_counts_for_three_intervals(new_node: Callable[..., Node]) -> None:
+def test_what_a_host_saw_that_is_refreshed_no_more_counts_for_three_intervals(
+    new_node: Callable[..., Node],
+) -> None:
     fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
     run_apart(fleet, 20)
     failed = fleet.host.exits[0]
@@ -507,7 +532,9 @@ def lie(fleet: Fleet, host: str, servers: list[str], state: State) -> None:
     fleet.hosts[host].lies = printed([row(each, state, 9999.0) for each in known], known)
 
 
-def test_reports_of_servers_that_the_key_does_not_hold_decide_nothing(new_node: Callable[..., Node]) -> None:
+def test_reports_of_servers_that_the_key_does_not_hold_decide_nothing(
+    new_node: Callable[..., Node],
+) -> None:
     fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
     fleet.run()
     lie(fleet, "web2", [f"192.0.2.{number}:2000" for number in range(1, 60)], IS_SILENT)
@@ -518,7 +545,9 @@ def test_reports_of_servers_that_the_key_does_not_hold_decide_nothing(new_node: 
     assert fleet.warnings == []
 
 
-def test_a_host_that_lies_about_all_exits_does_not_take_them_from_others(new_node: Callable[..., Node]) -> None:
+def test_a_host_that_lies_about_all_exits_does_not_take_them_from_others(
+    new_node: Callable[..., Node],
+) -> None:
     fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
     fleet.run()
     fleet.vendor.advance(10)
@@ -543,7 +572,9 @@ def test_a_host_that_lies_alone_costs_no_more_than_the_bound(fleet: Fleet) -> No
 
 
 @pytest.mark.parametrize("product", ["exclusive", "longterm"])
-def test_a_host_that_lies_releases_no_lease_of_another_set(new_node: Callable[..., Node], product: str) -> None:
+def test_a_host_that_lies_releases_no_lease_of_another_set(
+    new_node: Callable[..., Node], product: str
+) -> None:
     """Its reports only count for leases of its own terms."""
     node = new_node(product, channels=40, lifetime=1440)
     areas = sorted({str(row.area_id) for row in node.vendor.stock})[:2]
@@ -625,7 +656,9 @@ def test_what_the_cap_allows_is_bought_and_the_run_fails_with_its_sentence(fleet
     assert fleet.problem == ""
 
 
-def test_what_channels_allow_is_bought_and_the_run_fails_with_their_sentence(new_node: Callable[..., Node]) -> None:
+def test_what_channels_allow_is_bought_and_the_run_fails_with_their_sentence(
+    new_node: Callable[..., Node],
+) -> None:
     fleet = fleet_of(new_node("share", channels=3, lifetime=10), count=4)
 
     assert fleet.run() == 3
@@ -646,9 +679,14 @@ def test_a_wrong_key_of_one_pool_stops_that_pool_alone(new_node: Callable[..., N
     assert {server.pool for server in fleet.host.servers} == {"b"}
 
 
-def test_a_pool_that_is_refused_keeps_its_leases_and_stops_no_other(new_node: Callable[..., Node]) -> None:
+def test_a_pool_that_is_refused_keeps_its_leases_and_stops_no_other(
+    new_node: Callable[..., Node],
+) -> None:
     """Its key is not the one that it was installed with, for example."""
-    pools = [{"name": "a", "port": 3129, "count": 2}, {"name": "b", "port": 3130, "count": 2, "isp": "telecom"}]
+    pools = [
+        {"name": "a", "port": 3129, "count": 2},
+        {"name": "b", "port": 3130, "count": 2, "isp": "telecom"},
+    ]
     fleet = fleet_of(new_node("share", channels=20, lifetime=10), pools=pools)
     fleet.run()
     before = [each for each in fleet.host.servers if each.pool == "a"]
@@ -687,11 +725,15 @@ def test_a_drain_that_the_product_of_the_key_cannot_have_is_refused_before_payme
 
 
 def volume_node(new_node: Callable[..., Node]) -> Node:
-    """A key of the classic API whose plan is billed by volume: its quota counts what was ever leased."""
+    """A key of the classic API whose plan is billed by volume: its quota counts what was ever
+    leased.
+    """
     return new_node("classic", billing="volume", balance=100)
 
 
-def test_a_plan_by_volume_needs_the_option_to_ignore_the_quota_in_its_pool(new_node: Callable[..., Node]) -> None:
+def test_a_plan_by_volume_needs_the_option_to_ignore_the_quota_in_its_pool(
+    new_node: Callable[..., Node],
+) -> None:
     pools: list[dict[str, Any]] = [
         {"name": "a", "port": 3129, "count": 2, "ignore_quota": True},
     ]
@@ -708,7 +750,9 @@ def test_a_plan_by_volume_needs_the_option_to_ignore_the_quota_in_its_pool(new_n
 
 
 @pytest.mark.parametrize("carried_out", [False, True])
-def test_a_run_that_is_killed_at_a_purchase_never_pays_twice(fleet: Fleet, carried_out: bool) -> None:
+def test_a_run_that_is_killed_at_a_purchase_never_pays_twice(
+    fleet: Fleet, carried_out: bool
+) -> None:
     fleet.vendor.kill(PATHS["share"].get, carried_out=carried_out)
     assert fleet.killed()
     paid = fleet.vendor.paid
@@ -751,7 +795,9 @@ def test_a_run_that_is_killed_at_any_step_while_it_replaces_an_exit_pays_once(
 
 
 @pytest.mark.parametrize("state", [IS_SILENT, REJECTS])
-def test_a_run_that_is_killed_at_its_probe_probes_no_more_often(new_node: Callable[..., Node], state: State) -> None:
+def test_a_run_that_is_killed_at_its_probe_probes_no_more_often(
+    new_node: Callable[..., Node], state: State
+) -> None:
     fleet = fleet_of(new_node("share", channels=20), count=4)
     fleet.run()
     fleet.vendor.advance(20)

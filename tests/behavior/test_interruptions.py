@@ -3,9 +3,10 @@
 
 """One interruption at every step of a run: the runs after it pay once and lose nothing.
 
-The state machine chooses at random among all that may happen. This goes through all places of a single death,
-suspension, crash, clock step, lost lock or second run: before each transaction of the store, each request and response,
-and in each pause. Of the rounds of a wait, it takes the first and the last: those between look at the same list.
+The state machine chooses at random among all that may happen. This goes through all places of a
+single death, suspension, crash, clock step, lost lock or second run: before each transaction of the
+store, each request and response, and in each pause. Of the rounds of a wait, it takes the first and
+the last: those between look at the same list.
 
 At the end, many real processes do it over HTTP.
 """
@@ -51,8 +52,10 @@ def lost_lock(node: Node, run: Callable[[], object]) -> None:
         run()
 
 
-#: What happens at a step of the first run, and the places where it is looked at. A second run in the middle of a
-#: transaction would only wait for the database; one between the record of a request and the request cannot tell the
+#: What happens at a step of the first run, and the places where it is looked at. A second run in
+#: the middle of a
+#: transaction would only wait for the database; one between the record of a request and the request
+#: cannot tell the
 #: first one from a slow network.
 EVENTS: dict[str, tuple[Event, tuple[str, ...]]] = {
     "death": (lambda node, _run: node.die(), PLACES),
@@ -84,14 +87,20 @@ QUICK = [
 
 
 def is_telling(event: str, loss: str, lag: int) -> bool:
-    """Whether a list that lags, or does not, adds something: it shows all that another clock could change."""
+    """Whether a list that lags, or does not, adds something: it shows all that another clock could
+    change.
+    """
     if event not in OF_PROCESSES:
         return bool(lag) and loss in ("answered", "lost after")
     # Without lag, only an unknown call is found at once.
     return bool(lag) or loss in ("lost after", "late")
 
 
-SLOW = [case for case in itertools.product(EVENTS, LOSSES, (0, 50)) if is_telling(*case) and case not in QUICK]
+SLOW = [
+    case
+    for case in itertools.product(EVENTS, LOSSES, (0, 50))
+    if is_telling(*case) and case not in QUICK
+]
 CASES = [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)]
 SCENES = [kind for kind in KINDS if kind.name not in ("share", "longterm", "exclusive", "redial")]
 
@@ -107,7 +116,9 @@ def begin(kind: Kind, folder: Path, fault: Fault) -> tuple[Node, Options]:
 
 
 def steps_of(node: Node, places: tuple[str, ...]) -> list[int]:
-    """Return the numbers of a run's steps in these places, of equal rounds in a row only the first and the last."""
+    """Return the numbers of a run's steps in these places, of equal rounds in a row only the first
+    and the last.
+    """
     steps = [place for place in node.steps if place in places]
     pauses = [number for number, place in enumerate(steps) if place == PAUSE]
     bounds = list(itertools.pairwise([0, *pauses, len(steps)]))
@@ -121,7 +132,9 @@ def steps_of(node: Node, places: tuple[str, ...]) -> list[int]:
 
 
 def is_new_death(node: Node, step: int) -> bool:
-    """Whether a death leaves something else than one at the step before: after a response, nothing is written yet."""
+    """Whether a death leaves something else than one at the step before: after a response, nothing
+    is written yet.
+    """
     return step == 0 or node.steps[step - 1] != RESPONSE
 
 
@@ -166,7 +179,9 @@ def interrupt(kind: Kind, folder: Path, event: str, fault: Fault, step: int) -> 
 
 @pytest.mark.parametrize(("event", "loss", "lag"), CASES)
 @pytest.mark.parametrize("kind", SCENES, ids=str)
-def test_an_interruption_at_any_step_costs_nothing(kind: Kind, event: str, loss: str, lag: int, folder: Path) -> None:
+def test_an_interruption_at_any_step_costs_nothing(
+    kind: Kind, event: str, loss: str, lag: int, folder: Path
+) -> None:
     # Nothing ends while a machine is suspended.
     if kind.module == ALLOCATE:
         kind = replace(kind, plan={"lifetime": 600, **(kind.plan or {})})
@@ -193,7 +208,8 @@ def test_an_interruption_at_any_step_costs_nothing(kind: Kind, event: str, loss:
 PROCESSES = 20
 KILLED = 9
 KILLED_WITHIN = 8.0
-#: A call of a killed process that never reached QG.net is waited for: 90 seconds, and the calls of others.
+#: A call of a killed process that never reached QG.net is waited for: 90 seconds, and the calls of
+#: others.
 WAIT = 400.0
 
 
@@ -202,7 +218,13 @@ def allocate(sim: Simulator, store: str, count: int) -> None:
 
     No quota contradicts: what QG.net's list lags behind, only the store knows.
     """
-    options = {"key": sim.key, "api_url": sim.api_url, "store": store, "product": "classic", "ignore_quota": True}
+    options = {
+        "key": sim.key,
+        "api_url": sim.api_url,
+        "store": store,
+        "product": "classic",
+        "ignore_quota": True,
+    }
     result = run_action(ALLOCATE, {**options, "count": count, "max_wait": int(WAIT)})
     if result.get("failed"):
         print(result["msg"], file=sys.stderr)
@@ -215,7 +237,9 @@ def allocate(sim: Simulator, store: str, count: int) -> None:
 def test_many_processes_of_which_some_are_killed_pay_once(
     engine: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each wants another number of leases, so that QG.net sells what the last one wants, in many calls."""
+    """Each wants another number of leases, so that QG.net sells what the last one wants, in many
+    calls.
+    """
     monkeypatch.setenv("QG_MINUTE_SECONDS", "2")
     store = str(tmp_path / "store")
     if engine == "postgresql":

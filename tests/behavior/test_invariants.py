@@ -11,7 +11,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from support.invariants import Books, assert_no_secret, assert_one_sentence, assert_result, assert_true
+from support.invariants import (
+    Books,
+    assert_no_secret,
+    assert_one_sentence,
+    assert_result,
+    assert_true,
+)
 from support.node import Node
 from support.paid_calls import ALLOCATE
 
@@ -61,17 +67,23 @@ def test_a_purchase_that_is_not_reported_is_seen(node: Node) -> None:
     for check in (False, True):
         with pytest.raises(AssertionError):
             assert_true(GOOD, before, node.vendor, check=check)
-    assert_true({"changed": False, "failed": True, "msg": "what it did is unknown"}, before, node.vendor)
+    assert_true(
+        {"changed": False, "failed": True, "msg": "what it did is unknown"}, before, node.vendor
+    )
 
 
-@pytest.mark.parametrize("result", [{**GOOD, "secret_key": 1}, {**GOOD, "changed": None}, {**GOOD, "allocated": (1,)}])
+@pytest.mark.parametrize(
+    "result", [{**GOOD, "secret_key": 1}, {**GOOD, "changed": None}, {**GOOD, "allocated": (1,)}]
+)
 def test_a_result_that_is_not_as_documented_is_seen(result: dict[str, Any]) -> None:
     assert_result(GOOD, ALLOCATE)
     with pytest.raises(AssertionError):
         assert_result(result, ALLOCATE)
 
 
-@pytest.mark.parametrize("text", ["two words", "one line\nand another one", "Traceback of Python it is", None])
+@pytest.mark.parametrize(
+    "text", ["two words", "one line\nand another one", "Traceback of Python it is", None]
+)
 def test_a_message_that_is_no_sentence_is_seen(text: object) -> None:
     with pytest.raises(AssertionError):
         assert_one_sentence(text)

@@ -45,16 +45,22 @@ LAG = 60
         pytest.param({"isp": "bgp"}, {"Isp": "4"}, id="Isp bgp"),
     ],
 )
-def test_parameters_of_new_leases(node: Node, options: dict[str, Any], parameters: dict[str, str]) -> None:
+def test_parameters_of_new_leases(
+    node: Node, options: dict[str, Any], parameters: dict[str, str]
+) -> None:
     row = {"area_id": int(HUAIAN), "area": "江苏省淮安市", "available": 20}
-    node.vendor.configure(plan={"stock": {"areas": [{**row, "isp": number} for number in ISPS.values()]}})
+    node.vendor.configure(
+        plan={"stock": {"areas": [{**row, "isp": number} for number in ISPS.values()]}}
+    )
     node.ok(ALLOCATE, count=2, **options)
     assert node.sent(GET) == [{"Num": "2", "Detail": "1", **parameters}]
 
 
 @pytest.mark.parametrize("module", [ALLOCATE, REPLACE])
 @pytest.mark.parametrize("area", ["泉州", "350501"])
-def test_an_unknown_area_is_refused_before_a_call_that_pays(node: Node, module: str, area: str) -> None:
+def test_an_unknown_area_is_refused_before_a_call_that_pays(
+    node: Node, module: str, area: str
+) -> None:
     node.vendor.hold(1)
     result = node.failed(module, count=1, areas=[area])
     assert result["changed"] is False
@@ -84,7 +90,9 @@ def test_a_hundred_are_one_call(node: Node) -> None:
 
 
 def test_the_clock_of_the_vendor_decides_how_long_a_lease_lasts(node: Node) -> None:
-    """The clock of this control node is an hour behind, so that each lease seems to last an hour longer."""
+    """The clock of this control node is an hour behind, so that each lease seems to last an hour
+    longer.
+    """
     node.machine.set_wall(-3600)
     options = {"count": 1, "keep_alive": 60, "min_remaining": 30}
     (lease,) = node.ok(ALLOCATE, **options)["leases"]
@@ -92,7 +100,9 @@ def test_the_clock_of_the_vendor_decides_how_long_a_lease_lasts(node: Node) -> N
     assert node.ok(ALLOCATE, **options)["changed"] is False
     node.vendor.advance(40 * 60)
     assert node.ok("qg_proxy_info")["leases"][0]["remaining_seconds"] <= 20 * 60
-    assert len(node.ok(ALLOCATE, **options)["allocated"]) == 1, "the first one has less than half an hour left"
+    assert len(node.ok(ALLOCATE, **options)["allocated"]) == 1, (
+        "the first one has less than half an hour left"
+    )
 
 
 def test_exact_releases_the_surplus_that_ends_first(node: Node) -> None:
@@ -113,7 +123,11 @@ def test_exact_releases_what_ends_too_soon(node: Node) -> None:
     node.vendor.hold(1, KeepAlive=30)
     node.vendor.hold(2, KeepAlive=60)
     kept = ips(node.vendor.hold(2, KeepAlive=120)[3:])
-    assert ips(node.ok(ALLOCATE, count=2, min_remaining=45, exact=True)["leases"]) == kept == node.vendor.ips
+    assert (
+        ips(node.ok(ALLOCATE, count=2, min_remaining=45, exact=True)["leases"])
+        == kept
+        == node.vendor.ips
+    )
 
 
 def test_a_volume_frees_no_channel_for_what_lasts_longer(node: Node) -> None:
@@ -166,7 +180,9 @@ def test_area_and_provider_come_from_the_store_or_the_region(node: Node, lost: b
 
 @pytest.mark.parametrize("what", ["areas", "isp"])
 @pytest.mark.parametrize("product", PATHS)
-def test_what_was_leased_elsewhere_is_not_leased_again(new_node: Callable[..., Node], product: str, what: str) -> None:
+def test_what_was_leased_elsewhere_is_not_leased_again(
+    new_node: Callable[..., Node], product: str, what: str
+) -> None:
     node = new_node(product, channels=30)
     wanted: dict[str, Any] = {"areas": ["990100"], "isp": "telecom"}
     given: dict[str, Any] = {"areas": ["990200"], "isp": "mobile"}
@@ -179,9 +195,12 @@ def test_what_was_leased_elsewhere_is_not_leased_again(new_node: Callable[..., N
     if product == CLASSIC:
         names = {"areas": "AreaId", "isp": "Isp"}
     parameter = names[what]
-    # The lists of the classic API and of share show no code of an area, and those of overseas the name of a company.
+    # The lists of the classic API and of share show no code of an area, and those of overseas the
+    # name of a company.
     is_shown = (product, what) not in ((CLASSIC, "areas"), ("share", "areas"), ("overseas", "isp"))
-    node.vendor.around(PATHS[product].get, lambda call: call.carry_out(**{parameter: codes[parameter]}))
+    node.vendor.around(
+        PATHS[product].get, lambda call: call.carry_out(**{parameter: codes[parameter]})
+    )
     for _run in range(3):
         result = node.ok(ALLOCATE, count=3, **{what: wanted[what]})
         assert len(result["leases"]) == 3
@@ -204,7 +223,9 @@ def test_names_of_areas_are_read_once_an_hour(node: Node) -> None:
 
 
 @pytest.mark.parametrize(("undetermined", "paid"), [("fail", 2), ("ignore", 4), ("match", 2)])
-def test_areas_that_cannot_be_read_leave_it_to_the_option(node: Node, undetermined: str, paid: int) -> None:
+def test_areas_that_cannot_be_read_leave_it_to_the_option(
+    node: Node, undetermined: str, paid: int
+) -> None:
     node.vendor.configure(channels=10)
     held = node.vendor.hold(2, AreaId=QUANZHOU)
     node.vendor.fault(AREAS, "code", code=-15, times=-1)
@@ -252,7 +273,9 @@ def test_a_lease_that_ends_while_the_task_waits_is_not_counted(node: Node) -> No
 
 
 @pytest.mark.parametrize("check", [False, True])
-def test_what_short_leases_cannot_last_is_refused_before_a_purchase(new_node: Callable[..., Node], check: bool) -> None:
+def test_what_short_leases_cannot_last_is_refused_before_a_purchase(
+    new_node: Callable[..., Node], check: bool
+) -> None:
     node = new_node("share", channels=30)
     for minutes in (60, 1, "59s"):
         result = node.failed(ALLOCATE, count=5, min_remaining=minutes, check=check)
@@ -264,7 +287,9 @@ def test_what_short_leases_cannot_last_is_refused_before_a_purchase(new_node: Ca
 
 @pytest.mark.parametrize("min_remaining", [0, 1])
 def test_what_the_vendor_lists_counts_unless_it_must_last(node: Node, min_remaining: int) -> None:
-    """The vendor states no zone for its times: a deadline is a reason to pay again only where it is asked for."""
+    """The vendor states no zone for its times: a deadline is a reason to pay again only where it is
+    asked for.
+    """
     node.vendor.hold(1)
     body = node.vendor.call(LIST)
     body["TaskList"][0]["Data"][0]["deadline"] = "2001-01-01 00:00:00"
@@ -284,7 +309,9 @@ def test_what_the_vendor_lists_counts_unless_it_must_last(node: Node, min_remain
         pytest.param({"count": 5, "min_remaining": 60}, 5, id="stale ones do not count"),
     ],
 )
-def test_a_count_that_is_too_large_fails_before_a_write(node: Node, options: dict[str, Any], missing: int) -> None:
+def test_a_count_that_is_too_large_fails_before_a_write(
+    node: Node, options: dict[str, Any], missing: int
+) -> None:
     node.vendor.hold(2, KeepAlive=5)
     for check in (True, False):
         result = node.failed(ALLOCATE, check=check, **options)
@@ -295,7 +322,9 @@ def test_a_count_that_is_too_large_fails_before_a_write(node: Node, options: dic
 
 
 @pytest.mark.parametrize("wanted", [4, 9])
-def test_more_than_a_plan_can_ever_give_is_not_waited_for(new_node: Callable[..., Node], wanted: int) -> None:
+def test_more_than_a_plan_can_ever_give_is_not_waited_for(
+    new_node: Callable[..., Node], wanted: int
+) -> None:
     """The channels that were just released may still come free, but there are too few of them."""
     node = new_node(channels=3)
     node.ok(ALLOCATE, count=3)
@@ -319,10 +348,16 @@ def test_a_short_stock_is_leased_area_by_area(node: Node) -> None:
 
 
 @pytest.mark.parametrize(
-    ("volume_quota", "calls", "error"), [("balance", [], {}), ("refuse", [GET], {"code": -105})], ids=str
+    ("volume_quota", "calls", "error"),
+    [("balance", [], {}), ("refuse", [GET], {"code": -105})],
+    ids=str,
 )
-def test_a_plan_by_volume(node: Node, volume_quota: str, calls: list[str], error: dict[str, int]) -> None:
-    node.vendor.configure(plan={"billing": "volume", "balance": 3}, options={"volume_quota": volume_quota})
+def test_a_plan_by_volume(
+    node: Node, volume_quota: str, calls: list[str], error: dict[str, int]
+) -> None:
+    node.vendor.configure(
+        plan={"billing": "volume", "balance": 3}, options={"volume_quota": volume_quota}
+    )
 
     result = node.failed(ALLOCATE, count=4)
 
@@ -371,8 +406,18 @@ def test_a_list_that_lags_makes_no_run_pay_again(node: Node, lag: int, shown: bo
 def test_a_lease_that_is_gone_is_not_counted_for_long(node: Node) -> None:
     """The list that is read first is that of a moment ago."""
     node.vendor.hold(2, 1)
-    gone = {"IP": "203.0.113.9", "port": "1", "host": "203.0.113.9:1", "deadline": "2099-01-01 00:00:00"}
-    stale = {"Code": 0, "TaskNum": 1, "TotalNum": 1, "TaskList": [{"TaskID": "Gone", "Num": 1, "Data": [gone]}]}
+    gone = {
+        "IP": "203.0.113.9",
+        "port": "1",
+        "host": "203.0.113.9:1",
+        "deadline": "2099-01-01 00:00:00",
+    }
+    stale = {
+        "Code": 0,
+        "TaskNum": 1,
+        "TotalNum": 1,
+        "TaskList": [{"TaskID": "Gone", "Num": 1, "Data": [gone]}],
+    }
     node.vendor.fault(LIST, "replace", body=stale)
     node.ok(ALLOCATE, count=5)
     assert len(node.vendor.leases) <= 5

@@ -50,7 +50,9 @@ def test_a_cap_holds_over_runs(node: Node) -> None:
         numbers = {"limit": limit, "bought": bought, "wanted": wanted}
         assert numbers.items() <= failed["cap"].items()
         assert failed["changed"] is False
-    assert node.vendor.paid == len(node.vendor.leases) == 7, "nothing was released for a successor that is not bought"
+    assert node.vendor.paid == len(node.vendor.leases) == 7, (
+        "nothing was released for a successor that is not bought"
+    )
     node.vendor.advance(DAY - 60)
     node.machine.set_wall(-3 * DAY)
     assert node.failed(ALLOCATE, count=len(node.vendor.leases) + 1, **cap)["cap"]["bought"] == 7
@@ -82,11 +84,20 @@ def test_the_ledger_is_what_the_vendor_was_paid_for(node: Node, fault: str) -> N
         numbers = {"asked": number, "received": number, "state": "settled", "product": product}
         assert numbers.items() <= entry.items()
         assert len(entry["ends"]) == number
-    assert sorted([*first["names"], *second["names"]]) == sorted(lease.host for lease in node.vendor.leases)
+    assert sorted([*first["names"], *second["names"]]) == sorted(
+        lease.host for lease in node.vendor.leases
+    )
     for moment in (first["at"], *first["ends"]):
         assert moment.endswith("+08:00")
     assert first["endpoint"] == f"/{PATHS[product].get.rpartition('/')[2]}"
-    totals = {"day": first["at"][:10], "product": product, "calls": 2, "asked": 3, "received": 3, "unknown": 0}
+    totals = {
+        "day": first["at"][:10],
+        "product": product,
+        "calls": 2,
+        "asked": 3,
+        "received": 3,
+        "unknown": 0,
+    }
     assert read["totals"] == [totals]
     assert node.ok(LEDGER, since="24h")["count"] == 2
     node.vendor.advance(10)
@@ -138,14 +149,17 @@ def test_what_is_unknown_counts_as_bought_until_it_is_known(node: Node) -> None:
     (entry,) = node.ok(LEDGER)["entries"]
     assert {"asked": 3, "received": None, "state": "sent"}.items() <= entry.items()
     assert node.ok(LEDGER)["totals"][0]["unknown"] == 3
-    # Nothing shows that it was not carried out, so that the cap counts it; the leases are bought all the same.
+    # Nothing shows that it was not carried out, so that the cap counts it; the leases are bought
+    # all the same.
     assert node.failed(ALLOCATE, count=5, max_new_per_day=7)["cap"]["bought"] == 3
     node.ok(ALLOCATE, count=5, max_new_per_day=8)
     assert node.vendor.paid == 5
 
 
 @pytest.mark.parametrize("is_killed", [True, False])
-def test_a_call_that_never_got_a_result_counts_for_the_cap(new_node: Callable[..., Node], is_killed: bool) -> None:
+def test_a_call_that_never_got_a_result_counts_for_the_cap(
+    new_node: Callable[..., Node], is_killed: bool
+) -> None:
     """Its leases last a minute, so that no list shows them to a later run."""
     node = new_node("share", channels=30)
     cap = {"count": 5, "max_new_per_day": 5}
@@ -250,7 +264,9 @@ def test_a_deadline_that_looks_like_a_secret_is_kept(new_node: Callable[..., Nod
 
 
 def name_with_a_secret(node: Node, call: str, field: str, secret: str) -> None:
-    """Let each response to a call have a secret in this field, which is part of the names of leases."""
+    """Let each response to a call have a secret in this field, which is part of the names of
+    leases.
+    """
 
     def changed(body: Any) -> Any:
         parts = leases_in(body)
@@ -268,7 +284,9 @@ def name_with_a_secret(node: Node, call: str, field: str, secret: str) -> None:
 def test_leases_that_a_response_names_by_a_secret_are_known_by_the_list(
     new_node: Callable[..., Node], field: str, secret: str
 ) -> None:
-    """With a part of it masked, two leases could have one name, and a release could not name the lease."""
+    """With a part of it masked, two leases could have one name, and a release could not name the
+    lease.
+    """
     node = node_with_password(new_node)
     name_with_a_secret(node, "/allocate", field, secret)
     assert len(node.ok(ALLOCATE, count=2)["allocated"]) == 2
@@ -277,7 +295,9 @@ def test_leases_that_a_response_names_by_a_secret_are_known_by_the_list(
 
 
 @pytest.mark.parametrize("field", ["TaskID", "host", "IP"])
-def test_a_list_that_names_leases_by_a_secret_is_no_reason_to_buy(new_node: Callable[..., Node], field: str) -> None:
+def test_a_list_that_names_leases_by_a_secret_is_no_reason_to_buy(
+    new_node: Callable[..., Node], field: str
+) -> None:
     node = node_with_password(new_node)
     name_with_a_secret(node, "/allocate", field, KEY)
     name_with_a_secret(node, "/query", field, KEY)
@@ -293,7 +313,9 @@ def test_a_list_that_names_leases_by_a_secret_is_no_reason_to_buy(new_node: Call
 
 
 @pytest.mark.parametrize("secret", [KEY, PASSWORD], ids=["key", "password"])
-def test_a_secret_as_the_name_of_a_resource_is_no_response(new_node: Callable[..., Node], secret: str) -> None:
+def test_a_secret_as_the_name_of_a_resource_is_no_response(
+    new_node: Callable[..., Node], secret: str
+) -> None:
     node = new_node(None, kind="exclusive_occupancy", channels=10)
     node.options["password"] = PASSWORD
     node.ok(MONOPOLY, count=1)
@@ -312,7 +334,9 @@ def test_a_secret_as_the_name_of_a_resource_is_no_response(new_node: Callable[..
 
 @pytest.mark.parametrize("secret", [KEY, PASSWORD], ids=["key", "password"])
 @pytest.mark.parametrize("name", ["AreaId", "Area"])
-def test_the_store_keeps_no_area_that_is_a_secret(new_node: Callable[..., Node], name: str, secret: str) -> None:
+def test_the_store_keeps_no_area_that_is_a_secret(
+    new_node: Callable[..., Node], name: str, secret: str
+) -> None:
     node = node_with_password(new_node)
 
     def changed(body: Any) -> Any:
@@ -329,7 +353,9 @@ def test_the_store_keeps_no_area_that_is_a_secret(new_node: Callable[..., Node],
 # A store that fails.
 
 
-def test_a_store_that_fails_between_two_purchases_hides_neither(new_node: Callable[..., Node]) -> None:
+def test_a_store_that_fails_between_two_purchases_hides_neither(
+    new_node: Callable[..., Node],
+) -> None:
     """A replacement buys one successor first."""
     node = new_node(channels=3)
     node.vendor.hold(3)
@@ -366,7 +392,9 @@ def test_a_store_that_fails_with_a_lost_response_names_the_call(node: Node) -> N
     assert node.vendor.paid == 2
 
 
-def test_a_store_that_fails_after_a_call_without_a_result_names_the_call(new_node: Callable[..., Node]) -> None:
+def test_a_store_that_fails_after_a_call_without_a_result_names_the_call(
+    new_node: Callable[..., Node],
+) -> None:
     node = new_node()
 
     def lose(_call: Call) -> Answer:

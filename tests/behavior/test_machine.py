@@ -1,11 +1,13 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One state machine for all kinds of keys: users run modules, and whatever can go wrong goes wrong meanwhile.
+"""One state machine for all kinds of keys: users run modules, and whatever can go wrong goes wrong
+meanwhile.
 
-Each walk is in a world with some irregularities, and its store is a directory or a database. A rule is what a user
-does, or what happens to a call, a process or a clock. What holds always: no more is paid for than is asked for, each
-result says what the books say, the ledger has each purchase once, and check mode writes nothing.
+Each walk is in a world with some irregularities, and its store is a directory or a database. A rule
+is what a user does, or what happens to a call, a process or a clock. What holds always: no more is
+paid for than is asked for, each result says what the books say, the ledger has each purchase once,
+and check mode writes nothing.
 """
 
 from __future__ import annotations
@@ -48,13 +50,15 @@ KEYS: dict[str, dict[str, Any]] = {
     "overseas": {"lifetime": 600},
     "monopoly": {"kind": "exclusive_occupancy"},
 }
-#: Runs of each machine, and the rules in each: few that are always the same, or as QGNET_EXPLORE says.
+#: Runs of each machine, and the rules in each: few that are always the same, or as QGNET_EXPLORE
+#: says.
 RUNS = int(os.environ.get("QGNET_EXPLORE", 0))
 STEPS = 40
 QUICK_RUNS = 15
 #: A database takes longer, and is in no way special to what decides.
 DATABASE_RUNS = 4
-#: The irregularities under which a result can be foretold whatever else happens, and names tell leases apart.
+#: The irregularities under which a result can be foretold whatever else happens, and names tell
+#: leases apart.
 IGNORED = "areas are ignored"
 WORLDS = (
     "exits share addresses",
@@ -66,7 +70,9 @@ WORLDS = (
 )
 AREAS = (None, None, None, "350500", "440100")
 ADDRESSES = [f"203.0.113.{number}" for number in range(21, 26)]
-HAPPENS = [fault for fault in FAULTS.values() if fault.plan and not fault.list_lag and fault.has_quota]
+HAPPENS = [
+    fault for fault in FAULTS.values() if fault.plan and not fault.list_lag and fault.has_quota
+]
 #: The kinds of purchases, by the name of the key.
 PURCHASES = {kind.name: kind for kind in KINDS if kind.name in KEYS}
 RELEASES = [paths.release for paths in PATHS.values() if paths.release]
@@ -98,7 +104,11 @@ class KeyMachine(RuleBasedStateMachine):
         self.is_monopoly = self.name == "monopoly"
         if self.is_monopoly:
             self.purchase = MONOPOLY
-            self.writes: tuple[str, ...] = ("POST /monopolies", "DELETE /monopolies", "PUT /monopolies/ips")
+            self.writes: tuple[str, ...] = (
+                "POST /monopolies",
+                "DELETE /monopolies",
+                "PUT /monopolies/ips",
+            )
             self.reads: tuple[str | None, ...] = ("GET /monopolies", "GET /info/quota")
         else:
             self.node.options["product"] = self.name
@@ -109,7 +119,8 @@ class KeyMachine(RuleBasedStateMachine):
         self.has_quota = self.reads[1] is not None
         #: The task that another process runs as well.
         self.again: Callable[[], object] = lambda: None
-        #: Whether a call of the last task, or of one before, was carried out late; what has ended during the last one.
+        #: Whether a call of the last task, or of one before, was carried out late; what has ended
+        #: during the last one.
         self.was_late = False
         self.lags = False
         #: Whether a task has run since the ledger was read.
@@ -223,7 +234,9 @@ class KeyMachine(RuleBasedStateMachine):
         self.node.lose_locks()
         if self.server is not None:
             name = self.node.options["store"].rpartition("/")[2]
-            query = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
+            query = (
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
+            )
             with self.server.admin() as connection:
                 connection.execute(query, [name])
 
@@ -243,8 +256,20 @@ class KeyMachine(RuleBasedStateMachine):
         on_uncertain=st.sampled_from(["fail", "match"]),
         max_wait=MAX_WAIT,
     )
-    def ensure(self, count: int, area: str | None, exact: bool, check: bool, on_uncertain: str, max_wait: int) -> None:
-        options: dict[str, Any] = {"count": count, "on_uncertain": on_uncertain, "max_wait": max_wait}
+    def ensure(
+        self,
+        count: int,
+        area: str | None,
+        exact: bool,
+        check: bool,
+        on_uncertain: str,
+        max_wait: int,
+    ) -> None:
+        options: dict[str, Any] = {
+            "count": count,
+            "on_uncertain": on_uncertain,
+            "max_wait": max_wait,
+        }
         if self.name in ("share", "overseas"):
             # Nothing of them can be released; the areas of the one are others.
             exact = False
@@ -259,15 +284,29 @@ class KeyMachine(RuleBasedStateMachine):
         before = self.matching(area)
         result, paid = self.run(self.purchase, check=check, **options)
         still = set(before) & set(self.matching(area))
-        assert paid <= max(0, count - len(still)), ("paid for more than was asked for", paid, count, before, result)
-        if result and not result.get("failed") and not check and self.node.is_alone and on_uncertain == "fail":
+        assert paid <= max(0, count - len(still)), (
+            "paid for more than was asked for",
+            paid,
+            count,
+            before,
+            result,
+        )
+        if (
+            result
+            and not result.get("failed")
+            and not check
+            and self.node.is_alone
+            and on_uncertain == "fail"
+        ):
             place = None if IGNORED in self.irregularities else area
             assert len(self.matching(place)) >= count, result
 
     @precondition(lambda self: len(self.held()) < self.vendor.keys[KEY].plan.channels)
     @rule(fault=st.sampled_from(HAPPENS))
     def one_more(self, fault: Fault) -> None:
-        """Whatever has happened before: two minutes later, one fault has the outcome that the table says."""
+        """Whatever has happened before: two minutes later, one fault has the outcome that the table
+        says.
+        """
         self.all_is_well_again()
         self.the_stock_changes(9)
         self.vendor.advance(2 * LIST_LAG)
@@ -296,12 +335,16 @@ class KeyMachine(RuleBasedStateMachine):
         if not chosen:
             return
         if self.is_monopoly:
-            result, paid = self.run(MONOPOLY, check=check, max_wait=max_wait, state="absent", uuids=chosen)
+            result, paid = self.run(
+                MONOPOLY, check=check, max_wait=max_wait, state="absent", uuids=chosen
+            )
         else:
             result, paid = self.run(RELEASE, check=check, max_wait=max_wait, ips=chosen)
         assert paid == 0
         if not self.was_late:
-            assert set(held) - set(chosen) <= set(self.held()) | self.ended, "too many were released"
+            assert set(held) - set(chosen) <= set(self.held()) | self.ended, (
+                "too many were released"
+            )
         if result and not result.get("failed") and not check and self.node.is_alone:
             assert result.get("warnings") or not set(chosen) & set(self.held())
 
@@ -324,14 +367,20 @@ class KeyMachine(RuleBasedStateMachine):
     def redial(self, share: set[int], wait: bool, check: bool) -> None:
         chosen = self.chosen(share)
         if chosen:
-            _result, paid = self.run(MONOPOLY, check=check, state="redialed", uuids=chosen, wait=wait)
+            _result, paid = self.run(
+                MONOPOLY, check=check, state="redialed", uuids=chosen, wait=wait
+            )
             assert paid == 0
 
     @precondition(lambda self: self.name in (CLASSIC, "monopoly"))
-    @rule(ips=st.sets(st.sampled_from(ADDRESSES), min_size=1), state=st.sampled_from(["present", "absent", "exact"]))
+    @rule(
+        ips=st.sets(st.sampled_from(ADDRESSES), min_size=1),
+        state=st.sampled_from(["present", "absent", "exact"]),
+    )
     def whitelist(self, ips: set[str], state: str) -> None:
         before = set(self.vendor.whitelist)
-        # Where the list lags, what the run before has added may seem to be new: only the list decides.
+        # Where the list lags, what the run before has added may seem to be new: only the list
+        # decides.
         self.lags = bool(self.vendor.keys[KEY].options.list_lag)
         result, paid = self.run("qg_whitelist", ips=sorted(ips), state=state)
         self.lags = False
@@ -375,7 +424,9 @@ class KeyMachine(RuleBasedStateMachine):
         return [name for place, name in enumerate(self.held()) if place in share]
 
     def run(self, module: str, **options: Any) -> tuple[Result | None, int]:
-        """One task of a user; its result, if its process was not killed, and how much it has paid for, or may yet."""
+        """One task of a user; its result, if its process was not killed, and how much it has paid
+        for, or may yet.
+        """
         vendor = self.vendor
         node = self.node
         waiting = list(vendor.under_way)
@@ -447,5 +498,7 @@ def test_nothing_is_paid_for_twice_or_lost(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.newest
 @pytest.mark.parametrize("name", KEYS)
-def test_nothing_is_paid_for_twice_or_lost_with_a_database(name: str, database_server: Databases) -> None:
+def test_nothing_is_paid_for_twice_or_lost_with_a_database(
+    name: str, database_server: Databases
+) -> None:
     walk(name, database_server, DATABASE_RUNS)

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Exclusive-occupancy resources: the vendor's rules of release and redial, and which resources count."""
+"""Exclusive-occupancy resources: the vendor's rules of release and redial, and which resources
+count.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,11 @@ def test_a_redial_waits_for_the_new_address_and_for_the_vendors_ten_seconds(node
 def test_resources_of_another_area_or_provider_do_not_count(node: Node) -> None:
     first = node.ok(MONOPOLY, count=2, area="440100", isp="mobile")
     for resource in first["monopolies"]:
-        assert {"area_code": GUANGZHOU, "isp": "mobile", "state": "online"}.items() <= resource.items()
+        assert {
+            "area_code": GUANGZHOU,
+            "isp": "mobile",
+            "state": "online",
+        }.items() <= resource.items()
     assert node.sent(APPLY) == [{"Num": "2", "AreaCode": "440100", "Operator": "2"}]
     assert node.ok(MONOPOLY, count=2, area="440100", isp="mobile")["changed"] is False
     assert len(node.ok(MONOPOLY, count=1, area="350500")["applied"]) == 1
@@ -138,7 +144,9 @@ def test_what_is_queued_is_waited_for_if_it_is_wanted(node: Node) -> None:
 @pytest.mark.parametrize(
     ("options", "words"), [({"max_wait": 20}, "1 offline"), ({}, phrases.NO_LONGER_LISTED)], ids=str
 )
-def test_new_resources_that_do_not_come_online_are_named(node: Node, options: dict[str, Any], words: str) -> None:
+def test_new_resources_that_do_not_come_online_are_named(
+    node: Node, options: dict[str, Any], words: str
+) -> None:
     def take_one() -> None:
         if options:
             node.vendor.configure(offline=node.vendor.uuids[:1])
@@ -207,7 +215,9 @@ def test_a_count_beyond_the_plan_fails_before_a_write(node: Node) -> None:
 
 
 @pytest.mark.parametrize("data", [[], None])
-def test_an_empty_list_that_the_quota_contradicts_is_no_reason_to_apply(node: Node, data: Any) -> None:
+def test_an_empty_list_that_the_quota_contradicts_is_no_reason_to_apply(
+    node: Node, data: Any
+) -> None:
     held = node.ok(MONOPOLY, count=2)["applied"]
     node.vendor.fault(LIST, "replace", body={"data": data}, times=3)
     assert node.other().ok(MONOPOLY, count=2)["changed"] is False
@@ -245,7 +255,9 @@ def test_a_run_waits_for_another(node: Node, options: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "options", [{"count": 1}, {"state": "absent", "all": True}, {"state": "redialed", "all": True}]
 )
-def test_a_key_of_another_product_is_reported(new_node: Callable[..., Node], options: dict[str, Any]) -> None:
+def test_a_key_of_another_product_is_reported(
+    new_node: Callable[..., Node], options: dict[str, Any]
+) -> None:
     result = new_node(None).failed(MONOPOLY, **options)
     assert result["changed"] is False
     assert result["error"]["code"] == 400
@@ -257,7 +269,9 @@ def test_a_key_of_another_product_is_reported(new_node: Callable[..., Node], opt
 
 def test_the_vendor_decides_if_a_time_cannot_be_read(node: Node) -> None:
     node.ok(MONOPOLY, count=1)
-    node.vendor.alter(LIST, lambda body: {"data": [{**body["data"][0], "monopolize_time": "a while ago"}]})
+    node.vendor.alter(
+        LIST, lambda body: {"data": [{**body["data"][0], "monopolize_time": "a while ago"}]}
+    )
     (refused,) = node.failed(MONOPOLY, state="absent", all=True)["refused"]
     assert refused["possible_from"] is None
     assert "12小时" in refused["reason"]

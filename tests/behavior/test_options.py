@@ -1,7 +1,10 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options of the modules for leases: a choice is what was chosen. For mistakes in them see ``test_mistakes.py``."""
+"""Options of the modules for leases: a choice is what was chosen.
+
+For mistakes in them see ``test_mistakes.py``.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,15 @@ TERMS = {"isp": "telecom", "keep_alive": 90, "distinct": True}
 SENT = {"KeepAlive": "90", "Isp": "1", "Detail": "1", "Distinct": "1"}
 
 
-@pytest.mark.parametrize(("choice", "replaced", "named"), [({"count": 2}, 2, 0), ({"all": True}, 3, 3)], ids=str)
+@pytest.mark.parametrize(
+    ("choice", "replaced", "named"), [({"count": 2}, 2, 0), ({"all": True}, 3, 3)], ids=str
+)
 def test_leases_that_are_not_named_are_replaced_by_the_vendor(
     node: Node, choice: dict[str, Any], replaced: int, named: int
 ) -> None:
-    """Which leases it gives up is its own choice, so that only a replacement of all can name them before."""
+    """Which leases it gives up is its own choice, so that only a replacement of all can name them
+    before.
+    """
     node.vendor.hold(2, 1)
 
     predicted = node.ok(REPLACE, check=True, diff=True, **choice, **TERMS)
@@ -60,7 +67,10 @@ def test_named_leases_are_released_and_allocated_one_first(node: Node, way: str)
     done = node.ok(REPLACE, **{way: choice}, **TERMS)
 
     assert done["method"] == "release_and_allocate"
-    assert node.vendor.calls("/allocate", "/release", "/replace") == ["/release", "/allocate"] * len(gone)
+    assert node.vendor.calls("/allocate", "/release", "/replace") == [
+        "/release",
+        "/allocate",
+    ] * len(gone)
     assert node.sent("/allocate") == [{"Num": "1", **SENT}] * len(gone)
     assert len(done["allocated"]) == len(gone)
     assert ips(done["released"]) == gone
@@ -80,7 +90,9 @@ def test_a_release_names_what_is_not_held(node: Node) -> None:
     assert node.ok(RELEASE, all=True)["not_held"] == []
 
 
-def test_a_replacement_of_leases_that_are_not_held_fails_unless_there_are_others(node: Node) -> None:
+def test_a_replacement_of_leases_that_are_not_held_fails_unless_there_are_others(
+    node: Node,
+) -> None:
     held = node.vendor.hold(2)
     refused = node.failed(REPLACE, ips=[UNKNOWN])
     assert refused["changed"] is False

@@ -1,7 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whatever becomes of a call that pays or changes something: the run does what the table of outcomes says.
+"""Whatever becomes of a call that pays or changes something: the run does what the table of
+outcomes says.
 
 One row for each kind of call, and one for each thing that can happen to it.
 """
@@ -79,7 +80,9 @@ def assert_second_run(node: Node, kind: Kind, options: Options, expected: Run) -
 
 @pytest.mark.parametrize("loss", ["reset after", "truncated", "502 after", "403 after"])
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.pays_by_quota], ids=str)
-def test_what_only_the_quota_shows_is_not_paid_for_again(kind: Kind, loss: str, folder: Path) -> None:
+def test_what_only_the_quota_shows_is_not_paid_for_again(
+    kind: Kind, loss: str, folder: Path
+) -> None:
     """The list does not show for minutes what a call has bought whose response was lost."""
     node = kind.node(folder)
     options = kind.prepare(node)
@@ -94,11 +97,18 @@ def test_what_only_the_quota_shows_is_not_paid_for_again(kind: Kind, loss: str, 
 
 
 #: What becomes of a read, before or after the call.
-READ_FAULTS = [name for name, fault in FAULTS.items() if fault.plan and not fault.list_lag and fault.has_quota]
+READ_FAULTS = [
+    name for name, fault in FAULTS.items() if fault.plan and not fault.list_lag and fault.has_quota
+]
 #: These make an empty list of any list, and only a quota can tell.
 EMPTY = ("null", "absent", "terse", "no object")
 #: The list of overseas leases is the only witness of what a key holds.
-READINGS = [(kind, fault) for kind in KINDS for fault in READ_FAULTS if kind.name != "overseas" or fault not in EMPTY]
+READINGS = [
+    (kind, fault)
+    for kind in KINDS
+    for fault in READ_FAULTS
+    if kind.name != "overseas" or fault not in EMPTY
+]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +121,9 @@ READINGS = [(kind, fault) for kind in KINDS for fault in READ_FAULTS if kind.nam
 )
 @pytest.mark.parametrize("skip", [pytest.param(0, marks=pytest.mark.slow), 1])
 @pytest.mark.parametrize(("kind", "fault"), READINGS, ids=str)
-def test_a_list_that_cannot_be_read_costs_nothing(kind: Kind, fault: str, skip: int, lost: str, folder: Path) -> None:
+def test_a_list_that_cannot_be_read_costs_nothing(
+    kind: Kind, fault: str, skip: int, lost: str, folder: Path
+) -> None:
     """The list before the call, or the one after it, whose own response may be lost as well."""
     # Where no quota contradicts a list, two of them have to agree before something is paid for.
     readings_before = 1 if kind.pays_by_quota else 2
@@ -178,7 +190,9 @@ def test_a_part_of_what_was_asked_for_is_completed(kind: Kind, folder: Path) -> 
 
 
 def complete(node: Node, kind: Kind, options: Options) -> None:
-    """Run a task again that has failed: ten minutes later, unless it is a replacement, which would be another one."""
+    """Run a task again that has failed: ten minutes later, unless it is a replacement, which would
+    be another one.
+    """
     if kind.can_repeat:
         node.vendor.advance(700)
     node.ok(kind.module, **options)
@@ -212,7 +226,9 @@ def test_a_call_of_a_killed_run_is_waited_for(kind: Kind, lag: int, folder: Path
     replace(FAULTS["answered"], list_lag=lag).happens_to(node, kind.call)
 
     def kill(call: Call) -> Answer:
-        vendor.under_way.append((vendor.clock.now() + 28, call.method, call.path, dict(call.parameters)))
+        vendor.under_way.append(
+            (vendor.clock.now() + 28, call.method, call.path, dict(call.parameters))
+        )
         raise Killed
 
     vendor.once(kind.call, kill)

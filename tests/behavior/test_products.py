@@ -28,7 +28,9 @@ MISSING: dict[str, list[str]] = {
 }
 ISPS = {1: "telecom", 2: "mobile", 3: "unicom"}
 #: Two areas in which each product leases.
-AREAS = dict.fromkeys(("share", "longterm", "exclusive"), ("350500", "440100")) | {"overseas": ("990100", "990200")}
+AREAS = dict.fromkeys(("share", "longterm", "exclusive"), ("350500", "440100")) | {
+    "overseas": ("990100", "990200")
+}
 each = pytest.mark.parametrize("product", PLANS)
 releasing = pytest.mark.parametrize("product", RELEASING)
 Make = Callable[..., Node]
@@ -126,9 +128,20 @@ def test_named_leases_are_released_and_allocated_anew(key: Make, product: str) -
 
 def test_the_terms_are_sent_as_the_product_calls_them(key: Make) -> None:
     node = key("share")
-    terms = {"areas": ["440100", "350500"], "exclude_areas": ["320800"], "isp": "mobile", "keep_alive": 30}
+    terms = {
+        "areas": ["440100", "350500"],
+        "exclude_areas": ["320800"],
+        "isp": "mobile",
+        "keep_alive": 30,
+    }
     node.ok(ALLOCATE, count=1, pool="enterprise", password=PASSWORD, **terms)
-    sent = {"num": "1", "area": "350500,440100", "area_ex": "320800", "isp": "2", "distinct": "true"}
+    sent = {
+        "num": "1",
+        "area": "350500,440100",
+        "area_ex": "320800",
+        "isp": "2",
+        "distinct": "true",
+    }
     assert node.sent("/share/get") == [{**sent, "keep_alive": "30", "pool": "2", "pwd": PASSWORD}]
 
 
@@ -200,7 +213,9 @@ def test_a_used_up_volume(key: Make, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("static", "code"), [(False, "ACCESS_DENY"), (True, "STATIC_DELETE_TIME_LIMIT")], ids=["dynamic", "young"]
+    ("static", "code"),
+    [(False, "ACCESS_DENY"), (True, "STATIC_DELETE_TIME_LIMIT")],
+    ids=["dynamic", "young"],
 )
 def test_an_address_of_longterm_that_cannot_be_released(key: Make, static: bool, code: str) -> None:
     node = key("longterm", static=static)
@@ -210,15 +225,51 @@ def test_an_address_of_longterm_that_cannot_be_released(key: Make, static: bool,
     assert len(node.vendor.leases) == 1
 
 
-#: Mistakes that are found before any call: the product, the module, its options, and words of the message.
+#: Mistakes that are found before any call: the product, the module, its options, and words of the
+#: message.
 MISTAKES: dict[str, tuple[str, str, dict[str, Any], str]] = {
-    "release of overseas": ("overseas", RELEASE, {"all": True}, f"product=overseas {phrases.DOES_NOT_RELEASE}"),
-    "exact with share": ("share", ALLOCATE, {"count": 1, "exact": True}, f"exact {phrases.NEEDS_RELEASE}"),
-    "replace of share": ("share", REPLACE, {"count": 1}, f"product=share {phrases.DOES_NOT_REPLACE}"),
-    "replace of longterm": ("longterm", REPLACE, {"count": 1}, f"product=longterm {phrases.DOES_NOT_REPLACE}"),
-    "replace of overseas": ("overseas", REPLACE, {"all": True}, f"product=overseas {phrases.DOES_NOT_REPLACE}"),
-    "named replace of share": ("share", REPLACE, {"ips": ["192.0.2.1"]}, f"ips {phrases.NEEDS_RELEASE}"),
-    "tasks of share": ("share", "qg_proxy_info", {"task_ids": ["T"]}, f"task_ids {phrases.SELECTS_NOTHING}"),
+    "release of overseas": (
+        "overseas",
+        RELEASE,
+        {"all": True},
+        f"product=overseas {phrases.DOES_NOT_RELEASE}",
+    ),
+    "exact with share": (
+        "share",
+        ALLOCATE,
+        {"count": 1, "exact": True},
+        f"exact {phrases.NEEDS_RELEASE}",
+    ),
+    "replace of share": (
+        "share",
+        REPLACE,
+        {"count": 1},
+        f"product=share {phrases.DOES_NOT_REPLACE}",
+    ),
+    "replace of longterm": (
+        "longterm",
+        REPLACE,
+        {"count": 1},
+        f"product=longterm {phrases.DOES_NOT_REPLACE}",
+    ),
+    "replace of overseas": (
+        "overseas",
+        REPLACE,
+        {"all": True},
+        f"product=overseas {phrases.DOES_NOT_REPLACE}",
+    ),
+    "named replace of share": (
+        "share",
+        REPLACE,
+        {"ips": ["192.0.2.1"]},
+        f"ips {phrases.NEEDS_RELEASE}",
+    ),
+    "tasks of share": (
+        "share",
+        "qg_proxy_info",
+        {"task_ids": ["T"]},
+        f"task_ids {phrases.SELECTS_NOTHING}",
+    ),
     "exclude": (
         "overseas",
         ALLOCATE,
@@ -227,7 +278,12 @@ MISTAKES: dict[str, tuple[str, str, dict[str, Any], str]] = {
     ),
     "pool": ("longterm", ALLOCATE, {"count": 1, "pool": "normal"}, f"pool {phrases.NOT_AN_OPTION}"),
     "bgp": ("exclusive", ALLOCATE, {"count": 1, "isp": "bgp"}, "isp=bgp is not a provider"),
-    "two areas in one": ("share", ALLOCATE, {"count": 1, "areas": ["350500,440100"]}, phrases.ONE_WHOLE_NAME),
+    "two areas in one": (
+        "share",
+        ALLOCATE,
+        {"count": 1, "areas": ["350500,440100"]},
+        phrases.ONE_WHOLE_NAME,
+    ),
     "quota of overseas": ("overseas", "qg_quota_info", {}, f"product=overseas {phrases.NO_QUOTA}"),
     "pool of share": ("share", "qg_proxy_pool_info", {}, f"product=share {phrases.NO_POOL}"),
 }
@@ -242,7 +298,9 @@ def test_a_mistake_is_found_before_any_call(key: Make, mistake: str) -> None:
 
 
 @pytest.mark.parametrize(("product", "code"), [("share", "ACCESS_DENY"), ("classic", -15)])
-def test_a_refused_call_is_explained_by_the_product_of_the_key(key: Make, product: str, code: Any) -> None:
+def test_a_refused_call_is_explained_by_the_product_of_the_key(
+    key: Make, product: str, code: Any
+) -> None:
     node = key("share")
     node.vendor.fault(PATHS[product].get, "code", code=code)
     result = node.failed(ALLOCATE, count=1, product=product)
@@ -254,7 +312,11 @@ def test_a_refused_call_is_explained_by_the_product_of_the_key(key: Make, produc
 def test_no_result_contains_a_secret(key: Make, product: str) -> None:
     node = key(product)
     node.vendor.configure(pwd=PASSWORD, api_auth=True)
-    modules: dict[str, dict[str, Any]] = {ALLOCATE: {"count": 1}, "qg_proxy_info": {}, "qg_area_info": {}}
+    modules: dict[str, dict[str, Any]] = {
+        ALLOCATE: {"count": 1},
+        "qg_proxy_info": {},
+        "qg_area_info": {},
+    }
     if PATHS[product].quota:
         modules["qg_quota_info"] = {}
     for module, options in modules.items():

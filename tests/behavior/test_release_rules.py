@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The vendor's rules of release, by plan: how many a minute, a day and a week, and what a run does about them."""
+"""The vendor's rules of release, by plan: how many a minute, a day and a week, and what a run does
+about them.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ A_WEEK = 7 * 86400 + 1
 
 
 def several(node: Node, channels: int, *numbers: int) -> None:
-    """A plan that holds more than it may release in a minute: it had more channels when they were leased."""
+    """A plan that holds more than it may release in a minute: it had more channels when they were
+    leased.
+    """
     node.vendor.configure(channels=sum(numbers))
     node.vendor.hold(*numbers)
     node.vendor.configure(channels=channels)
@@ -29,7 +33,9 @@ def several(node: Node, channels: int, *numbers: int) -> None:
 
 def sizes(node: Node) -> list[tuple[int, int | str | None]]:
     """How many addresses each release named, and the code of its response."""
-    return [(len(record.ips), record.code) for record in node.vendor.journal if record.path == GIVE_BACK]
+    return [
+        (len(record.ips), record.code) for record in node.vendor.journal if record.path == GIVE_BACK
+    ]
 
 
 def code(result: dict[str, Any]) -> Any:
@@ -118,7 +124,9 @@ def test_a_shared_plan_never_releases(new_node: Callable[..., Node]) -> None:
 
 
 @pytest.mark.parametrize(("kind", "refusal"), [("dynamic_shared", -15), ("static_dedicated", -105)])
-def test_only_dynamic_dedicated_plans_replace(new_node: Callable[..., Node], kind: str, refusal: int) -> None:
+def test_only_dynamic_dedicated_plans_replace(
+    new_node: Callable[..., Node], kind: str, refusal: int
+) -> None:
     """Nothing new is paid for as long as nothing was given up."""
     node = new_node(kind=kind)
     held = node.vendor.hold(2)
@@ -155,8 +163,12 @@ def test_two_static_leases_a_week(new_node: Callable[..., Node]) -> None:
 
 
 @pytest.mark.parametrize("young_first", [False, True], ids=["young last", "young first"])
-def test_a_young_static_lease_does_not_keep_an_old_one(new_node: Callable[..., Node], young_first: bool) -> None:
-    """The vendor refuses a call that names one young lease; the old one is released whatever the order of the list."""
+def test_a_young_static_lease_does_not_keep_an_old_one(
+    new_node: Callable[..., Node], young_first: bool
+) -> None:
+    """The vendor refuses a call that names one young lease; the old one is released whatever the
+    order of the list.
+    """
     node = new_node(kind="static_dedicated")
     (old,) = node.vendor.hold(1)
     node.vendor.advance(A_DAY)
@@ -170,9 +182,12 @@ def test_a_young_static_lease_does_not_keep_an_old_one(new_node: Callable[..., N
 
 
 @pytest.mark.parametrize(
-    ("module", "options"), [(ALLOCATE, {"count": 1}), (RELEASE, {"all": True}), (REPLACE, {"all": True})]
+    ("module", "options"),
+    [(ALLOCATE, {"count": 1}), (RELEASE, {"all": True}), (REPLACE, {"all": True})],
 )
-def test_exclusive_occupancy_has_no_leases(new_node: Callable[..., Node], module: str, options: dict[str, Any]) -> None:
+def test_exclusive_occupancy_has_no_leases(
+    new_node: Callable[..., Node], module: str, options: dict[str, Any]
+) -> None:
     node = new_node(kind="exclusive_occupancy")
     assert code(node.failed(module, **options)) == -15
     assert node.vendor.calls() == [LIST]
@@ -209,7 +224,9 @@ def test_a_release_that_would_hit_another_lease_is_refused(node: Node) -> None:
 
 
 def test_a_channel_that_becomes_free_late_is_waited_for(new_node: Callable[..., Node]) -> None:
-    """Release, then allocate, then replace by name, with a vendor whose channels become free a bit later."""
+    """Release, then allocate, then replace by name, with a vendor whose channels become free a bit
+    later.
+    """
     node = new_node(channels=2, free_delay=5)
     node.vendor.hold(2)
     node.ok(RELEASE, all=True)
@@ -219,7 +236,9 @@ def test_a_channel_that_becomes_free_late_is_waited_for(new_node: Callable[..., 
     assert len(node.vendor.leases) == 2
 
 
-def test_a_channel_that_no_quota_shows_is_asked_for_every_five_seconds(new_node: Callable[..., Node]) -> None:
+def test_a_channel_that_no_quota_shows_is_asked_for_every_five_seconds(
+    new_node: Callable[..., Node],
+) -> None:
     """Its release was reported, and what asks for it is refused until it is free."""
     node = new_node(channels=2, free_delay=12)
     node.vendor.hold(2)
@@ -230,4 +249,9 @@ def test_a_channel_that_no_quota_shows_is_asked_for_every_five_seconds(new_node:
 
     assert len(result["allocated"]) == 1
     assert node.vendor.paid == 3
-    assert [time - released_at for time, _method, path in node.requests if path == "/allocate"] == [0, 5, 10, 15]
+    assert [time - released_at for time, _method, path in node.requests if path == "/allocate"] == [
+        0,
+        5,
+        10,
+        15,
+    ]

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Replacements: with the terms of the old leases, once, and to be continued after an interruption."""
+"""Replacements: with the terms of the old leases, once, and to be continued after an
+interruption.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,12 @@ AT_ONCE = pytest.mark.parametrize("product", [CLASSIC, "exclusive"])
 #: A list that omits every lease.
 EMPTY: dict[str, Any] = {"Code": 0, "TaskList": [], "TaskNum": 0, "TotalNum": 0}
 #: A lease that the vendor does not have.
-NEVER_HELD = {"IP": "203.0.113.9", "port": "1", "host": "203.0.113.9:1", "deadline": "2099-01-01 00:00:00"}
+NEVER_HELD = {
+    "IP": "203.0.113.9",
+    "port": "1",
+    "host": "203.0.113.9:1",
+    "deadline": "2099-01-01 00:00:00",
+}
 
 
 def sent(node: Node, call: str, *names: str) -> list[tuple[str | None, ...]]:
@@ -34,7 +41,9 @@ def sent(node: Node, call: str, *names: str) -> list[tuple[str | None, ...]]:
 
 
 @AT_ONCE
-def test_successors_are_requested_as_their_leases_were(new_node: Callable[..., Node], product: str) -> None:
+def test_successors_are_requested_as_their_leases_were(
+    new_node: Callable[..., Node], product: str
+) -> None:
     node = new_node(product, channels=8)
     get = PATHS[product].get
     old = node.ok(ALLOCATE, count=2, areas=[QUANZHOU], keep_alive=60, isp="telecom")["leases"]
@@ -111,7 +120,9 @@ def test_a_replacement_by_the_vendor_is_paid_for_once(
 
 
 @AT_ONCE
-def test_what_was_just_leased_is_replaced_without_a_wait(new_node: Callable[..., Node], product: str) -> None:
+def test_what_was_just_leased_is_replaced_without_a_wait(
+    new_node: Callable[..., Node], product: str
+) -> None:
     """A list may lack what is a minute old, but one that shows a later lease does not."""
     node = new_node(product, channels=8)
     paths = PATHS[product]
@@ -136,7 +147,9 @@ def test_list_and_quota_are_read_once_where_nothing_contradicts_them(node: Node)
 
 @pytest.mark.parametrize("carried_out", [False, True])
 @pytest.mark.parametrize("options", [{"all": True}, {"count": 2}], ids=str)
-def test_a_replacement_of_a_killed_run_is_continued(node: Node, options: dict[str, Any], carried_out: bool) -> None:
+def test_a_replacement_of_a_killed_run_is_continued(
+    node: Node, options: dict[str, Any], carried_out: bool
+) -> None:
     node.ok(ALLOCATE, count=3)
     node.vendor.kill("/replace", carried_out=carried_out)
     assert node.attempt(REPLACE, **options) is None
@@ -174,7 +187,9 @@ def test_a_replacement_of_which_the_list_shows_nothing_is_not_repeated(node: Nod
 
 
 def test_a_late_release_does_not_take_the_successor(node: Node) -> None:
-    """A release that is carried out late must not hit a new lease that the vendor gave the same address."""
+    """A release that is carried out late must not hit a new lease that the vendor gave the same
+    address.
+    """
     node.vendor.configure(options={"address_reuse": "first"})
     held = node.ok(ALLOCATE, count=3)["leases"]
     node.vendor.late = ("/release", 14)
@@ -187,7 +202,9 @@ def test_a_late_release_does_not_take_the_successor(node: Node) -> None:
 
 @pytest.mark.parametrize("code", [-103, -104])
 def test_a_replacement_that_is_refused_when_the_old_leases_are_gone(node: Node, code: int) -> None:
-    """The vendor gives up the old leases, and then has nothing new: their channels are filled, or it is reported."""
+    """The vendor gives up the old leases, and then has nothing new: their channels are filled, or
+    it is reported.
+    """
     node.vendor.hold(2)
     node.vendor.configure(options={"replace_failure": "drop"})
     stock = [{"area_id": 350500, "area": "福建省泉州市", "isp": 1, "available": 0}]
@@ -204,7 +221,10 @@ def test_a_replacement_that_is_refused_when_the_old_leases_are_gone(node: Node, 
 
 @pytest.mark.parametrize("order", ["oldest", "random"])
 def test_a_replacement_of_fewer_pays_for_no_more_than_requested(node: Node, order: str) -> None:
-    """The vendor releases three and leases two. Its choice for the third may be a lease that was just paid for."""
+    """The vendor releases three and leases two.
+
+    Its choice for the third may be a lease that was just paid for.
+    """
     node.vendor.configure(options={"replace_order": order, "list_lag": 3})
     for number in range(1, 5):
         node.ok(ALLOCATE, count=number)
@@ -220,7 +240,9 @@ def test_more_than_are_held_cannot_be_replaced(node: Node) -> None:
     assert node.sent("/replace") == []
 
 
-def test_named_leases_are_replaced_as_far_as_they_can_be_released(new_node: Callable[..., Node]) -> None:
+def test_named_leases_are_replaced_as_far_as_they_can_be_released(
+    new_node: Callable[..., Node],
+) -> None:
     """Two a week of a static plan, and none that is younger than a day."""
     node = new_node(kind="static_dedicated", channels=9)
     node.vendor.configure(options={"static_releases": "addresses"})
@@ -239,8 +261,12 @@ def test_named_leases_are_replaced_as_far_as_they_can_be_released(new_node: Call
         assert len(node.vendor.leases) == before
 
 
-@pytest.mark.parametrize(("left", "swapped", "missing"), [(0, 0, 1), (1, 1, 0), (3, 1, 0), (5, 5, 0)])
-def test_a_volume_limits_a_replacement_of_named_leases(node: Node, left: int, swapped: int, missing: int) -> None:
+@pytest.mark.parametrize(
+    ("left", "swapped", "missing"), [(0, 0, 1), (1, 1, 0), (3, 1, 0), (5, 5, 0)]
+)
+def test_a_volume_limits_a_replacement_of_named_leases(
+    node: Node, left: int, swapped: int, missing: int
+) -> None:
     node.vendor.configure(plan={"billing": "volume", "balance": 5 + left})
     node.ok(ALLOCATE, count=5)
     result = node.run(REPLACE, ips=sorted(node.vendor.ips))
@@ -264,7 +290,9 @@ def test_more_than_a_hundred_are_replaced_in_calls_of_a_hundred(node: Node) -> N
 
 
 @pytest.mark.parametrize("plan", [{"channels": 9}, {"billing": "volume", "balance": 9}], ids=str)
-def test_a_replacement_that_is_never_listed_is_not_repeated(node: Node, plan: dict[str, Any]) -> None:
+def test_a_replacement_that_is_never_listed_is_not_repeated(
+    node: Node, plan: dict[str, Any]
+) -> None:
     node.vendor.configure(plan=plan)
     node.ok(ALLOCATE, count=3)
     node.vendor.advance(600)
@@ -287,7 +315,9 @@ def test_a_replacement_that_stopped_after_its_release_is_completed(
     """With free channels nothing has replaced the old leases; by volume the outcome is unknown."""
     node.vendor.configure(plan=plan)
     node.ok(ALLOCATE, count=3)
-    node.vendor.before("/replace", lambda: node.vendor.call("/release", IP=",".join(node.vendor.ips)))
+    node.vendor.before(
+        "/replace", lambda: node.vendor.call("/release", IP=",".join(node.vendor.ips))
+    )
     node.vendor.fault("/replace", "reset_before")
     result = node.run(REPLACE, all=True)
     assert (phrases.IS_UNKNOWN in result.get("msg", "")) is bool(missing)
@@ -296,8 +326,12 @@ def test_a_replacement_that_stopped_after_its_release_is_completed(
     assert len(node.sent("/replace")) == 1
 
 
-@pytest.mark.parametrize(("options", "lost"), [({"count": 2}, ""), ({}, "/release")], ids=["of any", "of named"])
-def test_what_a_list_omits_gets_no_successor(node: Node, options: dict[str, Any], lost: str) -> None:
+@pytest.mark.parametrize(
+    ("options", "lost"), [({"count": 2}, ""), ({}, "/release")], ids=["of any", "of named"]
+)
+def test_what_a_list_omits_gets_no_successor(
+    node: Node, options: dict[str, Any], lost: str
+) -> None:
     node.ok(ALLOCATE, count=5)
     node.vendor.advance(61)
     node.vendor.fault("/query", "replace", body=EMPTY, times=2, skip=1)

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report: what a person reads in the morning, and what is left of it if something cannot be read."""
+"""The report: what a person reads in the morning, and what is left of it if something cannot be
+read.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,9 @@ def test_a_morning(new_node: Callable[..., Node]) -> None:
     (installed,) = report["installations"]
     assert installed["host"] == "web1"
     # Nobody has recorded how its refreshes ended, in this world without Ansible.
-    assert [problem.partition(" was ")[0] for problem in report["problems"]] == ["The gateway qg-proxy-gateway of web1"]
+    assert [problem.partition(" was ")[0] for problem in report["problems"]] == [
+        "The gateway qg-proxy-gateway of web1"
+    ]
     assert node.vendor.calls("/exclusive/get") == []
 
 
@@ -149,7 +153,9 @@ def test_what_is_damaged_is_one_sentence_and_the_rest_is_shown(
     assert all(report[name] is not None for name in others)
 
 
-def test_the_ledger_can_be_read_although_the_record_of_a_gateway_is_damaged(new_node: Callable[..., Node]) -> None:
+def test_the_ledger_can_be_read_although_the_record_of_a_gateway_is_damaged(
+    new_node: Callable[..., Node],
+) -> None:
     node = new_node("exclusive", channels=12)
     fleet = Fleet(node, gateway("exclusive", count=3, drain=300, interval=120))
     fleet.install()
@@ -164,9 +170,12 @@ def test_the_ledger_can_be_read_although_the_record_of_a_gateway_is_damaged(new_
 
 
 @pytest.mark.parametrize(
-    ("path", "missing"), [("/query", "leases"), ("/whitelist/query", "whitelist"), ("/info/quota", "quota")]
+    ("path", "missing"),
+    [("/query", "leases"), ("/whitelist/query", "whitelist"), ("/info/quota", "quota")],
 )
-def test_what_qg_net_refuses_is_one_sentence_and_the_rest_is_shown(node: Node, path: str, missing: str) -> None:
+def test_what_qg_net_refuses_is_one_sentence_and_the_rest_is_shown(
+    node: Node, path: str, missing: str
+) -> None:
     node.ok(ALLOCATE, count=1)
     node.vendor.fault(path, "code", code=-16, times=-1)
 

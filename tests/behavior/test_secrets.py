@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A server that repeats key and password makes neither known: no result has them, and the store has not."""
+"""A server that repeats key and password makes neither known: no result has them, and the store has
+not.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ TASKS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("path", TASKS)
-def test_answers_that_repeat_what_was_sent(new_node: Callable[..., Node], path: str, answer: str) -> None:
+def test_answers_that_repeat_what_was_sent(
+    new_node: Callable[..., Node], path: str, answer: str
+) -> None:
     node = new_node()
     node.vendor.configure(pwd=PASSWORD, api_auth=True, whitelist=["203.0.113.9"])
     module, options = TASKS[path]

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The modules that read an account: what they are refused, which faults they repeat, and what they do not show."""
+"""The modules that read an account: what they are refused, which faults they repeat, and what they
+do not show.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def node(new_node: Callable[..., Node]) -> Node:
 
 
 def read(node: Node, name: str, **changes: Any) -> Result:
-    """Read with options that succeed but for the changes; the result shows no key and no signature."""
+    """Read with options that succeed but for the changes; the result shows no key and no
+    signature.
+    """
     reader = READERS[name]
     options = {**reader.options, **changes}
     result = node.run(reader.module, diff=True, **options)
@@ -78,7 +82,9 @@ def test_packages_are_facts_alone_the_cheapest_first(node: Node) -> None:
     [({"app_key": WRONG_KEY}, "签名错误"), ({"app_id": "nobody"}, "appid不存在")],
     ids=["key", "application"],
 )
-def test_wrong_credentials_are_named(node: Node, name: str, credentials: dict[str, str], meaning: str) -> None:
+def test_wrong_credentials_are_named(
+    node: Node, name: str, credentials: dict[str, str], meaning: str
+) -> None:
     result = be_refused(node, name, **credentials)
 
     assert result["error"]["meaning"] == meaning
@@ -101,7 +107,9 @@ def test_wrong_credentials_are_named(node: Node, name: str, credentials: dict[st
         ("plan", {"resource_no": "77"}, "resource_no=77"),
     ],
 )
-def test_what_does_not_exist_is_named(node: Node, name: str, changes: dict[str, Any], named: str) -> None:
+def test_what_does_not_exist_is_named(
+    node: Node, name: str, changes: dict[str, Any], named: str
+) -> None:
     result = be_refused(node, name, **changes)
 
     assert named in result["msg"]
@@ -134,7 +142,9 @@ def test_transient_faults_are_repeated_and_others_not(node: Node) -> None:
         ("balance", {"account_url": "ftp://www.qg.net"}, ["account_url"]),
     ],
 )
-def test_a_mistake_is_refused_before_any_call(node: Node, name: str, changes: dict[str, Any], words: list[str]) -> None:
+def test_a_mistake_is_refused_before_any_call(
+    node: Node, name: str, changes: dict[str, Any], words: list[str]
+) -> None:
     result = be_refused(node, name, **changes)
 
     for part in words:
@@ -153,7 +163,9 @@ def test_the_site_of_the_signature_is_the_host_of_the_url(node: Node) -> None:
 
 @pytest.mark.parametrize("include_secrets", [True, False])
 @pytest.mark.parametrize("name", ["instances", "plan"])
-def test_the_key_is_removed_from_what_the_vendor_says(node: Node, name: str, include_secrets: bool) -> None:
+def test_the_key_is_removed_from_what_the_vendor_says(
+    node: Node, name: str, include_secrets: bool
+) -> None:
     """A vendor who answers with the key itself: it is no secret of a machine, and is taken out."""
     node.vendor.agents.put(
         APP_ID,

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The codes of the vendor: which end a call for good, which are waited for, and which are tried again."""
+"""The codes of the vendor: which end a call for good, which are waited for, and which are tried
+again.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +36,19 @@ CALLS: dict[str, tuple[str, dict[str, Any], list[str], tuple[int, ...]]] = {
     "/whitelist/add": ("qg_whitelist", {"ips": ["203.0.113.7"]}, ["/whitelist/query"], COMMON),
 }
 #: The codes of the product hosts that end a call for good.
-PRODUCT_CODES = ("UNAVAILABLE_KEY", "ACCESS_DENY", "API_AUTH_DENY", "KEY_BLOCK", "BALANCE_INSUFFICIENT")
+PRODUCT_CODES = (
+    "UNAVAILABLE_KEY",
+    "ACCESS_DENY",
+    "API_AUTH_DENY",
+    "KEY_BLOCK",
+    "BALANCE_INSUFFICIENT",
+)
 
 
 def prepared(node: Node, endpoint: str) -> tuple[str, dict[str, Any]]:
-    """The module that makes the call, and its options, with a key that holds a lease, of a plan that has the call."""
+    """The module that makes the call, and its options, with a key that holds a lease, of a plan
+    that has the call.
+    """
     if endpoint == "/extract":
         node.vendor.configure(plan={"kind": "dynamic_shared"})
     node.vendor.hold(1)
@@ -46,7 +56,8 @@ def prepared(node: Node, endpoint: str) -> tuple[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "code"), [(endpoint, code) for endpoint, (*_more, codes) in CALLS.items() for code in codes]
+    ("endpoint", "code"),
+    [(endpoint, code) for endpoint, (*_more, codes) in CALLS.items() for code in codes],
 )
 def test_a_final_code_is_one_call(node: Node, endpoint: str, code: int) -> None:
     module, options = prepared(node, endpoint)
@@ -69,7 +80,9 @@ def test_a_final_code_is_one_call(node: Node, endpoint: str, code: int) -> None:
 
 
 @pytest.mark.parametrize(("endpoint", "code"), [(GET, -104), (SWAP, -1)])
-def test_a_failed_allocation_is_repeated_after_the_list_was_read(node: Node, endpoint: str, code: int) -> None:
+def test_a_failed_allocation_is_repeated_after_the_list_was_read(
+    node: Node, endpoint: str, code: int
+) -> None:
     module, options = prepared(node, endpoint)
     node.vendor.fault(endpoint, "code", code=code, times=2)
     assert len(node.ok(module, **options)["allocated"]) == 1
@@ -89,7 +102,9 @@ def test_without_time_to_wait_a_call_is_sent_once(node: Node) -> None:
 
 
 @pytest.mark.parametrize("endpoint", [LIST, GET, GIVE_BACK])
-@pytest.mark.parametrize("fault", [{"kind": "code", "code": -11}, {"kind": "status", "http_status": 429}], ids=str)
+@pytest.mark.parametrize(
+    "fault", [{"kind": "code", "code": -11}, {"kind": "status", "http_status": 429}], ids=str
+)
 def test_too_many_requests_is_waited_for(node: Node, endpoint: str, fault: dict[str, Any]) -> None:
     module, options = prepared(node, endpoint)
     node.vendor.fault(endpoint, **fault)
@@ -133,7 +148,9 @@ def test_an_area_without_stock_fails(node: Node, module: str) -> None:
 
 
 @pytest.mark.parametrize("code", PRODUCT_CODES)
-def test_a_final_code_of_a_product_host_is_one_call(new_node: Callable[..., Node], code: str) -> None:
+def test_a_final_code_of_a_product_host_is_one_call(
+    new_node: Callable[..., Node], code: str
+) -> None:
     node = new_node("share")
     node.vendor.fault("/share/get", "code", code=code, times=-1)
     result = node.failed(ALLOCATE, count=1)

@@ -105,7 +105,9 @@ def test_addresses_are_sorted_by_number_and_read_with_blanks(node: ControlNode) 
 
 
 @pytest.mark.parametrize(("state", "ip"), [("present", A), ("absent", A), ("exact", B)])
-def test_an_entry_that_is_no_address_is_shown_and_left_alone(node: ControlNode, state: str, ip: str) -> None:
+def test_an_entry_that_is_no_address_is_shown_and_left_alone(
+    node: ControlNode, state: str, ip: str
+) -> None:
     strange = ["203.0.113.0/24", "office.example", "forged\nline"]
     node.configure(whitelist=[*strange, A])
     result = node.task(ip, state=state)
@@ -141,7 +143,9 @@ def test_only_the_addresses_of_another_key_are_refused(node: ControlNode) -> Non
 
 
 @pytest.mark.parametrize("overflow", ["refuse", "partial"])
-def test_a_list_that_takes_only_some_is_filled_and_the_others_are_named(node: ControlNode, overflow: str) -> None:
+def test_a_list_that_takes_only_some_is_filled_and_the_others_are_named(
+    node: ControlNode, overflow: str
+) -> None:
     node.configure(whitelist=[A, B, C], capacity=5, options={"overflow": overflow})
     result = node.task(D, E, F)
     assert_failed(result, F, f"1 of 3 addresses {phrases.WERE_REFUSED}")
@@ -162,7 +166,9 @@ def test_room_is_made_first_where_there_is_none(node: ControlNode) -> None:
 
 
 @pytest.mark.parametrize("wanted", [[A, B, D, E], [D, E, F, OFFICE]])
-def test_nothing_is_removed_where_that_makes_too_little_room(node: ControlNode, wanted: list[str]) -> None:
+def test_nothing_is_removed_where_that_makes_too_little_room(
+    node: ControlNode, wanted: list[str]
+) -> None:
     node.configure(whitelist=[A, B, C], capacity=3)
     result = node.task(*wanted, state="exact")
     assert_failed(result, phrases.WERE_REFUSED, phrases.NEW_ONES_FIRST)
@@ -180,7 +186,9 @@ def test_nothing_is_removed_while_a_new_address_is_refused(node: ControlNode) ->
 
 @pytest.mark.parametrize("code", [-10, -12, -13, -14, -15, -100, -987])
 @pytest.mark.parametrize("path", [QUERY, ADD, DEL])
-def test_a_final_refusal_is_reported_after_one_call(node: ControlNode, path: str, code: int) -> None:
+def test_a_final_refusal_is_reported_after_one_call(
+    node: ControlNode, path: str, code: int
+) -> None:
     node.configure(whitelist=[A, B])
     node.fault(path, "code", code=code, times=-1)
     task: dict[str, Any] = {"ips": [C]}
@@ -200,7 +208,9 @@ def test_a_final_refusal_is_reported_after_one_call(node: ControlNode, path: str
 
 #: What makes no run fail, whether the call is carried out or not.
 HARMLESS = [
-    name for name, fault in FAULTS.items() if fault.plan and not fault.list_lag and fault.says is not Says.REFUSAL
+    name
+    for name, fault in FAULTS.items()
+    if fault.plan and not fault.list_lag and fault.says is not Says.REFUSAL
 ]
 DONE = [name for name in HARMLESS if FAULTS[name].carried_out is not None]
 
@@ -243,7 +253,9 @@ def test_one_bad_response_to_a_reading_is_no_failure(node: ControlNode, fault: s
 
 
 @pytest.mark.parametrize("notion", ["null", "absent"])
-def test_an_answer_without_a_list_is_an_empty_one_only_if_repeated(node: ControlNode, notion: str) -> None:
+def test_an_answer_without_a_list_is_an_empty_one_only_if_repeated(
+    node: ControlNode, notion: str
+) -> None:
     node.configure(whitelist=[A])
     node.fault(QUERY, f"data_{notion}")
     assert node.task(A, state="absent")["removed"] == [A]
@@ -309,7 +321,9 @@ def test_what_was_reported_counts_although_the_list_lags_for_longer(
     assert node.ok("qg_whitelist", ips=ips, state=state)["changed"] is False
 
 
-def test_a_change_that_was_not_reported_does_not_count_where_the_list_lags(node: ControlNode) -> None:
+def test_a_change_that_was_not_reported_does_not_count_where_the_list_lags(
+    node: ControlNode,
+) -> None:
     node.configure(options={"list_lag": 900})
     node.fault(ADD, "reset_after", times=-1)
     result = node.task(A, max_wait=4)
@@ -320,7 +334,9 @@ def test_a_change_that_was_not_reported_does_not_count_where_the_list_lags(node:
 
 
 @pytest.mark.parametrize(("option", "value"), [("present_add", "full"), ("present_add", "zero")])
-def test_another_client_that_added_first_is_no_failure(node: ControlNode, option: str, value: str) -> None:
+def test_another_client_that_added_first_is_no_failure(
+    node: ControlNode, option: str, value: str
+) -> None:
     node.is_alone = False
     node.configure(whitelist=[B], options={option: value})
     node.fault(QUERY, "replace", body={"Code": 0, "Data": []}, executed=True)
@@ -368,7 +384,9 @@ def test_another_run_is_waited_for_as_long_as_max_wait(node: ControlNode) -> Non
     def another() -> None:
         with node.other_process():
             assert_failed(
-                node.task(B, max_wait=5), f"{phrases.ANOTHER_RUN} is whitelisting addresses for this key", "max_wait"
+                node.task(B, max_wait=5),
+                f"{phrases.ANOTHER_RUN} is whitelisting addresses for this key",
+                "max_wait",
             )
             assert node.task(B, check=True)["added"] == [B]
 
@@ -392,7 +410,9 @@ LOSSES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_results_are_exact_while_a_third_of_the_responses_is_lost(node: ControlNode, seed: int) -> None:
+def test_results_are_exact_while_a_third_of_the_responses_is_lost(
+    node: ControlNode, seed: int
+) -> None:
     """What each result claims, the node compares with the books."""
     chance = random.Random(seed)
 

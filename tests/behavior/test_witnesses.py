@@ -3,8 +3,8 @@
 
 """The witnesses before a payment, each in each world: what happens, and what it costs at most.
 
-Three leases are held. In the row of a world, the same run for three leases begins at once and, after the pause, again.
-What was paid for counts the three, and not what others have bought.
+Three leases are held. In the row of a world, the same run for three leases begins at once and,
+after the pause, again. What was paid for counts the three, and not what others have bought.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from support.vendor import CLASSIC, PATHS
 
 #: Classic plans have a quota that counts channels; plans of overseas have none.
 QUOTA, NO_QUOTA = CLASSIC, "overseas"
-LISTS: dict[str, Any] = {CLASSIC: {"Code": 0, "TaskList": [], "TotalNum": 0}, NO_QUOTA: {"code": "SUCCESS", "data": []}}
+LISTS: dict[str, Any] = {
+    CLASSIC: {"Code": 0, "TaskList": [], "TotalNum": 0},
+    NO_QUOTA: {"code": "SUCCESS", "data": []},
+}
 
 
 def nothing(_node: Node) -> None:
@@ -58,7 +61,9 @@ def all_end_and_the_next_call_is_lost(node: Node) -> None:
 
 @dataclass(frozen=True)
 class Row:
-    """A world: what happens, whether each run succeeds, and how many leases this node has paid for then."""
+    """A world: what happens, whether each run succeeds, and how many leases this node has paid for
+    then.
+    """
 
     product: str
     happens: Callable[[Node], None]
@@ -74,7 +79,9 @@ VOLUME = {"billing": "volume", "balance": 20}
 IGNORING = {"ignore_quota": True}
 ROWS: dict[str, Row] = {
     "the list lags": Row(QUOTA, nothing, (True, 3), (True, 3), {"list_lag": 50}, pause=5),
-    "the list lags, no quota": Row(NO_QUOTA, nothing, (True, 3), (True, 3), {"list_lag": 50}, pause=5),
+    "the list lags, no quota": Row(
+        NO_QUOTA, nothing, (True, 3), (True, 3), {"list_lag": 50}, pause=5
+    ),
     "one wrong list": Row(QUOTA, lists_are_empty(1), (True, 3), (True, 3)),
     "one wrong list, no quota": Row(NO_QUOTA, lists_are_empty(1), (True, 3), (True, 3)),
     # The quota contradicts, for as long as the list is wrong.

@@ -3,11 +3,11 @@
 
 """Random walks through irregular worlds, judged by QG.net's own books.
 
-A seed draws a world and what happens in it (``world_walks.py``); each run is judged by what the collection promises
-(``promises.py``). A seed replays exactly.
+A seed draws a world and what happens in it (``world_walks.py``); each run is judged by what the
+collection promises (``promises.py``). A seed replays exactly.
 
-Each commit walks with fixed seeds, and ``nox -s walks`` with new ones: it fails if one breaks a promise, and names the
-promise and the seeds.
+Each commit walks with fixed seeds, and ``nox -s walks`` with new ones: it fails if one breaks a
+promise, and names the promise and the seeds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def test_walks_with_fixed_seeds(seed: int, folder: Path) -> None:
 
 @pytest.mark.skipif(not NEW, reason="QGNET_EXPLORE is not set")
 def test_walks_with_new_seeds(folder: Path, request: pytest.FixtureRequest) -> None:
-    """Walk with the seeds from --hypothesis-seed on, and report the promises that broke, each with its seeds."""
+    """Walk with the seeds from --hypothesis-seed on, and report the promises that broke, each with
+    its seeds.
+    """
     first = int(request.config.getoption("--hypothesis-seed") or 0)
     broken: dict[str, list[int]] = defaultdict(list)
     shown: dict[str, str] = {}

@@ -1,9 +1,11 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A random walk: a seed draws a world, then what users, timers, other buyers, QG.net and chance do in it.
+"""A random walk: a seed draws a world, then what users, timers, other buyers, QG.net and chance do
+in it.
 
-A walk notes what is true, by QG.net's own books. It asserts nothing: :mod:`behavior.promises` judges each of its runs.
+A walk notes what is true, by QG.net's own books. It asserts nothing: :mod:`behavior.promises`
+judges each of its runs.
 """
 
 from __future__ import annotations
@@ -63,7 +65,10 @@ class Known:
 
 @dataclass
 class Run:
-    """A run of a task, and QG.net's books before and after it. Without a ``result``, its process was killed."""
+    """A run of a task, and QG.net's books before and after it.
+
+    Without a ``result``, its process was killed.
+    """
 
     node: Node
     module: str
@@ -79,7 +84,8 @@ class Run:
     gone: list[Known]
     #: What others had removed before, and this node may still count.
     phantoms: list[Known]
-    #: Whether a call of an earlier run was under way when it began, and whether any was when it ended.
+    #: Whether a call of an earlier run was under way when it began, and whether any was when it
+    #: ended.
     is_late: bool
     is_pending: bool
     #: Whether something went wrong with a call or the process.
@@ -106,7 +112,10 @@ class Run:
     def __str__(self) -> str:
         told = "killed"
         if self.result is not None:
-            told = f"{'ok' if self.is_ok else 'failed'}, changed {self.result['changed']}: {self.message}"
+            told = (
+                f"{'ok' if self.is_ok else 'failed'}, changed {self.result['changed']}: "
+                f"{self.message}"
+            )
         books = f"paid {len(self.bought)}, held {len(self.before)} -> {len(self.after)}"
         seconds = f"{self.ended - self.began:.0f} s"
         return f"{self.module} {self.options} ({books}, {len(self.gone)} gone, {seconds}): {told}"
@@ -133,10 +142,12 @@ class Walk:
         self.leases: list[Known] = []
         #: Since when and until when the list hides the leases of a task.
         self.hidden: dict[str, tuple[float, float]] = {}
-        #: When the plan has got another lifetime, and whether its quota still counts channels alone.
+        #: When the plan has got another lifetime, and whether its quota still counts channels
+        #: alone.
         self.lifetime_since = 0.0
         self.counts_channels = self.paths.quota is not None
-        #: Whose process runs now, and whose call may be under way; and whether it is another buyer who buys.
+        #: Whose process runs now, and whose call may be under way; and whether it is another buyer
+        #: who buys.
         self._actor: Node | None = None
         self._sender: Node | None = None
         self._is_foreign = False
@@ -173,12 +184,16 @@ class Walk:
                 known.remover = remover
 
     def phantoms(self, node: Node) -> list[Known]:
-        """Return what this node may count, although others have removed it, or it itself and the list lags for long."""
+        """Return what this node may count, although others have removed it, or it itself and the
+        list lags for long.
+        """
         counted = []
         for known in self.leases:
             if known.removed_at is None or known.lease.ends <= self.now:
                 continue
-            is_shown = self.world.list_lag > 60 and self.now - known.removed_at < self.world.list_lag
+            is_shown = (
+                self.world.list_lag > 60 and self.now - known.removed_at < self.world.list_lag
+            )
             if known.remover is not node or is_shown:
                 counted.append(known)
         return counted
@@ -224,7 +239,9 @@ class Walk:
                 self._happen(kind)
 
     def _kinds(self) -> tuple[str, ...]:
-        """What may happen next: more often what is telling after an interrupted replacement, or when all has ended."""
+        """What may happen next: more often what is telling after an interrupted replacement, or
+        when all has ended.
+        """
         for run in self.history[-2:]:
             if run.module == REPLACE and not run.is_ok and (run.bought or run.gone):
                 return (*KINDS, *("again",) * 8, *("release",) * 8, *("replace",) * 8)
@@ -254,7 +271,9 @@ class Walk:
     def _ensure(self) -> tuple[str, Options]:
         options: Options = {"count": self.random.choice((1, 2, 2, 3, 3, 4))}
         if self.random.random() < 0.3:
-            options["areas"] = [AREA.get(self.world.product, self.random.choice(("350500", "440100")))]
+            options["areas"] = [
+                AREA.get(self.world.product, self.random.choice(("350500", "440100")))
+            ]
         if self.paths.release and self.random.random() < 0.25:
             options["exact"] = True
         if self.random.random() < 0.3:
@@ -268,7 +287,9 @@ class Walk:
 
     def _some_ips(self) -> list[str]:
         ips = sorted({known.lease.ip for known in self.held()})
-        return self.random.sample(ips, min(len(ips), self.random.randint(1, 2))) or ["203.0.113.200"]
+        return self.random.sample(ips, min(len(ips), self.random.randint(1, 2))) or [
+            "203.0.113.200"
+        ]
 
     def _release(self) -> tuple[str, Options]:
         if self.random.random() < 0.5:
@@ -390,7 +411,9 @@ class Walk:
         self._note_removals(node)
         # What a call of an earlier run has paid for is no purchase of this one.
         bought = [known for known in self.leases[number:] if known.is_direct or not is_late]
-        gone = [known for known in before + bought if known not in after and known.lease.ends > self.now]
+        gone = [
+            known for known in before + bought if known not in after and known.lease.ends > self.now
+        ]
         run = Run(
             node,
             module,

@@ -1,11 +1,13 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Worlds: what QG.net and the clock of a control node can be like, beside what the simulator is by itself.
+"""Worlds: what QG.net and the clock of a control node can be like, beside what the simulator is by
+itself.
 
-None of it is excluded by QG.net's documents, and the simulator alone is regular: one address for each lease, areas that
-are honored, deadlines that are the same wherever they are shown, lists that are whole. A :class:`World` has some of the
-:data:`IRREGULARITIES`; a test names them, or draws a world by chance.
+None of it is excluded by QG.net's documents, and the simulator alone is regular: one address for
+each lease, areas that are honored, deadlines that are the same wherever they are shown, lists that
+are whole. A :class:`World` has some of the :data:`IRREGULARITIES`; a test names them, or draws a
+world by chance.
 """
 
 from __future__ import annotations
@@ -78,7 +80,8 @@ def _exits_share_addresses(vendor: Vendor, _product: str) -> None:
 
 
 def _addresses_are_reused(vendor: Vendor, product: str) -> None:
-    """A new lease has the address of the last one that is gone, and of the classic API its port, too.
+    """A new lease has the address of the last one that is gone, and of the classic API its port,
+    too.
 
     Of the product hosts, the collection asks for addresses that the key has not had.
     """
@@ -237,7 +240,17 @@ _LIFETIMES: dict[str, tuple[int, ...]] = {
     "share": (1,),
     "longterm": (30, 600),
 }
-_PRODUCTS = (CLASSIC, CLASSIC, CLASSIC, "exclusive", "exclusive", "overseas", "overseas", "share", "longterm")
+_PRODUCTS = (
+    CLASSIC,
+    CLASSIC,
+    CLASSIC,
+    "exclusive",
+    "exclusive",
+    "overseas",
+    "overseas",
+    "share",
+    "longterm",
+)
 #: Seconds by which the list lags; of the long ones, only a quota can tell.
 _LAGS = (0, 0, 0, 0, 2, 2, 20, 50)
 _LONG_LAGS = (70, 70, 70, 400)
@@ -248,7 +261,9 @@ _CLOCK_ERRORS = (0, 0, 0, 0, 3 * 3600, -3600)
 
 @dataclass(frozen=True)
 class World:
-    """A key of this product and plan, at a QG.net with these irregularities, and the clock of a control node."""
+    """A key of this product and plan, at a QG.net with these irregularities, and the clock of a
+    control node.
+    """
 
     product: str = CLASSIC
     plan: Mapping[str, Any] = field(default_factory=dict)

@@ -1,17 +1,21 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the collection costs beside what people write without it, against the simulator, on this machine.
+"""What the collection costs beside what people write without it, against the simulator, on this
+machine.
 
-usage: .venv/bin/nox -s bench -- [fleet] [ssh] [task] [jobs] [gateway] [--hosts N] [--rounds N] [--against CHECKOUT ...]
+usage: .venv/bin/nox -s bench -- [fleet] [ssh] [task] [jobs] [gateway] [--hosts N] [--rounds N]
+[--against CHECKOUT ...]
 
-fleet    the role for local hosts, at rest and with new hosts, beside a play that runs raw: "true" on each
-ssh      the same for hosts reached by SSH, which detect their address, beside raw: curl (needs root and sshd)
-task     a task of qg_whitelist that changes nothing, beside one of ansible.builtin.uri that reads the same list
-jobs     eight playbooks at once that want the same leases and addresses, beside one of them
-gateway  requests through the HAProxy of the role proxy_gateway, beside those through a lease (needs root and haproxy)
+fleet the role for local hosts, at rest and with new hosts, beside a play that runs raw: "true" on
+each ssh the same for hosts reached by SSH, which detect their address, beside raw: curl (needs root
+and sshd) task a task of qg_whitelist that changes nothing, beside one of ansible.builtin.uri that
+reads the same list jobs eight playbooks at once that want the same leases and addresses, beside one
+of them gateway requests through the HAProxy of the role proxy_gateway, beside those through a lease
+(needs root and haproxy)
 
-Every round runs everything once, with each checkout in turn, so that a busy machine slows down all of it alike; a
-figure is the median of the rounds. Results depend on the machine: only the ratios mean anything elsewhere.
+Every round runs everything once, with each checkout in turn, so that a busy machine slows down all
+of it alike; a figure is the median of the rounds. Results depend on the machine: only the ratios
+mean anything elsewhere.
 """
 
 from __future__ import annotations
@@ -42,7 +46,8 @@ ROLES = "- hosts: all\n  gather_facts: false\n  roles:\n    - role: qingguo.qgne
 ROLE = f"{ROLES}egress_whitelist\n"
 TASKS = 20
 LOOP = f"      loop: '{{{{ range({TASKS}) | list }}}}'\n"
-URI = f'{HEAD}ansible.builtin.uri:\n        url: "{{{{ bench_url }}}}/whitelist/query?Key={{{{ bench_key }}}}"\n{LOOP}'
+QUERY = "{{ bench_url }}/whitelist/query?Key={{ bench_key }}"
+URI = f'{HEAD}ansible.builtin.uri:\n        url: "{QUERY}"\n{LOOP}'
 WHITELIST = f"{HEAD}qingguo.qgnet.qg_whitelist:\n        ips: [203.0.113.1]\n{LOOP}"
 JOB = f"""{HEAD}qingguo.qgnet.qg_proxy_allocate:
         count: 8
@@ -95,10 +100,15 @@ class Node:
     def ssh_inventory(self, server: Path, port: int) -> str:
         """An inventory of hosts behind one address that are reached by SSH."""
         options = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
-        common = f"ansible_port={port} ansible_ssh_private_key_file={server}/user ansible_ssh_common_args='{options}'"
+        common = (
+            f"ansible_port={port} ansible_ssh_private_key_file={server}/user "
+            f"ansible_ssh_common_args='{options}'"
+        )
         sources = f"""egress_whitelist_sources='["{self._sim.api_url}/ip"]'"""
         numbers = range(1, SSH_HOSTS + 1)
-        return self._inventory([f"host{n} ansible_host=127.0.1.{n} {common} {sources}" for n in numbers])
+        return self._inventory(
+            [f"host{n} ansible_host=127.0.1.{n} {common} {sources}" for n in numbers]
+        )
 
     def _inventory(self, lines: Sequence[str]) -> str:
         path = self.folder / "hosts"
@@ -122,7 +132,9 @@ class Node:
             environment = os.environ | self._sim.environment | own
             processes = []
             for _job in range(jobs):
-                process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                process = subprocess.Popen(
+                    command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                )
                 processes.append(process)
             used = 0.0
             for process in processes:
@@ -139,7 +151,9 @@ Case = tuple[str, Callable[[Node], Figures]]
 
 
 def role(sim: Simulator, node: Node, inventory: str, expected: int, *, new: bool) -> Figures:
-    """Run the role for new hosts, or at rest; what its first run registers is the list of all that follow."""
+    """Run the role for new hosts, or at rest; what its first run registers is the list of all that
+    follow.
+    """
     if new:
         sim.configure(whitelist=[])
     elif len(sim.whitelist()) < expected:
@@ -176,10 +190,23 @@ def ssh_server(port: int) -> Iterator[Path]:
     Path("/run/sshd").mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="qg-") as folder:
         for name in ("host", "user"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{folder}/{name}"], check=True)
-        options = {"HostKey": f"{folder}/host", "AuthorizedKeysFile": f"{folder}/user.pub", "StrictModes": "no"}
+            subprocess.run(
+                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{folder}/{name}"],
+                check=True,
+            )
+        options = {
+            "HostKey": f"{folder}/host",
+            "AuthorizedKeysFile": f"{folder}/user.pub",
+            "StrictModes": "no",
+        }
         options |= {"ListenAddress": f"0.0.0.0:{port}", "PidFile": "none", "MaxStartups": "100"}
-        command = ["/usr/sbin/sshd", "-D", "-f", "/dev/null", *(f"-o{name}={text}" for name, text in options.items())]
+        command = [
+            "/usr/sbin/sshd",
+            "-D",
+            "-f",
+            "/dev/null",
+            *(f"-o{name}={text}" for name, text in options.items()),
+        ]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         try:
             yield Path(folder)
@@ -196,7 +223,9 @@ def task(sim: Simulator, _hosts: int) -> Iterator[Case]:
 
 
 def jobs(sim: Simulator, _hosts: int) -> Iterator[Case]:
-    """Eight pipelines that start at once, and share one store: the first one buys for all of them."""
+    """Eight pipelines that start at once, and share one store: the first one buys for all of
+    them.
+    """
 
     def play(node: Node, number: int) -> Figures:
         node.forget()
@@ -212,7 +241,9 @@ def jobs(sim: Simulator, _hosts: int) -> Iterator[Case]:
 
 
 def gateway(sim: Simulator, _hosts: int) -> Iterator[Case]:
-    """Requests for a page, in parallel, each on a connection of its own: directly through a lease, or the gateway."""
+    """Requests for a page, in parallel, each on a connection of its own: directly through a lease,
+    or the gateway.
+    """
     sim.configure(whitelist=["203.0.113.200"])
     port = 13128
 
@@ -247,7 +278,8 @@ def gateway(sim: Simulator, _hosts: int) -> Iterator[Case]:
 
     def direct(node: Node) -> Figures:
         node.play(
-            f"{HEAD}qingguo.qgnet.qg_proxy_allocate:\n        count: 1\n        product: classic\n", node.inventory(1)
+            f"{HEAD}qingguo.qgnet.qg_proxy_allocate:\n        count: 1\n        product: classic\n",
+            node.inventory(1),
         )
         host, _colon, lease_port = str(sim.leases()[0]["host"]).rpartition(":")
         return through(host, int(lease_port))
@@ -267,12 +299,19 @@ def report(group: str, rows: dict[tuple[str, str], list[Figures]]) -> None:
         median = Figures(*map(statistics.median, zip(*figures, strict=True)))
         floor = floors.setdefault(checkout, median)
         ratios = f"{median.wall / floor.wall:11.2f} {median.processor / floor.processor:10.2f}"
-        print(f"{f'{name} ({checkout})':44} {median.wall:7.2f} {median.processor:7.2f} {ratios}", flush=True)
+        print(
+            f"{f'{name} ({checkout})':44} {median.wall:7.2f} {median.processor:7.2f} {ratios}",
+            flush=True,
+        )
 
 
 def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; by default all")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; by default all"
+    )
     parser.add_argument("--hosts", type=int, default=200, help="of the fleet, at most 750")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--against", type=Path, nargs="*", default=[], help="other checkouts")

@@ -4,8 +4,9 @@
 
 usage: QG_KEY=... QG_PRODUCT=classic .venv/bin/nox -s contract -- [--write] [--paid]
 
-The product is "classic" for keys of proxy.qg.net. QG.net is only read from, unless --write lets the tests add two
-addresses to the whitelist and remove them, and --paid lets them buy a lease and release it. The simulator is asked all.
+The product is "classic" for keys of proxy.qg.net. QG.net is only read from, unless --write lets the
+tests add two addresses to the whitelist and remove them, and --paid lets them buy a lease and
+release it. The simulator is asked all.
 """
 
 from __future__ import annotations
@@ -74,7 +75,9 @@ class QgNet:
             query = params
         else:
             form = params
-        response = self._session.request(method, url, params=query, data=form, timeout=15, allow_redirects=False)
+        response = self._session.request(
+            method, url, params=query, data=form, timeout=15, allow_redirects=False
+        )
         assert response.status_code not in range(300, 400), "QG.net redirects no call"
         media_type = response.headers.get("Content-Type", "").partition(";")[0]
         body = {}
@@ -105,8 +108,12 @@ class QgNet:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write", action="store_true", help="let QG.net change the whitelist of QG_KEY")
-    parser.addoption("--paid", action="store_true", help="let QG.net sell one lease, which is released")
+    parser.addoption(
+        "--write", action="store_true", help="let QG.net change the whitelist of QG_KEY"
+    )
+    parser.addoption(
+        "--paid", action="store_true", help="let QG.net sell one lease, which is released"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -134,7 +141,9 @@ def stand_in() -> Iterator[Simulator | None]:
         yield sim
 
 
-@pytest.fixture(scope="module", params=[os.environ.get("QG_PRODUCT", "classic")] if KEY else PRODUCTS)
+@pytest.fixture(
+    scope="module", params=[os.environ.get("QG_PRODUCT", "classic")] if KEY else PRODUCTS
+)
 def vendor(request: pytest.FixtureRequest, stand_in: Simulator | None) -> QgNet:
     """QG.net with a key of one product."""
     if stand_in is None:

@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What QG.net's documents leave open, and what the simulator takes for the answer: a difference is a failed test."""
+"""What QG.net's documents leave open, and what the simulator takes for the answer: a difference is
+a failed test.
+"""
 
 from __future__ import annotations
 
@@ -122,18 +124,26 @@ def test_a_list_without_entries_is_an_empty_list(vendor: QgNet) -> None:
 
 @pytest.fixture
 def clean(vendor: QgNet) -> Iterator[list[str]]:
-    """The whitelist before a test, without the addresses of the tests, and again without them after it."""
+    """The whitelist before a test, without the addresses of the tests, and again without them after
+    it.
+    """
     before = listed(vendor)
-    assert not {FIRST, SECOND} & set(before), "the addresses of the tests are on the whitelist already"
+    assert not {FIRST, SECOND} & set(before), (
+        "the addresses of the tests are on the whitelist already"
+    )
     try:
         yield before
     finally:
         vendor.call("/whitelist/del", IP=f"{FIRST},{SECOND}")
-        assert vendor.until(lambda: not {FIRST, SECOND} & set(listed(vendor))), f"remove {FIRST} and {SECOND} by hand"
+        assert vendor.until(lambda: not {FIRST, SECOND} & set(listed(vendor))), (
+            f"remove {FIRST} and {SECOND} by hand"
+        )
 
 
 @pytest.mark.write
-def test_added_addresses_are_named_and_listed_as_given_at_the_end(vendor: QgNet, clean: list[str]) -> None:
+def test_added_addresses_are_named_and_listed_as_given_at_the_end(
+    vendor: QgNet, clean: list[str]
+) -> None:
     answer = vendor.call("/whitelist/add", IP=f"{FIRST},{SECOND}")
     assert answer.code == 0
     assert answer.data == [FIRST, SECOND]
@@ -193,7 +203,9 @@ def is_listed(vendor: QgNet, ip: str) -> bool:
 
 
 @pytest.mark.paid
-def test_a_lease_is_listed_until_it_is_released_and_ends_by_the_time_of_beijing(vendor: QgNet) -> None:
+def test_a_lease_is_listed_until_it_is_released_and_ends_by_the_time_of_beijing(
+    vendor: QgNet,
+) -> None:
     terms = {"classic": {"Num": "1", "KeepAlive": "10"}, "share": {"num": "1", "keep_alive": "1"}}
     begin = datetime.now(QG_TIME).replace(tzinfo=None)
     answer = of_product(vendor, "get", **terms.get(vendor.product, {"num": "1"}))
@@ -218,10 +230,17 @@ def test_a_lease_is_listed_until_it_is_released_and_ends_by_the_time_of_beijing(
 def signed(vendor: QgNet, **changes: str) -> Answer:
     """Ask for the packages of a product, which QG.net shows to everybody who signs."""
     app_id, app_key = vendor.account
-    params = {"appid": app_id, "domain": "www.qg.net", "time": str(int(time.time())), "productId": "104"} | changes
+    params = {
+        "appid": app_id,
+        "domain": "www.qg.net",
+        "time": str(int(time.time())),
+        "productId": "104",
+    } | changes
     text = f"{params['appid']}{params['domain']}{params['time']}{app_key}"
     sign = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-    return vendor.send(f"{vendor.account_url}/cloud-product/packageList", "GET", {"sign": sign, **params})
+    return vendor.send(
+        f"{vendor.account_url}/cloud-product/packageList", "GET", {"sign": sign, **params}
+    )
 
 
 @pytest.mark.account
@@ -231,9 +250,13 @@ def test_a_signed_call_of_the_account_succeeds(vendor: QgNet) -> None:
 
 @pytest.mark.account
 @pytest.mark.parametrize(
-    "mistake", [{"sign": "0" * 32}, {"sign": ""}, {"appid": UNKNOWN}, {"domain": "x.example"}, {"time": "1"}], ids=str
+    "mistake",
+    [{"sign": "0" * 32}, {"sign": ""}, {"appid": UNKNOWN}, {"domain": "x.example"}, {"time": "1"}],
+    ids=str,
 )
-def test_a_call_that_is_not_signed_properly_is_refused_with_a_text(vendor: QgNet, mistake: dict[str, str]) -> None:
+def test_a_call_that_is_not_signed_properly_is_refused_with_a_text(
+    vendor: QgNet, mistake: dict[str, str]
+) -> None:
     answer = signed(vendor, **mistake)
     assert answer.code != 0
     assert answer.text

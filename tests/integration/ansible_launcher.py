@@ -1,12 +1,14 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run Ansible's programs many times and import ansible-core once: half of a short playbook's time is the import.
+"""Run Ansible's programs many times and import ansible-core once: half of a short playbook's time
+is the import.
 
-A server process imports what ansible-playbook imports, reads the documentation of Ansible's plugins, which takes as
-long, and forks for each run. Ansible reads its settings while it is imported, so a server serves only runs with the
-same settings; what the collection and the tasks read for themselves may differ. As usual, the collection is first
-loaded after the fork, but its files are compiled before it: Ansible keeps no compiled ones.
+A server process imports what ansible-playbook imports, reads the documentation of Ansible's
+plugins, which takes as long, and forks for each run. Ansible reads its settings while it is
+imported, so a server serves only runs with the same settings; what the collection and the tasks
+read for themselves may differ. As usual, the collection is first loaded after the fork, but its
+files are compiled before it: Ansible keeps no compiled ones.
 """
 
 from __future__ import annotations
@@ -50,7 +52,16 @@ IMPORTED_BY_A_RUN = (
     "xml.dom.minidom",
 )
 #: Of these kinds of Ansible's plugins, a run loads each one and reads its documentation.
-READ_BY_A_RUN = ("become", "cache", "callback", "connection", "inventory", "shell", "strategy", "vars")
+READ_BY_A_RUN = (
+    "become",
+    "cache",
+    "callback",
+    "connection",
+    "inventory",
+    "shell",
+    "strategy",
+    "vars",
+)
 COLLECTION = "ansible_collections/qingguo/qgnet"
 #: Servers that wait for a run with their environment.
 MAX_IDLE = 3
@@ -82,7 +93,9 @@ class Server:
         finally:
             timer.cancel()
         if not answer:
-            raise RuntimeError(f"{request['command']} did not end within {timeout} s, or its server ended")
+            raise RuntimeError(
+                f"{request['command']} did not end within {timeout} s, or its server ended"
+            )
         return int(answer)
 
     def stop(self) -> None:
@@ -91,16 +104,26 @@ class Server:
 
 
 class Launcher:
-    """Run Ansible's programs, each in a process of its own, which a server of the same environment has forked."""
+    """Run Ansible's programs, each in a process of its own, which a server of the same environment
+    has forked.
+    """
 
     def __init__(self) -> None:
         self._idle: list[tuple[frozenset[tuple[str, str]], Server]] = []
         self._lock = threading.Lock()
 
     def run(
-        self, command: Sequence[str], cwd: Path, environment: Mapping[str, str], timeout: float, *, fresh: bool
+        self,
+        command: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        timeout: float,
+        *,
+        fresh: bool,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program of Ansible's and return its exit code and output; a fresh run imports everything itself."""
+        """Run a program of Ansible's and return its exit code and output; a fresh run imports
+        everything itself.
+        """
         if fresh:
             return subprocess.run(
                 command,
@@ -114,16 +137,27 @@ class Launcher:
                 timeout=timeout,
                 check=False,
             )
-        imported = frozenset((name, value) for name, value in environment.items() if name.startswith(READ_BY_IMPORT))
+        imported = frozenset(
+            (name, value) for name, value in environment.items() if name.startswith(READ_BY_IMPORT)
+        )
         with self._lock:
-            place = next((place for place, (key, _server) in enumerate(self._idle) if key == imported), None)
+            place = next(
+                (place for place, (key, _server) in enumerate(self._idle) if key == imported), None
+            )
             server = self._idle.pop(place)[1] if place is not None else None
         server = server or Server(environment)
         with tempfile.TemporaryDirectory() as folder:
             outputs = [str(Path(folder, name)) for name in ("stdout", "stderr")]
-            request = {"command": list(command), "cwd": str(cwd), "environment": dict(environment), "outputs": outputs}
+            request = {
+                "command": list(command),
+                "cwd": str(cwd),
+                "environment": dict(environment),
+                "outputs": outputs,
+            }
             code = server.run(request, timeout)
-            stdout, stderr = (Path(name).read_text(encoding="utf-8", errors="replace") for name in outputs)
+            stdout, stderr = (
+                Path(name).read_text(encoding="utf-8", errors="replace") for name in outputs
+            )
         self._keep(imported, server)
         return subprocess.CompletedProcess(command, code, stdout, stderr)
 
@@ -159,7 +193,8 @@ def become(request: Mapping[str, Any]) -> None:
 
     # It was made by the import, in a directory that each test begins anew.
     os.makedirs(constants.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
-    # It has also opened the log, which is a file of an earlier test by now; a closed one is opened again by its name.
+    # It has also opened the log, which is a file of an earlier test by now; a closed one is opened
+    # again by its name.
     for handler in logging.root.handlers:
         if isinstance(handler, logging.FileHandler):
             handler.close()
@@ -168,7 +203,9 @@ def become(request: Mapping[str, Any]) -> None:
 
 
 def prepare() -> None:
-    """Do what each run would do again: import, read what Ansible's plugins document, compile the collection."""
+    """Do what each run would do again: import, read what Ansible's plugins document, compile the
+    collection.
+    """
     for name in ("ansible.cli.playbook", *IMPORTED_BY_A_RUN):
         # not every ansible-core has each of them
         with contextlib.suppress(ImportError):
@@ -181,7 +218,9 @@ def prepare() -> None:
         list(getattr(plugins, f"{kind}_loader").all(class_only=True))
     compiled: dict[tuple[bytes, str], Any] = {}
 
-    def compile_once(source: bytes, filename: str, mode: str, flags: int = 0, dont_inherit: bool = False) -> Any:
+    def compile_once(
+        source: bytes, filename: str, mode: str, flags: int = 0, dont_inherit: bool = False
+    ) -> Any:
         place = source, filename
         if place not in compiled:
             compiled[place] = compile(source, filename, mode, flags, dont_inherit)
@@ -190,11 +229,19 @@ def prepare() -> None:
     for folder in os.environ["ANSIBLE_COLLECTIONS_PATH"].split(os.pathsep):
         for path in Path(folder, COLLECTION, "plugins").rglob("*.py"):
             # By Python's own loader, which keeps what it has compiled for the next server.
-            compiled[path.read_bytes(), str(path)] = SourceFileLoader(path.stem, str(path)).get_code(path.stem)
+            compiled[path.read_bytes(), str(path)] = SourceFileLoader(
+                path.stem, str(path)
+            ).get_code(path.stem)
     read = loader._meta_yml_to_dict
-    text = Path(ansible.__file__).with_name("config").joinpath("ansible_builtin_runtime.yml").read_bytes()
+    text = (
+        Path(ansible.__file__)
+        .with_name("config")
+        .joinpath("ansible_builtin_runtime.yml")
+        .read_bytes()
+    )
     known = {text: read(text, ("ansible.builtin", "runtime.yml"))}
-    # The second has been made to be replaced, says its documentation; the first stands before the built-in function.
+    # The second has been made to be replaced, says its documentation; the first stands before the
+    # built-in function.
     loader.compile = compile_once
     loader._meta_yml_to_dict = lambda data, name: known[data] if data in known else read(data, name)
 
@@ -204,9 +251,13 @@ def serve() -> None:
     # The first entry is the directory of this file, the one of the program when that is run.
     sys.path[0] = str(Path(sys.executable).parent)
     prepare()
-    # Else the collector of each child writes to all objects, and so copies the memory that they are in.
+    # Else the collector of each child writes to all objects, and so copies the memory that they are
+    # in.
     gc.freeze()
-    requests, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
+    requests, answers = (
+        os.fdopen(os.dup(0), encoding="utf-8"),
+        os.fdopen(os.dup(1), "w", encoding="utf-8"),
+    )
     while line := requests.readline():
         child = os.fork()
         if child == 0:

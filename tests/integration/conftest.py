@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Fixtures of the integration tests: the collection as it is installed, against the simulator, over real HTTP."""
+"""Fixtures of the integration tests: the collection as it is installed, against the simulator, over
+real HTTP.
+"""
 
 from __future__ import annotations
 
@@ -30,21 +32,29 @@ __all__ = [
 
 
 def pytest_configure() -> None:
-    """Stop at once, with one sentence, where the collection or a program is not installed for Ansible."""
+    """Stop at once, with one sentence, where the collection or a program is not installed for
+    Ansible.
+    """
     if "ANSIBLE_COLLECTIONS_PATH" not in os.environ:
         raise pytest.UsageError(
-            "The integration tests need ANSIBLE_COLLECTIONS_PATH: set it, like PYTHONPATH, to the directory that "
+            "The integration tests need ANSIBLE_COLLECTIONS_PATH: set it, like PYTHONPATH, to the "
+            "directory that "
             "holds ansible_collections/qingguo/qgnet."
         )
     if not (Path(sys.executable).parent / "ansible-playbook").exists():
         raise pytest.UsageError(
-            f"The integration tests need ansible-playbook beside {sys.executable}: install ansible-core there."
+            f"The integration tests need ansible-playbook beside {sys.executable}: install "
+            f"ansible-core there."
         )
 
 
 @pytest.fixture(autouse=True)
-def measured_where_it_counts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure the coverage where playbooks go through lines that no unit test does: it doubles their time."""
+def measured_where_it_counts(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measure the coverage where playbooks go through lines that no unit test does: it doubles
+    their time.
+    """
     if request.node.get_closest_marker("slow") or not request.node.get_closest_marker("measured"):
         monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
 
@@ -58,7 +68,9 @@ def minute(simulator: Simulator) -> float:
 
 @pytest.fixture(scope="session")
 def playground_folder() -> Iterator[Path]:
-    """The directory of all playgrounds: where its name is the same, ansible-core need not be imported again."""
+    """The directory of all playgrounds: where its name is the same, ansible-core need not be
+    imported again.
+    """
     # Not in pytest's directory, whose names are too long for the sockets that Ansible makes in it.
     with tempfile.TemporaryDirectory(prefix="qg-") as folder:
         yield Path(folder)
@@ -66,10 +78,14 @@ def playground_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def playground(playground_folder: Path, minute: float, simulator: Simulator) -> Iterator[Playground]:
+def playground(
+    playground_folder: Path, minute: float, simulator: Simulator
+) -> Iterator[Playground]:
     """An empty place to run modules of the simulator's key, and playbooks."""
     playground_folder.mkdir(exist_ok=True)
-    yield Playground(playground_folder, minute, {"key": simulator.key, "api_url": simulator.api_url})
+    yield Playground(
+        playground_folder, minute, {"key": simulator.key, "api_url": simulator.api_url}
+    )
     shutil.rmtree(playground_folder)
 
 

@@ -128,7 +128,9 @@ class Fleet:
             self.report(host, ip)
 
     def make_unreachable(self, host: str, closed_port: int) -> None:
-        self.lines[host] = f"ansible_connection=ssh ansible_host=127.0.0.1 ansible_port={closed_port}"
+        self.lines[host] = (
+            f"ansible_connection=ssh ansible_host=127.0.0.1 ansible_port={closed_port}"
+        )
 
     def make_uncertain(self, host: str) -> None:
         """Let a host have no source but those that report no address."""
@@ -139,7 +141,9 @@ class Fleet:
         return numeric(self.sim.whitelist())
 
     def put_in_sync(self) -> None:
-        """Register all hosts: with the role once a session, and later with the state that it left."""
+        """Register all hosts: with the role once a session, and later with the state that it
+        left.
+        """
         assert self.snapshot is not None
         if self.snapshot.exists():
             shutil.copytree(self.snapshot, self.playground.store)
@@ -150,10 +154,14 @@ class Fleet:
         shutil.copytree(self.playground.store, self.snapshot)
 
     def inventory(self, **options: Any) -> str:
-        """The hosts with these options of the role, which are without its prefix; None leaves one out."""
+        """The hosts with these options of the role, which are without its prefix; None leaves one
+        out.
+        """
         given = {"qg_key": self.sim.key, "qg_api_url": self.sim.api_url, **options}
         lines = [f"{host} {rest}" for host, rest in self.lines.items()]
-        settings = [f"{variable(name)}={value}" for name, value in given.items() if value is not None]
+        settings = [
+            f"{variable(name)}={value}" for name, value in given.items() if value is not None
+        ]
         return "\n".join([*lines, "[all:vars]", *settings, ""])
 
     def run(

@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A reader of the guides, who has followed the quick start and pastes one guide after the other, block by block."""
+"""A reader of the guides, who has followed the quick start and pastes one guide after the other,
+block by block.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ _IN_EACH = "# in each terminal"
 #: What a command that does not end shows once it works.
 _READY = {"qgnet-simulator --": "Control:", "ansible-rulebook --": "PLAY RECAP"}
 
-#: Programs that cannot do their work in a test, each with the reason. They refuse what a test does not know.
+#: Programs that cannot do their work in a test, each with the reason. They refuse what a test does
+#: not know.
 SHIMS = {
     # Tests install no packages of the system: these have to be there.
     "apt-get": """
@@ -63,7 +66,8 @@ case "$*" in
 esac
 """,
 }
-#: Galaxy does not have this checkout. The environment of the quick start comes before all shims, hence a function.
+#: Galaxy does not have this checkout. The environment of the quick start comes before all shims,
+#: hence a function.
 GALAXY = """
 ansible-galaxy() {{
     [ "$*" = "collection install qingguo.qgnet" ] || {{ echo "unexpected: ansible-galaxy $*" >&2; return 64; }}
@@ -74,7 +78,9 @@ ansible-galaxy() {{
 
 def _authorities() -> str:
     """Return the authorities that programs on this machine trust."""
-    named = [os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")]
+    named = [
+        os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
+    ]
     places = [*filter(None, named), "/etc/ssl/certs/ca-certificates.crt"]
     files = [Path(place) for place in places if Path(place).is_file()]
     return files[0].read_text(encoding="utf-8") if files else ""
@@ -86,7 +92,11 @@ def _quick_start(words: str) -> Block:
 
 def _runs_in_each_terminal() -> str:
     """Return the lines of the quick start that a reader types in each terminal."""
-    lines = [line for block in blocks(ENGLISH / "quickstart.rst", "shell") for line in block.text.splitlines()]
+    lines = [
+        line
+        for block in blocks(ENGLISH / "quickstart.rst", "shell")
+        for line in block.text.splitlines()
+    ]
     return "".join(f"{line}\n" for line in lines if line.endswith(_IN_EACH))
 
 
@@ -119,7 +129,9 @@ class Machine:
         return GALAXY.format(archive=shlex.quote(str(self.archive)))
 
     def environment(self, home: Path) -> dict[str, str]:
-        passed_on = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+        passed_on = {
+            name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)
+        }
         # Those of the sessions are at home, and the reader has another one.
         settings = Path.home() / ".config" / "pip" / "pip.conf"
         return {
@@ -150,7 +162,9 @@ class Machine:
 
 @dataclass(frozen=True)
 class Step:
-    """What came of one block: what the terminal showed, which calls QG.net received, and how many leases were paid."""
+    """What came of one block: what the terminal showed, which calls QG.net received, and how many
+    leases were paid.
+    """
 
     block: Block
     shown: str
@@ -175,7 +189,10 @@ class Swap:
 
 @dataclass
 class Reader:
-    """A reader with a home and a key. ``answers`` are what the reader types when a command asks for it."""
+    """A reader with a home and a key.
+
+    ``answers`` are what the reader types when a command asks for it.
+    """
 
     machine: Machine
     home: Path
@@ -189,20 +206,28 @@ class Reader:
         self.answers.setdefault("QG_PASSWORD", "0123456789ab")
         self.crawl = self.home / "crawl"
         self._authorities = self.home / "authorities.pem"
-        self._authorities.write_text(f"{_authorities()}{self._authority_of_sites()}", encoding="utf-8")
+        self._authorities.write_text(
+            f"{_authorities()}{self._authority_of_sites()}", encoding="utf-8"
+        )
         self._terminals: list[Terminal] = []
         self._terminal: Terminal | None = None
         (self.home / "qgnet").symlink_to(self.machine.home / "qgnet")
         if self.has_collection:
             (self.home / ".ansible").mkdir()
-            (self.home / ".ansible" / "collections").symlink_to(self.machine.home / ".ansible" / "collections")
+            (self.home / ".ansible" / "collections").symlink_to(
+                self.machine.home / ".ansible" / "collections"
+            )
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment of the reader, in which QG.net is the simulator."""
         secret = ("QG_KEY", "QG_APP_ID", "QG_APP_KEY")
-        simulated = {name: value for name, value in self.sim.environment.items() if name not in secret}
-        trusted = {name: str(self._authorities) for name in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")}
+        simulated = {
+            name: value for name, value in self.sim.environment.items() if name not in secret
+        }
+        trusted = {
+            name: str(self._authorities) for name in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
+        }
         return self.machine.environment(self.home) | simulated | trusted
 
     def _authority_of_sites(self) -> str:
@@ -217,7 +242,9 @@ class Reader:
         terminal.paste(self.machine.functions() + _runs_in_each_terminal())
         return terminal
 
-    def follow(self, guide: str, swaps: Iterable[Swap] = (), *, starts_with_key: bool = True) -> list[Step]:
+    def follow(
+        self, guide: str, swaps: Iterable[Swap] = (), *, starts_with_key: bool = True
+    ) -> list[Step]:
         """Paste all blocks of a document, one after the other, and return what came of each."""
         texts = {swap.old: swap.new for swap in swaps}
         used: set[str] = set()
@@ -237,12 +264,16 @@ class Reader:
     def paste(self, guide: str, words: str) -> Step:
         """Paste one block of a document: the first one that has some words."""
         number, block = next(
-            (number, block) for number, block in enumerate(blocks(document(guide))) if words in block.text
+            (number, block)
+            for number, block in enumerate(blocks(document(guide)))
+            if words in block.text
         )
         return self._step(self._main_terminal(True), block, self._typed(block, number))
 
     def _main_terminal(self, starts_with_key: bool) -> Terminal:
-        """Return the terminal of the guides, opened with the hosts and the key of the quick start."""
+        """Return the terminal of the guides, opened with the hosts and the key of the quick
+        start.
+        """
         if self._terminal is None:
             self._terminal = self.open_terminal()
             if starts_with_key:
@@ -254,7 +285,9 @@ class Reader:
     def run_crontab(self, crontab: str) -> list[tuple[CronJob, subprocess.CompletedProcess[str]]]:
         """Run each line of a crontab once, with the variables that make the simulator QG.net."""
         names = self.sim.environment.keys() - {"QG_KEY"} | {"ANSIBLE_REMOTE_TEMP"}
-        settings = "".join(f"{name}={value}\n" for name, value in self.environment.items() if name in names)
+        settings = "".join(
+            f"{name}={value}\n" for name, value in self.environment.items() if name in names
+        )
         return [(job, job.run(self.home)) for job in cron_jobs(settings + crontab)]
 
     def close(self) -> None:
@@ -281,10 +314,15 @@ class Reader:
         return sum(len(key["paid"]) for key in self.sim.state()["keys"].values())
 
     def _typed(self, block: Block, number: int) -> str:
-        """Return what a reader types: the commands; or a file, and the command that plays it if it has no name."""
+        """Return what a reader types: the commands; or a file, and the command that plays it if it
+        has no name.
+        """
         if block.language == "shell":
             return re.sub(
-                r"^read -rs (\w+) .*\n", lambda match: f"{match[0]}{self.answers[match[1]]}\n", block.text, flags=re.M
+                r"^read -rs (\w+) .*\n",
+                lambda match: f"{match[0]}{self.answers[match[1]]}\n",
+                block.text,
+                flags=re.M,
             )
         if block.language == "python":
             is_whole_program = block.text.startswith("import ")
@@ -296,7 +334,12 @@ class Reader:
         if is_fragment or "rules" in first:
             return ""
         if first and not {"hosts", "ansible.builtin.import_playbook"} & set(first):
-            play = {"name": "Example", "hosts": "localhost", "gather_facts": False, "tasks": content}
+            play = {
+                "name": "Example",
+                "hosts": "localhost",
+                "gather_facts": False,
+                "tasks": content,
+            }
             text = yaml.safe_dump([play], sort_keys=False)
         name = block.file or f"example{number}.yml"
         saved = f"mkdir -p $(dirname {name})\ncat > {name} <<'END'\n{text}END\n"

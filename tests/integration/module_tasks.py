@@ -23,7 +23,9 @@ NO_PYTHON: dict[str, Any] = {"ansible_python_interpreter": "/nonexistent/python"
 Cases = Mapping[str, Mapping[str, Any]]
 
 
-def task(name: str, module: str, options: Mapping[str, Any] | None = None, **keywords: Any) -> dict[str, Any]:
+def task(
+    name: str, module: str, options: Mapping[str, Any] | None = None, **keywords: Any
+) -> dict[str, Any]:
     """A task with a module of the collection, and keywords beside it."""
     return {"name": name, f"qingguo.qgnet.{module}": dict(options or {}), **keywords}
 
@@ -63,8 +65,8 @@ def play_tasks(
 ) -> Run:
     """Run tasks as one play, with keywords of that.
 
-    The modules have the options of the playground: its tasks take them from variables, so that a key stands in no
-    playbook. ``defaults`` are further ones.
+    The modules have the options of the playground: its tasks take them from variables, so that a
+    key stands in no playbook. ``defaults`` are further ones.
     """
     options = {**from_variables(*playground.options), **(defaults or {})}
     return playground.play(

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A place to run the collection by Ansible, over HTTP against the simulator: one module, or a whole playbook."""
+"""A place to run the collection by Ansible, over HTTP against the simulator: one module, or a whole
+playbook.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ DEPRECATION = "[DEPRECATION WARNING]"
 
 
 def calls(sim: Simulator, *paths: str) -> list[str]:
-    """The paths of the vendor calls so far, in their order; of the given paths alone, if any are given."""
+    """The paths of the vendor calls so far, in their order; of the given paths alone, if any are
+    given.
+    """
     return [call["path"] for call in sim.journal() if not paths or call["path"] in paths]
 
 
@@ -48,7 +52,9 @@ def numeric(ips: Iterable[str]) -> list[str]:
 
 
 def assert_says(result: Result, *parts: str, **fields: Any) -> None:
-    """The message of a result is one sentence that contains these parts; it or its error has these fields."""
+    """The message of a result is one sentence that contains these parts; it or its error has these
+    fields.
+    """
     assert_one_sentence(result["msg"])
     for part in parts:
         assert part in result["msg"], result["msg"]
@@ -100,7 +106,11 @@ class Run:
 
     def failed(self, name: str) -> dict[str, Result]:
         """The results of one task on the hosts on which it failed."""
-        return {host: task.result for host, task in self.by_host(name).items() if task.status == "failed"}
+        return {
+            host: task.result
+            for host, task in self.by_host(name).items()
+            if task.status == "failed"
+        }
 
     @property
     def statuses(self) -> dict[str, str]:
@@ -115,7 +125,9 @@ class Run:
 
 @dataclass
 class Playground:
-    """A directory of its own for playbooks: HOME, state directory, and all temporary files are inside."""
+    """A directory of its own for playbooks: HOME, state directory, and all temporary files are
+    inside.
+    """
 
     root: Path
     minute: float
@@ -148,13 +160,22 @@ class Playground:
 
     def left_behind(self) -> list[Path]:
         """All files that are not the test's own."""
-        return [path for path in self.root.rglob("*") if path.is_file() and path not in self._written]
+        return [
+            path for path in self.root.rglob("*") if path.is_file() and path not in self._written
+        ]
 
-    def run(self, module: str, *, check: bool = False, diff: bool = False, **options: Any) -> Result:
+    def run(
+        self, module: str, *, check: bool = False, diff: bool = False, **options: Any
+    ) -> Result:
         """Run a module as the only task of a playbook, and return its result, also of a failure."""
         given = {**self.options, **options}
         task = {"name": module, f"qingguo.qgnet.{module}": given, "check_mode": check, "diff": diff}
-        whole = {"hosts": "localhost", "gather_facts": False, "ignore_errors": True, "tasks": [task]}
+        whole = {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "ignore_errors": True,
+            "tasks": [task],
+        }
         done = self.play(json.dumps([whole], indent=1)).of(module)
         return {**done.result, "failed": True} if done.status == "failed" else done.result
 
@@ -167,7 +188,9 @@ class Playground:
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
     ) -> Run:
-        """Run a playbook: text of one, or the path or full name of one that exists; None stands for no inventory."""
+        """Run a playbook: text of one, or the path or full name of one that exists; None stands for
+        no inventory.
+        """
         self._runs += 1
         record = self.root / f"record{self._runs}.jsonl"
         spy = self.root / f"spy{self._runs}"
@@ -177,7 +200,10 @@ class Playground:
             str(Path(sys.executable).parent / "ansible-playbook"),
             *(["-i", str(self.write("hosts", inventory))] if inventory is not None else []),
             *("-e", "ansible_python_interpreter={{ ansible_playbook_python }}"),
-            *("-e", f"@{self.write(f'variables{self._runs}.json', json.dumps(dict(variables or {})))}"),
+            *(
+                "-e",
+                f"@{self.write(f'variables{self._runs}.json', json.dumps(dict(variables or {})))}",
+            ),
             *arguments,
             str(playbook),
         ]
@@ -187,14 +213,19 @@ class Playground:
             self.root / "play",
             self.ansible_environment(record, spy) | own,
             PLAY_SECONDS,
-            # The server of an environment has imported Ansible with it, and opens its log again for each run.
+            # The server of an environment has imported Ansible with it, and opens its log again for
+            # each run.
             fresh=any(name.startswith(READ_BY_IMPORT) and name != LOG for name in own),
         )
         assert LOG not in own or Path(own[LOG]).stat().st_size, "Ansible has not written its log"
         # What ansible-core deprecates, it says in every run, unless its settings forbid it.
         shown = outcome.stdout + outcome.stderr
-        assert DEPRECATION not in shown, f"the playbook uses what a later ansible-core will not have:\n{shown}"
-        self.assert_silent({**own, **(variables or {})}, shown, Path(own[LOG]) if LOG in own else "")
+        assert DEPRECATION not in shown, (
+            f"the playbook uses what a later ansible-core will not have:\n{shown}"
+        )
+        self.assert_silent(
+            {**own, **(variables or {})}, shown, Path(own[LOG]) if LOG in own else ""
+        )
         lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
         parts = [json.loads(line) for line in lines]
         tasks = [Task(part["host"], part["task"], part["status"], part["result"]) for part in parts]
@@ -202,7 +233,9 @@ class Playground:
         return Run(outcome.returncode, outcome.stdout, outcome.stderr, tasks, spied)
 
     def assert_silent(self, given: Mapping[str, Any], *places: object) -> None:
-        """What a person sees has neither a stack of Python nor a key or password of the run, nor has the store."""
+        """What a person sees has neither a stack of Python nor a key or password of the run, nor
+        has the store.
+        """
         if not self.is_checked:
             return
         secrets = []
@@ -213,10 +246,15 @@ class Playground:
         assert_no_secret(secrets, *places, self.store)
 
     def assert_nowhere(self, words: Iterable[str], run: Run, *, but: tuple[str, ...] = ()) -> None:
-        """No word, plain or in base64, is in the output or in a file that is left, but in files with such names."""
+        """No word, plain or in base64, is in the output or in a file that is left, but in files
+        with such names.
+        """
         files = [path for path in self.left_behind() if not path.name.startswith(but or "\0")]
         assert files
-        places = {"the output": run.output.encode(), **{str(path): path.read_bytes() for path in files}}
+        places = {
+            "the output": run.output.encode(),
+            **{str(path): path.read_bytes() for path in files},
+        }
         for word in words:
             # The first and the last group of signs depend on what stands beside the word.
             shifted = [base64.b64encode(b"x" * shift + word.encode())[4:-4] for shift in range(3)]
@@ -224,16 +262,25 @@ class Playground:
                 for form in (word.encode(), *shifted):
                     position = text.find(form)
                     assert position < 0, (
-                        f"{where} holds {word}: ...{text[max(0, position - 200) : position + 100]!r}..."
+                        f"{where} holds {word}: "
+                        f"...{text[max(0, position - 200) : position + 100]!r}..."
                     )
 
-    def ansible_environment(self, record: Path | None = None, spy: Path | None = None) -> dict[str, str]:
+    def ansible_environment(
+        self, record: Path | None = None, spy: Path | None = None
+    ) -> dict[str, str]:
         """The variables of a run.
 
-        Of the caller's environment it has nothing but where Ansible finds the collection and compiled files, and what
-        measures coverage.
+        Of the caller's environment it has nothing but where Ansible finds the collection and
+        compiled files, and what measures coverage.
         """
-        passed = ("ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_WORKER_", "COVERAGE_", "PYTHONP", "QGNET_CHECKOUT")
+        passed = (
+            "ANSIBLE_COLLECTIONS_PATH",
+            "ANSIBLE_WORKER_",
+            "COVERAGE_",
+            "PYTHONP",
+            "QGNET_CHECKOUT",
+        )
         return {
             **{name: value for name, value in os.environ.items() if name.startswith(passed)},
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
@@ -241,7 +288,8 @@ class Playground:
             "TMPDIR": str(self.root / "tmp"),
             "LC_ALL": "C.UTF-8",
             "ANSIBLE_CONFIG": str(self.write("ansible.cfg", "")),
-            # Over a local connection Ansible would work in the home of the user, whatever HOME says.
+            # Over a local connection Ansible would work in the home of the user, whatever HOME
+            # says.
             "ANSIBLE_REMOTE_TEMP": str(self.root / "remote"),
             "ANSIBLE_HOME": str(self.home / ".ansible"),
             "ANSIBLE_NOCOLOR": "1",

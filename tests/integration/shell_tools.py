@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Directories for PATH with one tool that asks for an egress address, and none of those that would be taken before."""
+"""Directories for PATH with one tool that asks for an egress address, and none of those that would
+be taken before.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def programs(directory: Path, *names: str) -> Path:
 
 
 def path_for(folder: Path, tool: str, *others: str) -> Path:
-    """A directory for PATH with this tool, and none of those that would be taken before it; "none" has no tool."""
+    """A directory for PATH with this tool, and none of those that would be taken before it; "none"
+    has no tool.
+    """
     if tool == "busybox" and shutil.which("busybox", path="/usr/local/bin:/usr/bin:/bin") is None:
         pytest.skip("busybox is not installed: its wget cannot be tried")
     # Some systems have wget2 under the name of its ancestor.

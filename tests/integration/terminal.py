@@ -19,13 +19,16 @@ STOP_SECONDS = 20.0
 
 
 class Terminal:
-    """A shell that ends when a command fails, as ``set -e`` makes it, also a shell that is started in it."""
+    """A shell that ends when a command fails, as ``set -e`` makes it, also a shell that is started
+    in it.
+    """
 
     def __init__(self, folder: Path, environment: Mapping[str, str], log: Path) -> None:
         self._log = log
         self._number = 0
         with log.open("wb") as output:
-            # From a pipe, a shell reads byte by byte, so that another one in it goes on where the first stopped.
+            # From a pipe, a shell reads byte by byte, so that another one in it goes on where the
+            # first stopped.
             self._process = subprocess.Popen(
                 ["bash", "--noprofile", "--norc"],
                 cwd=folder,
@@ -43,7 +46,9 @@ class Terminal:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def paste(self, text: str, seconds: float = 300.0) -> str:
-        """Paste text, wait until all of it has run, and return what the terminal shows meanwhile."""
+        """Paste text, wait until all of it has run, and return what the terminal shows
+        meanwhile.
+        """
         self._number += 1
         mark = f"--- {self._number} ---"
         before = len(self.shown)
@@ -52,7 +57,9 @@ class Terminal:
         return self.shown[before:].replace(f"{mark}\n", "")
 
     def start(self, text: str, until: str, seconds: float = 300.0) -> None:
-        """Paste text of which the last command does not end, and wait until the terminal shows some words."""
+        """Paste text of which the last command does not end, and wait until the terminal shows some
+        words.
+        """
         before = len(self.shown)
         self._type(text)
         self._wait_for(until, before, seconds)
@@ -85,7 +92,9 @@ class Terminal:
             if words in self.shown[before:]:
                 return
             assert code is None, f"the shell ended with {code}:\n{self.shown}"
-            assert time.monotonic() < end, f"{words!r} was not shown in {seconds:g} s:\n{self.shown}"
+            assert time.monotonic() < end, (
+                f"{words!r} was not shown in {seconds:g} s:\n{self.shown}"
+            )
             time.sleep(0.05)
 
 
@@ -97,7 +106,9 @@ class CronJob:
     variables: Mapping[str, str]
 
     def run(self, home: Path) -> subprocess.CompletedProcess[str]:
-        """Run it as cron does: ``%`` is a line break, behind the first one is the input, unless it is escaped."""
+        """Run it as cron does: ``%`` is a line break, behind the first one is the input, unless it
+        is escaped.
+        """
         command, *rest = re.split(r"(?<!\\)%", self.command)
         typed = "".join(f"{line}\n" for line in rest).replace("\\%", "%")
         given = {

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The modules that read an account, as tasks: on the control node, and as modules on another host."""
+"""The modules that read an account, as tasks: on the control node, and as modules on another
+host.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,12 @@ def signature(sim: Simulator, moment: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-@pytest.mark.parametrize("where", [{}, pytest.param(THERE, marks=pytest.mark.slow)], ids=["here", "delegated"])
-def test_each_module_as_a_task(sim: Simulator, playground: Playground, where: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "where", [{}, pytest.param(THERE, marks=pytest.mark.slow)], ids=["here", "delegated"]
+)
+def test_each_module_as_a_task(
+    sim: Simulator, playground: Playground, where: dict[str, Any]
+) -> None:
     before = int(time.time())
     credentials = {"app_id": sim.app_id, "app_key": sim.app_key, "account_url": sim.account_url}
     tasks = [task(name, reader.module, reader.options, **where) for name, reader in READERS.items()]

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Key, signature and passwords of the account stand in no output and in no file, at the highest verbosity."""
+"""Key, signature and passwords of the account stand in no output and in no file, at the highest
+verbosity.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from support.account_modules import READERS
 
 slow = pytest.mark.slow
 APP_ID = "secretsagent"
-#: With all that has to be written differently in a URL, in HTML or in JSON. The words in it survive any of these.
+#: With all that has to be written differently in a URL, in HTML or in JSON. The words in it survive
+#: any of these.
 APP_KEY = "k+y/SECRETKEY7Q&9= *,%<\u00fc>\"'\\x SECRETEND"
 KEYS = ("SECRETKEY", "SECRETEND")
 AUTHKEY = "AUTHSECRET5"
@@ -38,7 +41,9 @@ def variables(sim: Simulator) -> dict[str, Any]:
         "Login_password": PASSWORDS[2],
     }
     plan = {"Authkey": AUTHKEY, "Number": 10, "Resource_available": 9, "Order_status": 1}
-    sim.agent(APP_ID, appkey=APP_KEY, instances=[instance], proxy_plans={"demo0001": plan}, balance="5.00")
+    sim.agent(
+        APP_ID, appkey=APP_KEY, instances=[instance], proxy_plans={"demo0001": plan}, balance="5.00"
+    )
     return {"app_id": APP_ID, "app_key": APP_KEY, "account_url": sim.account_url, "max_wait": 300}
 
 
@@ -46,7 +51,9 @@ def read(name: str, place: str = "here", title: str = "", **options: Any) -> dic
     """One module as a task of that place, which may be another host."""
     reader = READERS[name]
     keywords = THERE if place == "there" else {}
-    return task(title or f"{name} {place}", reader.module, {**reader.options, **options}, **keywords)
+    return task(
+        title or f"{name} {place}", reader.module, {**reader.options, **options}, **keywords
+    )
 
 
 #: Each module here, and those that tell secrets on another host.
@@ -54,7 +61,11 @@ SOME = [*(read(name) for name in READERS), *(read(name, "there") for name in TEL
 
 
 def run(
-    playground: Playground, variables: dict[str, Any], tasks: list[dict[str, Any]], *arguments: str, **environment: str
+    playground: Playground,
+    variables: dict[str, Any],
+    tasks: list[dict[str, Any]],
+    *arguments: str,
+    **environment: str,
 ) -> Run:
     return play_tasks(
         playground,
@@ -68,7 +79,9 @@ def run(
     )
 
 
-def assert_silent(sim: Simulator, run: Run, playground: Playground, *, but: tuple[str, ...] = ()) -> None:
+def assert_silent(
+    sim: Simulator, run: Run, playground: Playground, *, but: tuple[str, ...] = ()
+) -> None:
     signs = {call["params"]["sign"] for call in sim.journal() if "sign" in call["params"]}
     playground.assert_nowhere((*KEYS, AUTHKEY, *PASSWORDS, *signs), run, but=but)
 
@@ -94,7 +107,9 @@ MISTAKES: dict[str, dict[str, Any]] = {
 }
 
 
-def test_success_refusals_and_bad_options(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
+def test_success_refusals_and_bad_options(
+    sim: Simulator, playground: Playground, variables: dict[str, Any]
+) -> None:
     bad = [read("balance", "here", mistake, **options) for mistake, options in MISTAKES.items()]
     for name in TELLING:
         bad.append(read(name, "here", f"{name} with a wrong key", **MISTAKES["wrong key"]))
@@ -134,7 +149,9 @@ FAULTS: dict[str, dict[str, Any]] = {
 
 @slow
 def test_failures(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
-    """Each fault for each module, and for one of them in a delegated task: only the output differs there."""
+    """Each fault for each module, and for one of them in a delegated task: only the output differs
+    there.
+    """
     tasks = []
     kinds = []
     names = ("balance", *TELLING)
@@ -193,7 +210,9 @@ def test_secrets_that_are_asked_for_are_registered_and_not_shown(
 def test_secrets_over_a_connection_that_shows_them_are_refused(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
-    """A delegated task that wants none is shown, as any other, and so is the reason of a failure."""
+    """A delegated task that wants none is shown, as any other, and so is the reason of a
+    failure.
+    """
     wanting = [True, "yes", "{{ wanted }}", "1"]
     refused = []
     for number, value in enumerate(wanting):
@@ -202,7 +221,10 @@ def test_secrets_over_a_connection_that_shows_them_are_refused(
     shown = read("instances", "there", "shown", include_secrets="{{ not wanted }}")
     failing = [
         read("instances", "here", "reason", include_secrets=True, suid="77"),
-        {**read("instances", "there", "reason there", include_secrets=True, suid="78"), "no_log": True},
+        {
+            **read("instances", "there", "reason there", include_secrets=True, suid="78"),
+            "no_log": True,
+        },
     ]
 
     done = run(playground, {**variables, "wanted": True}, [*refused, shown, *failing])

@@ -1,7 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every module of the proxy API as a task that is delegated to another host, where it runs as an ordinary module.
+"""Every module of the proxy API as a task that is delegated to another host, where it runs as an
+ordinary module.
 
 The operations are the same as on the control node, so the other tests run them there.
 """
@@ -54,7 +55,9 @@ def is_list(call: dict[str, Any]) -> bool:
 
 
 @pytest.mark.slow
-def test_every_module_runs_where_its_task_is_delegated_to(sim: Simulator, playground: Playground) -> None:
+def test_every_module_runs_where_its_task_is_delegated_to(
+    sim: Simulator, playground: Playground
+) -> None:
     sim.configure(SHARED, plan={"kind": "dynamic_shared"})
     occupied = {"lease_proxies": False, "dial_seconds": 0, "queue_seconds": 0}
     sim.configure(OCCUPIED, plan={"kind": "exclusive_occupancy"}, options=occupied)
@@ -62,13 +65,19 @@ def test_every_module_runs_where_its_task_is_delegated_to(sim: Simulator, playgr
     run = play_cases(playground, cases, inventory=SPYING, ignore_errors=False).ok()
     results = {task.name: task.result for task in run.tasks}
     assert {name for name, result in results.items() if result["changed"]} == set(WRITING)
-    writes = [call["path"] for call in sim.journal() if call["path"] in WRITING.values() and not is_list(call)]
+    writes = [
+        call["path"]
+        for call in sim.journal()
+        if call["path"] in WRITING.values() and not is_list(call)
+    ]
     assert writes == list(WRITING.values())
     assert results["qg_whitelist_info"]["whitelist"] == [ADDRESS]
     assert sim.whitelist() == [ADDRESS]
     assert results["qg_quota_info"]["quota"]["available"] > 0
     leases = results["qg_proxy_allocate"]["allocated"]
-    assert [lease["ip"] for lease in results["qg_proxy_info"]["leases"]] == [lease["ip"] for lease in leases]
+    assert [lease["ip"] for lease in results["qg_proxy_info"]["leases"]] == [
+        lease["ip"] for lease in leases
+    ]
     assert len(results["qg_proxy_replace"]["allocated"]) == 2
     assert len(results["qg_proxy_release"]["released"]) == 2
     monopolies = results["qg_monopoly_info"]["monopolies"]
@@ -102,7 +111,10 @@ CORE = tuple(map(int, __version__.split(".")[:2]))
 def interpreter(version: str) -> str:
     """A Python of this version, from the path or from pyenv."""
     home = Path(os.environ.get("PYENV_ROOT") or Path(pwd.getpwuid(os.geteuid()).pw_dir) / ".pyenv")
-    found = [shutil.which(f"python{version}"), *map(str, home.glob(f"versions/{version}.*/bin/python"))]
+    found = [
+        shutil.which(f"python{version}"),
+        *map(str, home.glob(f"versions/{version}.*/bin/python")),
+    ]
     for path in filter(None, found):
         if subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
             return path
@@ -111,7 +123,9 @@ def interpreter(version: str) -> str:
 
 @pytest.mark.parametrize("version", OLD)
 @pytest.mark.usefixtures("sim")
-def test_a_host_with_an_old_python_is_named_in_one_sentence(playground: Playground, version: str) -> None:
+def test_a_host_with_an_old_python_is_named_in_one_sentence(
+    playground: Playground, version: str
+) -> None:
     if OLD[version] < CORE:
         pytest.skip(f"ansible-core {__version__} itself refuses Python {version} on a host")
     module: dict[str, Any] = {"qingguo.qgnet.qg_whitelist_info": {}}

@@ -21,7 +21,9 @@ def servers(leases: list[dict[str, Any]]) -> set[str]:
     return {lease["server"] for lease in leases}
 
 
-def test_module_defaults_choose_the_product_for_all_modules(sim: Simulator, playground: Playground) -> None:
+def test_module_defaults_choose_the_product_for_all_modules(
+    sim: Simulator, playground: Playground
+) -> None:
     sim.configure(plan=PLANS["exclusive"], whitelist=["203.0.113.9"])
     place = f"key='{sim.key}', api_url='{sim.api_url}', product='exclusive'"
     looked_up = f"{{{{ query('qingguo.qgnet.proxy', {place}, limit=9, max_age=0) }}}}"
@@ -73,7 +75,14 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "empty": ({"qg_lease_count": ""}, (phrases.NO_LEASE_COUNT,)),
     "none": ({"qg_lease_count": 0}, (phrases.NO_LEASE_COUNT,)),
 }
-EMPTY = ("qg_min_remaining", "qg_keep_alive", "qg_areas", "qg_isp", "qg_on_uncertain", "qg_ignore_quota")
+EMPTY = (
+    "qg_min_remaining",
+    "qg_keep_alive",
+    "qg_areas",
+    "qg_isp",
+    "qg_on_uncertain",
+    "qg_ignore_quota",
+)
 #: Variables of a host that leases two.
 LEASING: dict[str, dict[str, Any]] = {
     # A rulebook passes empty text for variables that it does not have.
@@ -83,7 +92,9 @@ LEASING: dict[str, dict[str, Any]] = {
 }
 
 
-def test_the_playbook_leases_what_is_missing_and_guesses_no_number(sim: Simulator, playground: Playground) -> None:
+def test_the_playbook_leases_what_is_missing_and_guesses_no_number(
+    sim: Simulator, playground: Playground
+) -> None:
     """Each host has a key of its own. An empty variable counts as unset, and 0 is not empty."""
     hosts = {name: variables for name, (variables, _words) in REFUSED.items()}
     for name, variables in LEASING.items():
@@ -134,5 +145,8 @@ def test_a_playbook_needs_no_product(sim: Simulator, playground: Playground) -> 
     )
     run = playground.play(text, environment={"QG_KEY": sim.key, "QG_API_URL": sim.api_url}).ok()
     assert run.of("lease").result["product"] == "share"
-    assert run.of("look").result["ansible_facts"]["first"] == run.of("lease").result["leases"][0]["server"]
+    assert (
+        run.of("look").result["ansible_facts"]["first"]
+        == run.of("lease").result["leases"][0]["server"]
+    )
     assert [path for path in calls(sim) if not path.startswith("/share/")] == ["/query"]

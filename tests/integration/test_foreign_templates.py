@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Text of the vendor is no template where a user trusts it: results, facts, the ledger, in a file of variables."""
+"""Text of the vendor is no template where a user trusts it: results, facts, the ledger, in a file
+of variables.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ from qgnet_simulator.running import Simulator
 TRAPS = [
     "{{ lookup('ansible.builtin.pipe', 'touch TRAPPED') }}",
     r"""["\x7b\x7b lookup('ansible.builtin.pipe', 'touch TRAPPED') }}"]""",
-    "#jinja2: variable_start_string: '[', variable_end_string: ']'\n[lookup('ansible.builtin.pipe', 'touch TRAPPED')]",
+    (
+        "#jinja2: variable_start_string: '[', variable_end_string: "
+        "']'\n[lookup('ansible.builtin.pipe', 'touch TRAPPED')]"
+    ),
 ]
 LEASE = {"IP": "192.0.2.1", "port": 80, "host": "192.0.2.1:80", "deadline": "2099-01-01 00:00:00"}
 
@@ -75,12 +80,20 @@ def test_what_was_registered_is_no_template_in_a_file_of_variables(
             "Data": [{**LEASE, "IP": "192.0.2.2", "host": "192.0.2.2:80", "deadline": TRAPS[0]}],
         },
         "/query": {"Code": 0, "TaskList": [{"TaskID": TRAPS[0], "Data": leases}]},
-        "/api/cloud-product/packageList": {"Code": 0, "Data": [{"Package_no": trap, **odd} for trap in TRAPS]},
+        "/api/cloud-product/packageList": {
+            "Code": 0,
+            "Data": [{"Package_no": trap, **odd} for trap in TRAPS],
+        },
     }
     for path, body in bodies.items():
         times = 1 if path == "/info/quota" else -1
         sim.fault(path=path, kind="garbage", body=json.dumps(body), times=times)
-    named = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_APP_ID": sim.app_id, "QG_APP_KEY": sim.app_key}
+    named = {
+        "QG_KEY": sim.key,
+        "QG_API_URL": sim.api_url,
+        "QG_APP_ID": sim.app_id,
+        "QG_APP_KEY": sim.app_key,
+    }
     named["QG_ACCOUNT_URL"] = sim.account_url
     if native:
         named["ANSIBLE_JINJA2_NATIVE"] = "true"

@@ -1,10 +1,12 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The READMEs and guides as a reader uses them: what is to be typed is equal in both languages, and works.
+"""The READMEs and guides as a reader uses them: what is to be typed is equal in both languages, and
+works.
 
-A reader has followed the quick start, and pastes each block of a guide in its order, into a terminal in the directory
-of the quick start. ``SHIMS`` and ``GALAXY`` of ``integration/guide_reader.py`` list the programs that cannot work in a
-test, and each ``Swap`` is text that cannot be used as it stands.
+A reader has followed the quick start, and pastes each block of a guide in its order, into a
+terminal in the directory of the quick start. ``SHIMS`` and ``GALAXY`` of
+``integration/guide_reader.py`` list the programs that cannot work in a test, and each ``Swap`` is
+text that cannot be used as it stands.
 """
 
 from __future__ import annotations
@@ -58,7 +60,9 @@ OTHER = [
 def test_links_lead_to_files_and_blocks_can_be_read(path: Path) -> None:
     """Also on GitHub and Galaxy, which do not know the roles of Sphinx."""
     text = path.read_text(encoding="utf-8")
-    for target in re.findall(r"github\.com/qingguo/qingguo\.qgnet/(?:blob|tree|raw)/main/([^)#>\s]+)", text):
+    for target in re.findall(
+        r"github\.com/qingguo/qingguo\.qgnet/(?:blob|tree|raw)/main/([^)#>\s]+)", text
+    ):
         assert (ROOT / target).exists(), target
     for target in re.findall(r"\]\(([^):#]+)(?:#[^)]*)?\)", text):
         assert (path.parent / target).exists(), target
@@ -69,7 +73,9 @@ def test_links_lead_to_files_and_blocks_can_be_read(path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    """A machine on which the quick start has installed Ansible and the collection, one for all workers."""
+    """A machine on which the quick start has installed Ansible and the collection, one for all
+    workers.
+    """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     installed = Machine(shared / "guides")
@@ -80,7 +86,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
 @pytest.fixture
 def vendor() -> Iterator[Simulator]:
     """QG.net, with one key."""
-    with running_simulator(["--key", "QGREAL01", "--proxy-port", "0", "--map", f"127.0.0.1={HERE}"]) as sim:
+    with running_simulator(
+        ["--key", "QGREAL01", "--proxy-port", "0", "--map", f"127.0.0.1={HERE}"]
+    ) as sim:
         yield sim
 
 
@@ -141,12 +149,16 @@ def test_the_quick_start(reader: Reader) -> None:
     (check_and_register, *_) = [step for step in steps if "--check --diff" in step.block.text]
     assert check_and_register.calls.count("/whitelist/add") == 1
     assert reader.sim.whitelist() == [HERE]
-    trial = requests.get(f"http://127.0.0.1:{port}/_sim/state", timeout=5).json()["keys"]["QGDEMO01"]
+    trial = requests.get(f"http://127.0.0.1:{port}/_sim/state", timeout=5).json()["keys"][
+        "QGDEMO01"
+    ]
     assert trial["whitelist"] == [HERE]
     assert len(trial["paid"]) == 1
     # The trial leaves nothing behind, and the vault has the key.
     left = reader.open_terminal().paste("env | grep ^QG_ | grep -v ^QG_MINUTE_SECONDS=\n")
-    assert dict(line.split("=", 1) for line in left.splitlines()).items() <= reader.environment.items()
+    assert (
+        dict(line.split("=", 1) for line in left.splitlines()).items() <= reader.environment.items()
+    )
 
 
 def test_the_readme_leads_to_a_first_request(open_reader: Callable[..., Reader]) -> None:
@@ -166,15 +178,25 @@ def test_the_guide_to_the_whitelist(reader: Reader) -> None:
     # An entry that somebody made by hand, as the guide says.
     reader.sim.configure(whitelist=["203.0.113.77"])
     proxy = "http://{{ lookup('qingguo.qgnet.proxy', limit=1) }}"
-    swaps = [Swap(proxy, str(reader.sim.proxy_url), "leases of the simulator leave as addresses of loopback")]
+    swaps = [
+        Swap(
+            proxy,
+            str(reader.sim.proxy_url),
+            "leases of the simulator leave as addresses of loopback",
+        )
+    ]
 
     steps = reader.follow("whitelist", swaps)
 
     outcome = f"egress_whitelist: {phrases.THREE_IN_SYNC}"
     assert outcome in step_of(steps, "- name: Let the crawlers use the proxies").shown
-    assert outcome in block_after("whitelist", "- name: Let the crawlers use the proxies", "text").text
+    assert (
+        outcome in block_after("whitelist", "- name: Let the crawlers use the proxies", "text").text
+    )
     report = step_of(steps, "qingguo.qgnet.report")
-    assert normalized(reported(report)) == normalized(block_after("whitelist", "qgnet.report", "text").text)
+    assert normalized(reported(report)) == normalized(
+        block_after("whitelist", "qgnet.report", "text").text
+    )
     assert payments(steps) == [1]
     assert sorted(reader.sim.whitelist()) == [HERE, "203.0.113.77"]
 
@@ -183,7 +205,9 @@ def test_the_guide_to_the_whitelist(reader: Reader) -> None:
 def test_the_guide_to_leases(reader: Reader) -> None:
     # The city that the guide asks for first has no stock.
     stock = {"areas": [{"area_id": 440100, "area": "广东省广州市", "isp": 2, "available": 100}]}
-    reader.sim.configure(plan={"kind": "dynamic_dedicated", "channels": 20, "stock": stock}, whitelist=[HERE])
+    reader.sim.configure(
+        plan={"kind": "dynamic_dedicated", "channels": 20, "stock": stock}, whitelist=[HERE]
+    )
     swaps = [Swap("/opt/crawler/run", "printenv http_proxy", "a program that the reader has")]
 
     steps = reader.follow("leases", swaps)
@@ -221,7 +245,9 @@ def normalized(report: str) -> str:
 
 @pytest.mark.slow
 def test_the_guide_to_the_gateway(reader: Reader, home: Path) -> None:
-    """Without systemd, which the session "systemd" has: the gateway is a daemon, and a refresh is run once."""
+    """Without systemd, which the session "systemd" has: the gateway is a daemon, and a refresh is
+    run once.
+    """
     reader.sim.configure(plan={"kind": "dynamic_dedicated", "channels": 8})
     # The key of the recipe with several ones, whose whitelist cannot have the host, too.
     accounts = {"key": "QGREAL02", "password": "Hush4all0002"}
@@ -276,14 +302,21 @@ def test_the_guide_to_operations(reader: Reader, database_url: str) -> None:
     reader.sim.configure(plan={"kind": "dynamic_dedicated", "stock": stock})
     words = ("--check --diff", "Send a request through a leased proxy", "first.yml")
     first = [reader.paste("quickstart", each) for each in words]
-    url = "postgresql://qgnet@db.example.com/qgnet?sslmode=verify-full&sslrootcert=/etc/qgnet/ca.pem"
+    url = (
+        "postgresql://qgnet@db.example.com/qgnet?sslmode=verify-full&sslrootcert=/etc/qgnet/ca.pem"
+    )
 
     steps = reader.follow("operations", [Swap(url, database_url, "the database of the test")])
 
     report = step_of(steps, "qingguo.qgnet.report")
-    assert normalized(reported(report)) == normalized(block_after("operations", "qgnet.report", "text").text)
+    assert normalized(reported(report)) == normalized(
+        block_after("operations", "qgnet.report", "text").text
+    )
     assert reader.sim.whitelist() == [HERE]
-    assert 'qgnet_channels_free{key="default"} 4' in (reader.home / "metrics" / "qgnet.prom").read_text()
+    assert (
+        'qgnet_channels_free{key="default"} 4'
+        in (reader.home / "metrics" / "qgnet.prom").read_text()
+    )
     assert payments(first + steps) == [1, 4]
     assert step_of(steps, "ansible-rulebook --").paid == 4
     assert len((reader.home / "kubectl.log").read_text().splitlines()) == 2
@@ -331,11 +364,16 @@ def test_the_guide_to_lines(machine: Machine, home: Path) -> None:
     # An address of its own, since the control port of a tunnel is always the same.
     address = f"127.{random.randint(64, 254)}.{random.randint(0, 254)}.{random.randint(1, 254)}"
     arguments = ["--host", address, "--tunnel-port", "0", "--tunnel-control-port", "9090"]
-    with running_simulator(arguments) as sim, contextlib.closing(Reader(machine, home, sim)) as reader:
+    with (
+        running_simulator(arguments) as sim,
+        contextlib.closing(Reader(machine, home, sim)) as reader,
+    ):
         sim.configure(plan={"kind": "exclusive_occupancy"})
         tunnel = str(sim.tunnel_url).removeprefix("http://").rstrip("/")
 
-        steps = reader.follow("lines", [Swap("tunnel: tunnel.qg.net:19702", f"tunnel: {tunnel}", "the simulator's")])
+        steps = reader.follow(
+            "lines", [Swap("tunnel: tunnel.qg.net:19702", f"tunnel: {tunnel}", "the simulator's")]
+        )
 
         assert [call["path"] for call in sim.journal()].count("/proxyip") == 1
         assert step_of(steps, "qg_tunnel_exit").calls == ["/proxyip"]
@@ -350,7 +388,10 @@ def test_the_archive_has_what_the_guides_name(machine: Machine) -> None:
         assert credential is not None
         kind = yaml.safe_load(credential)
     assert {"examples/awx/execution-environment.yml", "examples/awx/requirements.yml"} <= names
-    assert not any(name.startswith(("examples/ci", "tests/support", "tests/integration", "tools")) for name in names)
+    assert not any(
+        name.startswith(("examples/ci", "tests/support", "tests/integration", "tools"))
+        for name in names
+    )
     given = {field["id"] for field in kind["inputs"]["fields"]}
     assert kind["injectors"]["env"] == {name.upper(): f"{{{{ {name} }}}}" for name in given}
     assert "qg_max_new_per_day" in given

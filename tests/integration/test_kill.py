@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Playbooks of two control nodes that are killed at random moments: the next one puts all right, and pays once."""
+"""Playbooks of two control nodes that are killed at random moments: the next one puts all right,
+and pays once.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ LEASES = 3
 CAP = 20
 ADDRESSES = ["203.0.113.21", "203.0.113.22"]
 WRITES = ("/allocate", "/release", "/whitelist/add", "/whitelist/del")
-#: What each run ends with; some runs give a lease back before, or take an address off the list, so that there is work.
+#: What each run ends with; some runs give a lease back before, or take an address off the list, so
+#: that there is work.
 WANTED: list[dict[str, Any]] = [
     {"qingguo.qgnet.qg_whitelist": {"ips": ADDRESSES}},
     {"qingguo.qgnet.qg_proxy_allocate": {"count": LEASES, "product": "classic"}},
@@ -51,7 +54,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     return {"QG_STORE": request.getfixturevalue("database_url")}
 
 
-def begin(folder: Path, sim: Simulator, environment: dict[str, str], tasks: list[dict[str, Any]]) -> Any:
+def begin(
+    folder: Path, sim: Simulator, environment: dict[str, str], tasks: list[dict[str, Any]]
+) -> Any:
     """Start ansible-playbook in a session of its own, on a control node with this home."""
     folder.mkdir(exist_ok=True)
     playbook = folder / f"{time.monotonic_ns()}.yml"
@@ -60,11 +65,28 @@ def begin(folder: Path, sim: Simulator, environment: dict[str, str], tasks: list
     play["module_defaults"] = {"group/qingguo.qgnet.qg": options}
     playbook.write_text(json.dumps([play]), "utf-8")
     passed = {name: os.environ[name] for name in ("ANSIBLE_COLLECTIONS_PATH", "PATH")}
-    own = {"HOME": str(folder), "LC_ALL": "C.UTF-8", "ANSIBLE_HOME": f"{folder}/.ansible", "QG_MINUTE_SECONDS": "2"}
-    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-c", "local", "-i", "localhost,", str(playbook)]
+    own = {
+        "HOME": str(folder),
+        "LC_ALL": "C.UTF-8",
+        "ANSIBLE_HOME": f"{folder}/.ansible",
+        "QG_MINUTE_SECONDS": "2",
+    }
+    command = [
+        str(Path(sys.executable).parent / "ansible-playbook"),
+        "-c",
+        "local",
+        "-i",
+        "localhost,",
+        str(playbook),
+    ]
     with (playbook.with_suffix(".log")).open("wb") as log:
         return subprocess.Popen(
-            command, env=passed | own | environment, stdout=log, stderr=log, start_new_session=True, cwd=folder
+            command,
+            env=passed | own | environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=folder,
         )
 
 
@@ -73,7 +95,9 @@ def writes(sim: Simulator) -> int:
 
 
 def end(process: subprocess.Popen[bytes], sim: Simulator, chance: random.Random) -> None:
-    """Kill a run with all its workers, up to two seconds after its first write, if it writes anything."""
+    """Kill a run with all its workers, up to two seconds after its first write, if it writes
+    anything.
+    """
     before = writes(sim)
     while process.poll() is None and writes(sim) == before:
         time.sleep(0.02)
@@ -84,7 +108,9 @@ def end(process: subprocess.Popen[bytes], sim: Simulator, chance: random.Random)
     process.wait()
 
 
-def test_killed_runs_pay_once_and_lose_nothing(vendor: Simulator, store: dict[str, str], tmp_path: Path) -> None:
+def test_killed_runs_pay_once_and_lose_nothing(
+    vendor: Simulator, store: dict[str, str], tmp_path: Path
+) -> None:
     chance = random.Random(7)
     nodes = [tmp_path / "node1", tmp_path / "node2"]
     for number in range(RUNS):
@@ -95,7 +121,9 @@ def test_killed_runs_pay_once_and_lose_nothing(vendor: Simulator, store: dict[st
     time.sleep(3)
     vendor.control("DELETE", "/faults")
     last = begin(nodes[0], vendor, store, WANTED)
-    assert last.wait(180) == 0, "\n".join(path.read_text("utf-8") for path in sorted(nodes[0].glob("*.log"))[-1:])
+    assert last.wait(180) == 0, "\n".join(
+        path.read_text("utf-8") for path in sorted(nodes[0].glob("*.log"))[-1:]
+    )
     assert sorted(vendor.whitelist()) == ADDRESSES
     assert len(vendor.leases()) == LEASES
     # Each lease beyond those that are held was released: none was paid for twice.
@@ -106,14 +134,26 @@ def test_killed_runs_pay_once_and_lose_nothing(vendor: Simulator, store: dict[st
     assert writes(vendor) == quiet
 
 
-def test_a_cap_holds_across_killed_runs(vendor: Simulator, store: dict[str, str], tmp_path: Path) -> None:
-    """Each run wants two more leases than the one before; what killed runs have asked for counts."""
+def test_a_cap_holds_across_killed_runs(
+    vendor: Simulator, store: dict[str, str], tmp_path: Path
+) -> None:
+    """Each run wants two more leases than the one before; what killed runs have asked for
+    counts.
+    """
     vendor.configure(plan={"channels": 2 * RUNS})
     chance = random.Random(11)
     nodes = [tmp_path / "node1", tmp_path / "node2"]
 
     def allocate(count: int) -> list[dict[str, Any]]:
-        return [{"qingguo.qgnet.qg_proxy_allocate": {"count": count, "product": "classic", "max_new_per_day": CAP}}]
+        return [
+            {
+                "qingguo.qgnet.qg_proxy_allocate": {
+                    "count": count,
+                    "product": "classic",
+                    "max_new_per_day": CAP,
+                }
+            }
+        ]
 
     for number in range(RUNS):
         vendor.fault(path="/allocate", kind="delay", seconds=chance.uniform(0, 1))

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The modules for leases as tasks: results, check mode, refusals, proxies that work, and URLs that stay hidden."""
+"""The modules for leases as tasks: results, check mode, refusals, proxies that work, and URLs that
+stay hidden.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,12 @@ def hold(sim: Simulator, **parameters: Any) -> dict[str, Any]:
     return lease
 
 
-def run_tasks(playground: Playground, *tasks: dict[str, Any], verbosity: str = "", **variables: Any) -> Run:
-    """Run tasks; those of leases have the classic product, since with the default one reads would show it first."""
+def run_tasks(
+    playground: Playground, *tasks: dict[str, Any], verbosity: str = "", **variables: Any
+) -> Run:
+    """Run tasks; those of leases have the classic product, since with the default one reads would
+    show it first.
+    """
     return play_tasks(
         playground,
         *tasks,
@@ -65,7 +71,9 @@ def test_qg_proxy_allocate(sim: Simulator, playground: Playground) -> None:
     assert predicted["count"] == 1
     assert named(predicted["leases"]) == named([old])
     assert predicted["allocated"] == []
-    assert predicted["diff"]["after"] == predicted["diff"]["before"] + f"{phrases.TO_BE_LEASED}\n" * 2
+    assert (
+        predicted["diff"]["after"] == predicted["diff"]["before"] + f"{phrases.TO_BE_LEASED}\n" * 2
+    )
 
     done = run.of("done").result
     assert done["count"] == 3
@@ -97,12 +105,18 @@ URL = {"with_credentials": True, "password": "{{ password }}"}
 def use(name: str, url: str) -> list[dict[str, Any]]:
     """Call through a proxy that was registered, and show the exit.
 
-    The URL goes to curl through its standard input: a command line, and an environment, are shown at -vvvv.
+    The URL goes to curl through its standard input: a command line, and an environment, are shown
+    at -vvvv.
     """
     text = f'proxy = "{{{{ {url} }}}}"\nurl = "{{{{ api_url }}}}/ip"\n'
     curl = {"argv": ["curl", "-q", "-sS", "--noproxy", "", "--config", "-"], "stdin": text}
     return [
-        {"name": f"use {name}", "ansible.builtin.command": curl, "no_log": True, "register": "used"},
+        {
+            "name": f"use {name}",
+            "ansible.builtin.command": curl,
+            "no_log": True,
+            "register": "used",
+        },
         {"name": f"exit of {name}", "ansible.builtin.debug": {"msg": "{{ used.stdout }}"}},
     ]
 
@@ -132,7 +146,12 @@ def test_a_proxy_url_is_a_secret_that_works(sim: Simulator, playground: Playgrou
         *use("replaced", "it.leases[0].proxy_url"),
         # The user learns that a lease may be paid for; what is known of it stays hidden.
         task("unknown", "qg_proxy_allocate", {**one, "count": 2, "max_wait": 0}, **IGNORE),
-        task("allocate for the listed key", "qg_proxy_allocate", {"count": 1, "key": LISTED}, register="it"),
+        task(
+            "allocate for the listed key",
+            "qg_proxy_allocate",
+            {"count": 1, "key": LISTED},
+            register="it",
+        ),
         *use("listed key", "it.leases[0].server"),
         verbosity="-vvvv",
         password=PWD,

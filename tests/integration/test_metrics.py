@@ -27,7 +27,10 @@ ALERTS = MONITORING / "alerts.yml"
 DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text(encoding="utf-8"))
 TEMPLATE = ROOT / "playbooks" / "templates" / "metrics.prom.j2"
 #: The metrics that the template can write.
-METRICS = {f"qgnet_{name}" for name in re.findall(r"^  '(\w+)': '", TEMPLATE.read_text(encoding="utf-8"), re.M)}
+METRICS = {
+    f"qgnet_{name}"
+    for name in re.findall(r"^  '(\w+)': '", TEMPLATE.read_text(encoding="utf-8"), re.M)
+}
 PWD = "0123456789ab"
 LEASE = """
 - hosts: localhost
@@ -41,7 +44,9 @@ def promtool(*arguments: str | Path, text: str = "") -> str:
     """The output of promtool, which must accept what it reads."""
     program = shutil.which("promtool")
     assert program, "promtool is missing; as root: apt-get install prometheus"
-    done = subprocess.run([program, *map(str, arguments)], input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program, *map(str, arguments)], input=text, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -51,14 +56,25 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "qgnet.prom"
 
 
-def write(sim: Simulator, playground: Playground, path: Path, account: bool = False, **variables: Any) -> Run:
+def write(
+    sim: Simulator, playground: Playground, path: Path, account: bool = False, **variables: Any
+) -> Run:
     environment = {"QG_KEY": sim.key, "QG_PASSWORD": PWD, "QG_API_URL": sim.api_url}
     if account:
-        own = {"QG_APP_ID": sim.app_id, "QG_APP_KEY": sim.app_key, "QG_ACCOUNT_URL": sim.account_url}
+        own = {
+            "QG_APP_ID": sim.app_id,
+            "QG_APP_KEY": sim.app_key,
+            "QG_ACCOUNT_URL": sim.account_url,
+        }
         environment |= own
     variables = {"qg_metrics_file": str(path), **variables}
-    inventory = "localhost ansible_connection=local\ngw1 ansible_connection=local\ngw2 ansible_connection=local\n"
-    return playground.play("qingguo.qgnet.metrics", inventory=inventory, variables=variables, environment=environment)
+    inventory = (
+        "localhost ansible_connection=local\ngw1 ansible_connection=local\ngw2 "
+        "ansible_connection=local\n"
+    )
+    return playground.play(
+        "qingguo.qgnet.metrics", inventory=inventory, variables=variables, environment=environment
+    )
 
 
 def lease(sim: Simulator, playground: Playground, product: str = "classic") -> None:
@@ -161,7 +177,9 @@ def of_gateways(series: dict[str, float]) -> dict[tuple[str, str], float]:
     """What a file has of gateways and lists, by the end of the metric's name and the host."""
     values = {}
     for name, value in series.items():
-        match = re.fullmatch(r'qgnet_gateway_(\w+)\{kind="list",inventory=".+",host="(\w+)",name=".+"\}', name)
+        match = re.fullmatch(
+            r'qgnet_gateway_(\w+)\{kind="list",inventory=".+",host="(\w+)",name=".+"\}', name
+        )
         if match:
             values[match[1], match[2]] = value
     return values
@@ -170,8 +188,14 @@ def of_gateways(series: dict[str, float]) -> dict[tuple[str, str], float]:
 def test_gateways_and_lists_are_in_the_file_as_the_store_has_them(
     sim: Simulator, playground: Playground, path: Path
 ) -> None:
-    variables = {"proxy_list_path": f"{path.parent}/{{{{ inventory_hostname }}}}", "proxy_list_interval": 8}
-    inventory = "localhost ansible_connection=local\ngw1 ansible_connection=local\ngw2 ansible_connection=local\n"
+    variables = {
+        "proxy_list_path": f"{path.parent}/{{{{ inventory_hostname }}}}",
+        "proxy_list_interval": 8,
+    }
+    inventory = (
+        "localhost ansible_connection=local\ngw1 ansible_connection=local\ngw2 "
+        "ansible_connection=local\n"
+    )
     environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
     how: dict[str, Any] = {"inventory": inventory, "environment": environment}
     before = int(time.time())
@@ -190,9 +214,14 @@ def test_gateways_and_lists_are_in_the_file_as_the_store_has_them(
         assert values["problem", host] == 0
 
     # One is removed, and the refresh of the other fails.
-    playground.play(LIST, variables={**variables, "proxy_list_state": "absent"}, arguments=["-l", "gw2"], **how).ok()
+    playground.play(
+        LIST, variables={**variables, "proxy_list_state": "absent"}, arguments=["-l", "gw2"], **how
+    ).ok()
     sim.fault(path="/query", kind="code", code=-13, times=-1)
-    assert playground.play("qingguo.qgnet.refresh_proxies", variables={"qg_hosts": "gw1"}, **how).rc == 2
+    assert (
+        playground.play("qingguo.qgnet.refresh_proxies", variables={"qg_hosts": "gw1"}, **how).rc
+        == 2
+    )
     sim.control("DELETE", "/faults")
     write(sim, playground, path).ok()
 
@@ -205,7 +234,9 @@ def test_gateways_and_lists_are_in_the_file_as_the_store_has_them(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("product", ["share", "overseas"])
-def test_a_key_of_each_product(sim: Simulator, playground: Playground, path: Path, product: str) -> None:
+def test_a_key_of_each_product(
+    sim: Simulator, playground: Playground, path: Path, product: str
+) -> None:
     sim.configure(plan=PLANS[product])
     lease(sim, playground, product)
     write(sim, playground, path, qg_metrics_keys=[{"name": "shop", "product": product}]).ok()
@@ -221,7 +252,10 @@ def test_a_key_of_each_product(sim: Simulator, playground: Playground, path: Pat
 
 def test_several_keys_are_in_one_file(sim: Simulator, playground: Playground, path: Path) -> None:
     sim.configure("QGDEMO77", plan={**PLANS["share"], "billing": "volume", "balance": 70})
-    keys = [{"name": "shop"}, {"name": "bulk", "key": "QGDEMO77", "product": "share", "max_new_per_day": 7}]
+    keys = [
+        {"name": "shop"},
+        {"name": "bulk", "key": "QGDEMO77", "product": "share", "max_new_per_day": 7},
+    ]
     sim.fault(path="/allocate", kind="reset_after")
     sim.fault(path="/query", kind="code", code=-13, skip=1)
     environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_PRODUCT": "classic"}
@@ -256,14 +290,17 @@ def test_a_mistake_is_reported_before_any_call(
     sim: Simulator, playground: Playground, path: Path, variables: dict[str, Any]
 ) -> None:
     run = write(sim, playground, path, **variables)
-    assert phrases.METRICS_NOT_WRITTEN in run.of("Check the variables, before any call").result["msg"]
+    assert (
+        phrases.METRICS_NOT_WRITTEN in run.of("Check the variables, before any call").result["msg"]
+    )
     assert sim.journal() == []
     assert not path.exists()
 
 
 # Alerts and dashboard
 
-#: What each metric is where all is well, and where each alert is due after 26 hours, as a value of each minute.
+#: What each metric is where all is well, and where each alert is due after 26 hours, as a value of
+#: each minute.
 WELL = {
     "qgnet_up": "1x1600",
     "qgnet_last_success_timestamp_seconds": "0+60x1600",
@@ -317,7 +354,8 @@ LABELS = {
     "haproxy_backend_active_servers": 'job="qgnet",proxy="qg"',
     "qgnet_leases_needed_per_day": 'key="a",bound="least"',
 }
-#: What the configuration of a gateway has beside its pools: no exits, and those of a pool whose checks all fail.
+#: What the configuration of a gateway has beside its pools: no exits, and those of a pool whose
+#: checks all fail.
 INNER_BACKENDS = ("clients", "qg_any", "qg_reports")
 #: The alerts that are due before leases of a minute have ended, and the seconds that they wait.
 QUICK = {
@@ -340,7 +378,9 @@ def test_prometheus_accepts_the_alerts_and_each_is_due_when_it_should_be(tmp_pat
     firing = 'count by (alertname) (ALERTS{alertstate="firing"})'
 
     def labeled(name: str) -> str:
-        labels = LABELS.get(name, 'host="h",name="n"' if name.startswith("qgnet_gateway") else 'key="a"')
+        labels = LABELS.get(
+            name, 'host="h",name="n"' if name.startswith("qgnet_gateway") else 'key="a"'
+        )
         return f"{name}{{{labels}}}"
 
     def case(series: dict[str, str], due: list[str]) -> dict[str, Any]:
@@ -362,15 +402,26 @@ def test_prometheus_accepts_the_alerts_and_each_is_due_when_it_should_be(tmp_pat
     promtool("test", "rules", file)
     ours = {name for name in ILL if name.startswith("qgnet_")}
     assert ours == {name for rule in rules for name in names_in(rule["expr"])} <= METRICS
-    waits = {rule["alert"]: int(str(rule.get("for", "0s")).rstrip("s")) for rule in rules if rule["alert"] in QUICK}
+    waits = {
+        rule["alert"]: int(str(rule.get("for", "0s")).rstrip("s"))
+        for rule in rules
+        if rule["alert"] in QUICK
+    }
     assert waits == QUICK
 
 
-def test_the_dashboard_shows_metrics_that_exist_in_queries_that_prometheus_accepts(tmp_path: Path) -> None:
+def test_the_dashboard_shows_metrics_that_exist_in_queries_that_prometheus_accepts(
+    tmp_path: Path,
+) -> None:
     targets = [target for panel in DASHBOARD["panels"] for target in panel["targets"]]
     used = {name for target in targets for name in names_in(target["expr"])}
     assert used == METRICS
-    rules = [{"record": f"panel:{number}", "expr": target["expr"]} for number, target in enumerate(targets)]
+    rules = [
+        {"record": f"panel:{number}", "expr": target["expr"]}
+        for number, target in enumerate(targets)
+    ]
     file = tmp_path / "rules.yml"
-    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}), encoding="utf-8")
+    file.write_text(
+        yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}), encoding="utf-8"
+    )
     promtool("check", "rules", file)

@@ -3,7 +3,8 @@
 
 """A misspelt variable or environment variable is refused by name: that of a cap would cost money.
 
-A user's own variable may begin with the same letters; tests/unit/plugins/plugin_utils/test_variables.py has more names.
+A user's own variable may begin with the same letters;
+tests/unit/plugins/plugin_utils/test_variables.py has more names.
 """
 
 from __future__ import annotations
@@ -38,8 +39,19 @@ VARIABLES = {
     "proxy_list_formats": "proxy_list_format",
 }
 #: What a user has for purposes of their own.
-FOREIGN = ("qg_proxies", "qg_leases", "qg_team", "qg_hosts_file", "proxy_gateway_result", "proxy_list_result")
-ENVIRONMENT = {"QG_KYE": "QG_KEY", "QG_MAX_PER_DAY": "QG_MAX_NEW_PER_DAY", "QG_APPKEY": "QG_APP_KEY"}
+FOREIGN = (
+    "qg_proxies",
+    "qg_leases",
+    "qg_team",
+    "qg_hosts_file",
+    "proxy_gateway_result",
+    "proxy_list_result",
+)
+ENVIRONMENT = {
+    "QG_KYE": "QG_KEY",
+    "QG_MAX_PER_DAY": "QG_MAX_NEW_PER_DAY",
+    "QG_APPKEY": "QG_APP_KEY",
+}
 FOREIGN_ENVIRONMENT = ("QG_TEAM", "QG_HOME", "QG_ENV", "QG_DEBUG", "QG_STATE_DIR")
 BUY = {"qingguo.qgnet.qg_proxy_allocate": {"count": 1}}
 
@@ -81,7 +93,9 @@ def test_names_of_a_user_are_not_refused(sim: Simulator, playground: Playground)
     assert len(sim.leases()) == 1
 
 
-def test_an_unknown_name_in_a_list_of_dictionaries_is_refused(sim: Simulator, playground: Playground) -> None:
+def test_an_unknown_name_in_a_list_of_dictionaries_is_refused(
+    sim: Simulator, playground: Playground
+) -> None:
     environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
     variables = {
         "qg_metrics_keys": [{"name": "one", "max_new_per_days": 1}],

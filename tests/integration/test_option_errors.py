@@ -65,7 +65,9 @@ def relative(module: str, **options: Any) -> Mistake:
 
 
 MODULES = [
-    task("qg_whitelist", {"ip": "203.0.113.5"}, "ip", phrases.DID_YOU_MEAN, "ips?", "allow_partial, "),
+    task(
+        "qg_whitelist", {"ip": "203.0.113.5"}, "ip", phrases.DID_YOU_MEAN, "ips?", "allow_partial, "
+    ),
     task("qg_whitelist", {}, "ips", phrases.IS_MISSING),
     task("qg_whitelist", {"ips": None}, "ips"),
     task("qg_whitelist", {**IPS, "timeout": "{{ 1 > 0 }}"}, "timeout="),
@@ -92,23 +94,50 @@ MODULES = [
         phrases.LEAVE_ONE_OUT,
     ),
     # The egress address.
-    task("qg_egress_ip_info", {"sources": "http://a.example http://b.example"}, "sources, entry 1,", phrases.ONE_URL),
+    task(
+        "qg_egress_ip_info",
+        {"sources": "http://a.example http://b.example"},
+        "sources, entry 1,",
+        phrases.ONE_URL,
+    ),
     task("qg_egress_ip_info", {"sources": ["ip.example"]}, "sources, entry 1,", phrases.ONE_URL),
     task("qg_egress_ip_info", {"sources": [None]}, "sources contains null", phrases.NO_TEXT),
     task("qg_egress_ip_info", {"quorum": 4}, "quorum=4", "3 sources", "from 1 to 3"),
     task("qg_egress_ip_info", {"quorum": 0}, "quorum=0", "3 sources", "from 1 to 3"),
     task("qg_egress_ip_info", {"samples": 0}, "samples=0", phrases.OUT_OF_RANGE),
     task("qg_egress_ip_info", {"timeout": 0}, "timeout=0", phrases.OUT_OF_RANGE),
-    task("qg_egress_whitelist", {"step": "detect", "forget": ["web1"]}, phrases.FORGET_NEEDS_ABSENT),
-    task("qg_egress_whitelist", {"step": "detect", "max_removals": -1}, "max_removals=-1", phrases.OUT_OF_RANGE),
+    task(
+        "qg_egress_whitelist", {"step": "detect", "forget": ["web1"]}, phrases.FORGET_NEEDS_ABSENT
+    ),
+    task(
+        "qg_egress_whitelist",
+        {"step": "detect", "max_removals": -1},
+        "max_removals=-1",
+        phrases.OUT_OF_RANGE,
+    ),
     # Variables.
     paying({"qg_key": ""}, phrases.KEY_IS_EMPTY),
     paying({"qg_key": None}, phrases.KEY_IS_NULL),
     paying({"qg_key": "{{ nothing | default('') }}"}, phrases.KEY_IS_EMPTY),
-    paying({"qg_max_new_per_day": "many"}, "max_new_per_day='many'", phrases.NO_WHOLE_NUMBER, "max_new_per_"),
+    paying(
+        {"qg_max_new_per_day": "many"},
+        "max_new_per_day='many'",
+        phrases.NO_WHOLE_NUMBER,
+        "max_new_per_",
+    ),
     paying({"qg_product": "share "}, "product='share '", phrases.NONE_OF_ITS_VALUES),
-    role({"state": "registered"}, "state='registered'", phrases.PRESENT_OR_ABSENT, "comes from egress_whitelist_state"),
-    role({"prune": "perhaps"}, "prune='perhaps'", phrases.NO_BOOLEAN, "comes from egress_whitelist_prune"),
+    role(
+        {"state": "registered"},
+        "state='registered'",
+        phrases.PRESENT_OR_ABSENT,
+        "comes from egress_whitelist_state",
+    ),
+    role(
+        {"prune": "perhaps"},
+        "prune='perhaps'",
+        phrases.NO_BOOLEAN,
+        "comes from egress_whitelist_prune",
+    ),
     role({"max_removals": True}, "max_removals=true", phrases.NO_WHOLE_NUMBER),
     lookup("count=2", "count", phrases.NO_OPTION, "api_url, areas, at_least,"),
     lookup("store='/etc/passwd'", "store /etc/passwd", phrases.CANNOT_BE_USED),
@@ -198,7 +227,9 @@ SELECTORS = [
 
 
 def is_plain(fields: Options) -> bool:
-    """Whether a task needs nothing of Ansible but its action, which gets no option that is null here."""
+    """Whether a task needs nothing of Ansible but its action, which gets no option that is null
+    here.
+    """
     text = json.dumps(fields)
     return len(fields) == 1 and "{{" not in text and "null" not in text
 
@@ -227,7 +258,10 @@ def assert_explains(message: str, words: Iterable[str]) -> None:
 
 @pytest.mark.parametrize(("fields", "words"), PLAIN, ids=lambda value: json.dumps(value)[:60])
 def test_an_action_refuses_a_mistake_in_an_option(
-    fields: dict[str, Options], words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fields: dict[str, Options],
+    words: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("QG_KEY", "HUSH0123")
     monkeypatch.setenv("QG_API_URL", "http://127.0.0.1:1")
@@ -242,7 +276,9 @@ def test_an_action_refuses_a_mistake_in_an_option(
 
 
 @pytest.mark.measured
-def test_each_first_mistake_is_one_sentence_with_the_option_and_the_fix(sim: Simulator, playground: Playground) -> None:
+def test_each_first_mistake_is_one_sentence_with_the_option_and_the_fix(
+    sim: Simulator, playground: Playground
+) -> None:
     # What must not be touched.
     query: dict[str, Any] = {"Key": sim.key, "Num": 2}
     assert requests.get(f"{sim.api_url}/allocate", query, timeout=5).json()["Code"] == 0
@@ -288,7 +324,9 @@ def test_each_first_mistake_is_one_sentence_with_the_option_and_the_fix(sim: Sim
         assert "salt" not in path.name
 
 
-def test_a_relative_store_is_refused_with_what_has_set_it(sim: Simulator, playground: Playground) -> None:
+def test_a_relative_store_is_refused_with_what_has_set_it(
+    sim: Simulator, playground: Playground
+) -> None:
     cases: Cases = {
         "whitelist": {"qingguo.qgnet.qg_whitelist_info": {}},
         "leases": {"qingguo.qgnet.qg_proxy_allocate": {"count": 1}},

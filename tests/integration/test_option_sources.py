@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where modules, role, lookup, inventory and event source take their options from: one order for all of them."""
+"""Where modules, role, lookup, inventory and event source take their options from: one order for
+all of them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ from support import phrases
 from support.invariants import assert_one_sentence
 from support.plugin_runs import run_action
 
-#: Each task is named after the source whose key the vendor must receive; a key is the name of its source.
+#: Each task is named after the source whose key the vendor must receive; a key is the name of its
+#: source.
 PLAYS = """
 - name: The environment alone
   hosts: h1
@@ -90,8 +93,14 @@ def test_modules_role_and_lookup_take_the_key_from_the_first_source_that_has_it(
     environment = {"QG_KEY": "ENVIRONMENT", "QG_API_URL": sim.api_url, "QG_MAX_WAIT": ""}
     environment["QG_PRODUCT"] = "classic"
     secret = playground.write("password", "vault")
-    command = [str(Path(sys.executable).parent / "ansible-vault"), "encrypt_string", "--vault-password-file"]
-    vaulted = subprocess.run([*command, secret, "VARIABLE"], check=True, capture_output=True, text=True).stdout
+    command = [
+        str(Path(sys.executable).parent / "ansible-vault"),
+        "encrypt_string",
+        "--vault-password-file",
+    ]
+    vaulted = subprocess.run(
+        [*command, secret, "VARIABLE"], check=True, capture_output=True, text=True
+    ).stdout
     playground.write("vault.yml", f"vault_qg_key: {vaulted}")
     arguments = ["-e", "@vault.yml", "--vault-password-file", str(secret)]
     playground.play(PLAYS, inventory=INVENTORY, arguments=arguments, environment=environment).ok()
@@ -111,25 +120,47 @@ def test_the_inventory_takes_the_account_from_the_first_source_that_has_it(
 ) -> None:
     plugin = "plugin: qingguo.qgnet.qg_cloud\n"
     files = {"a": "", "b": "app_id: OPTION\n"}
-    paths = [str(playground.write(f"{name}.qg_cloud.yml", plugin + text)) for name, text in files.items()]
-    environment = {"QG_APP_ID": "ENVIRONMENT", "QG_APP_KEY": sim.app_key, "QG_ACCOUNT_URL": sim.account_url}
+    paths = [
+        str(playground.write(f"{name}.qg_cloud.yml", plugin + text)) for name, text in files.items()
+    ]
+    environment = {
+        "QG_APP_ID": "ENVIRONMENT",
+        "QG_APP_KEY": sim.app_key,
+        "QG_ACCOUNT_URL": sim.account_url,
+    }
     environment |= {"QG_TIMEOUT": ""}
-    for variables in ({}, {"qg_app_id": "{{ site_app_id }}", "site_app_id": "VARIABLE", "qg_max_wait": ""}):
+    for variables in (
+        {},
+        {"qg_app_id": "{{ site_app_id }}", "site_app_id": "VARIABLE", "qg_max_wait": ""},
+    ):
         arguments = [word for path in paths for word in ("-i", path)]
         run = playground.play(
-            "- hosts: nobody\n  tasks: []\n", variables=variables, arguments=arguments, environment=environment
+            "- hosts: nobody\n  tasks: []\n",
+            variables=variables,
+            arguments=arguments,
+            environment=environment,
         )
         assert phrases.REFUSED_WITH in run.output
-    assert [call["key"] for call in sim.journal()] == ["ENVIRONMENT", "OPTION", "VARIABLE", "OPTION"]
+    assert [call["key"] for call in sim.journal()] == [
+        "ENVIRONMENT",
+        "OPTION",
+        "VARIABLE",
+        "OPTION",
+    ]
 
 
-def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground: Playground) -> None:
+def test_the_error_for_a_missing_key_names_all_places(
+    sim: Simulator, playground: Playground
+) -> None:
     tasks: dict[str, tuple[str, dict[str, Any]]] = {
         "module": ("qg_whitelist_info", {}),
         "delegated": ("qg_whitelist_info", {"delegate_to": "bastion"}),
         "account": ("qg_balance_info", {}),
         "late": ("qg_whitelist_info", {"vars": {"qg_key": "QGDEMO08", "qg_timeout": 1000}}),
-        "of another type": ("qg_whitelist_info", {"vars": {"qg_key": "QGDEMO08", "qg_timeout": "soon"}}),
+        "of another type": (
+            "qg_whitelist_info",
+            {"vars": {"qg_key": "QGDEMO08", "qg_timeout": "soon"}},
+        ),
         "undefined": ("qg_whitelist_info", {"vars": {"qg_key": "{{ vault_qg_key }}"}}),
         "later": ("qg_whitelist_info", {"vars": {"qg_key": "QGDEMO08"}}),
     }
@@ -161,7 +192,7 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
     assert sim.journal() == []
 
 
-def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_refused_what_its_module_lacks(
+def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_refused_others(
     playground: Playground,
 ) -> None:
     cases: dict[str, dict[str, Any]] = {

@@ -1,7 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What all playbooks have in common: which hosts they run for, and with which key; and the playbook report.
+"""What all playbooks have in common: which hosts they run for, and with which key; and the playbook
+report.
 
 Other tests of the playbooks for the whitelist are in test_role.py.
 """
@@ -29,15 +30,26 @@ PLAYBOOKS = {path.stem: path for path in sorted((ROOT / "playbooks").glob("*.yml
 #: Those that run on the control node, unless qg_hosts names hosts whose keys they use.
 LOCAL = ("doctor", "ensure_leases", "metrics", "report")
 #: Nobody can log in to these hosts.
-CRAWLERS = "[crawlers]\ncrawler[1:3]\n[accounts]\naccount[1:2]\n[all:vars]\nansible_host=127.0.0.1\nansible_port=1\n"
+CRAWLERS = (
+    "[crawlers]\ncrawler[1:3]\n[accounts]\naccount[1:2]\n"
+    "[all:vars]\nansible_host=127.0.0.1\nansible_port=1\n"
+)
 OTHER_KEY = "QGOTHER1"
 
 #: The hosts that a user asks for, and the sentence that refuses them.
 MISTAKES: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "missing inventory": ({}, ["-i", "missing.yml"], f"missing.yml {phrases.CORRECT_ITS_PATH}"),
     "misspelt": ({"qg_hosts": "crawlres"}, [], f"'crawlres': {phrases.SET_QG_HOSTS}"),
-    "misspelt in part": ({"qg_hosts": "crawlers,acounts"}, [], f"'acounts': {phrases.SET_QG_HOSTS}"),
-    "misspelt exclusion": ({"qg_hosts": "crawlers:!acounts"}, [], f"'acounts': {phrases.SET_QG_HOSTS}"),
+    "misspelt in part": (
+        {"qg_hosts": "crawlers,acounts"},
+        [],
+        f"'acounts': {phrases.SET_QG_HOSTS}",
+    ),
+    "misspelt exclusion": (
+        {"qg_hosts": "crawlers:!acounts"},
+        [],
+        f"'acounts': {phrases.SET_QG_HOSTS}",
+    ),
     "empty": ({"qg_hosts": ""}, [], phrases.QG_HOSTS_IS_EMPTY),
     "null": ({"qg_hosts": None}, [], phrases.QG_HOSTS_IS_EMPTY),
     "limit": ({"qg_hosts": "crawlers"}, ["--limit", "accounts"], phrases.CORRECT_LIMIT),
@@ -46,7 +58,11 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str], str]] = {
 
 def asked(sim: Simulator, playground: Playground, name: str, **options: Any) -> Run:
     """Run a playbook whose own variables are right, with no key but those that the options give."""
-    own = {"qg_lease_count": 2, "qg_metrics_file": str(playground.root / "qgnet.prom"), "qg_api_url": sim.api_url}
+    own = {
+        "qg_lease_count": 2,
+        "qg_metrics_file": str(playground.root / "qgnet.prom"),
+        "qg_api_url": sim.api_url,
+    }
     options["variables"] = own | options.get("variables", {})
     return playground.play(f"qingguo.qgnet.{name}", **options)
 
@@ -57,7 +73,9 @@ def words(run: Run) -> str:
 
 
 def mistaken() -> Iterator[Any]:
-    """Yield one playbook with each mistake, and each other one with some: they share what checks the hosts."""
+    """Yield one playbook with each mistake, and each other one with some: they share what checks
+    the hosts.
+    """
     for mistake in MISTAKES:
         yield "register", mistake
     for name in PLAYBOOKS.keys() - {"register"}:
@@ -90,8 +108,12 @@ def test_a_playbook_without_the_hosts_that_were_asked_for_fails(
     assert sim.leases() == []
 
 
-@pytest.mark.parametrize("name", ["register", *slow_cases("deregister", "refresh_proxies", "verify")])
-def test_a_playbook_for_all_hosts_fails_without_an_inventory(sim: Simulator, playground: Playground, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["register", *slow_cases("deregister", "refresh_proxies", "verify")]
+)
+def test_a_playbook_for_all_hosts_fails_without_an_inventory(
+    sim: Simulator, playground: Playground, name: str
+) -> None:
     run = asked(sim, playground, name, inventory=None, environment={"QG_KEY": sim.key})
     assert run.rc != 0
     assert phrases.NO_HOST_IN_INVENTORY in words(run)
@@ -110,7 +132,9 @@ def test_each_play_of_each_playbook_checks_its_hosts() -> None:
 
 
 @pytest.mark.measured
-def test_a_second_inventory_that_is_missing_is_a_mistake(sim: Simulator, playground: Playground) -> None:
+def test_a_second_inventory_that_is_missing_is_a_mistake(
+    sim: Simulator, playground: Playground
+) -> None:
     run = asked(
         sim,
         playground,
@@ -125,16 +149,27 @@ def test_a_second_inventory_that_is_missing_is_a_mistake(sim: Simulator, playgro
 
 
 @pytest.mark.parametrize("name", LOCAL)
-def test_the_control_node_needs_no_inventory(sim: Simulator, playground: Playground, name: str) -> None:
+def test_the_control_node_needs_no_inventory(
+    sim: Simulator, playground: Playground, name: str
+) -> None:
     sim.configure(whitelist=["203.0.113.8"])
     environment = {"QG_KEY": sim.key, "QG_SOURCES": f"{sim.api_url}/ip"}
     asked(sim, playground, name, inventory=None, environment=environment).ok()
     assert len(sim.leases()) == (2 if name == "ensure_leases" else 0)
 
 
-def test_localhost_is_registered_without_an_inventory(sim: Simulator, playground: Playground) -> None:
+def test_localhost_is_registered_without_an_inventory(
+    sim: Simulator, playground: Playground
+) -> None:
     variables = {"qg_hosts": "localhost", "egress_whitelist_ips": ["203.0.113.5"]}
-    asked(sim, playground, "register", inventory=None, variables=variables, environment={"QG_KEY": sim.key}).ok()
+    asked(
+        sim,
+        playground,
+        "register",
+        inventory=None,
+        variables=variables,
+        environment={"QG_KEY": sim.key},
+    ).ok()
     assert sim.whitelist() == ["203.0.113.5"]
 
 
@@ -152,13 +187,22 @@ def test_localhost_is_registered_without_an_inventory(sim: Simulator, playground
     ],
 )
 def test_a_pattern_means_what_it_means_to_ansible(
-    sim: Simulator, playground: Playground, qg_hosts: str | list[str], limit: str, expected: list[str]
+    sim: Simulator,
+    playground: Playground,
+    qg_hosts: str | list[str],
+    limit: str,
+    expected: list[str],
 ) -> None:
     playground.write("limit.txt", "crawler2\naccount1\n")
     arguments = ["--list-hosts", *(["--limit", limit] if limit else [])]
     variables = {"qg_hosts": qg_hosts}
-    run = asked(sim, playground, "register", inventory=CRAWLERS, variables=variables, arguments=arguments).ok()
-    assert sorted(word for word in run.stdout.split() if word[:-1] in ("crawler", "account")) == expected
+    run = asked(
+        sim, playground, "register", inventory=CRAWLERS, variables=variables, arguments=arguments
+    ).ok()
+    assert (
+        sorted(word for word in run.stdout.split() if word[:-1] in ("crawler", "account"))
+        == expected
+    )
 
 
 @pytest.mark.measured
@@ -184,7 +228,9 @@ def keys_of(**groups: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["report", *slow_cases("doctor", "ensure_leases", "metrics")])
-def test_a_playbook_names_the_group_that_has_the_key(sim: Simulator, playground: Playground, name: str) -> None:
+def test_a_playbook_names_the_group_that_has_the_key(
+    sim: Simulator, playground: Playground, name: str
+) -> None:
     run = asked(sim, playground, name, inventory=keys_of(crawlers=sim.key))
     assert run.rc != 0
     assert phrases.CRAWLERS_SET_KEY in words(run)
@@ -196,7 +242,9 @@ def test_a_playbook_names_the_group_that_has_the_key(sim: Simulator, playground:
 
 @pytest.mark.measured
 @pytest.mark.parametrize("name", ["ensure_leases", *slow_cases("doctor", "metrics", "report")])
-def test_hosts_with_one_key_are_as_one_host(sim: Simulator, playground: Playground, name: str) -> None:
+def test_hosts_with_one_key_are_as_one_host(
+    sim: Simulator, playground: Playground, name: str
+) -> None:
     sources = {"qg_sources": [f"{sim.api_url}/ip"]}
     asked(sim, playground, name, variables=sources, environment={"QG_KEY": sim.key}).ok()
     expected = calls_by_key(sim)
@@ -217,8 +265,12 @@ def test_hosts_with_one_key_are_as_one_host(sim: Simulator, playground: Playgrou
     assert sim.key not in run.output
 
 
-@pytest.mark.parametrize(("name", "leases"), [("ensure_leases", 2), *slow_cases(("doctor", 0), ("report", 0))])
-def test_two_groups_with_two_keys_are_two_hosts(sim: Simulator, playground: Playground, name: str, leases: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "leases"), [("ensure_leases", 2), *slow_cases(("doctor", 0), ("report", 0))]
+)
+def test_two_groups_with_two_keys_are_two_hosts(
+    sim: Simulator, playground: Playground, name: str, leases: int
+) -> None:
     sim.configure(OTHER_KEY)
     inventory = keys_of(crawlers=sim.key, accounts=OTHER_KEY)
     variables = {"qg_hosts": "crawlers:accounts", "qg_sources": [f"{sim.api_url}/ip"]}
@@ -233,8 +285,11 @@ def test_two_groups_with_two_keys_are_two_hosts(sim: Simulator, playground: Play
         assert counts[key]["/allocate"] == (1 if leases else 0)
 
 
-def test_hosts_that_need_different_numbers_of_leases_are_not_one(sim: Simulator, playground: Playground) -> None:
-    inventory = f"{keys_of(all=sim.key)}\n[crawlers:vars]\nqg_lease_count=1\n[accounts:vars]\nqg_lease_count=3\n"
+def test_hosts_that_need_different_numbers_of_leases_are_not_one(
+    sim: Simulator, playground: Playground
+) -> None:
+    counts = "[crawlers:vars]\nqg_lease_count=1\n[accounts:vars]\nqg_lease_count=3\n"
+    inventory = f"{keys_of(all=sim.key)}\n{counts}"
     variables = {"qg_hosts": "all", "qg_api_url": sim.api_url}
     playground.play("qingguo.qgnet.ensure_leases", inventory=inventory, variables=variables).ok()
     assert len(sim.leases()) == 3
@@ -250,7 +305,9 @@ def test_metrics_of_two_keys_need_names(sim: Simulator, playground: Playground) 
 
 
 def test_the_report_is_a_table_whose_rows_nobody_can_forge(fleet: Fleet) -> None:
-    fleet.sim.configure(whitelist=[OFFICE, STRANGER, "203.0.113.0/24", "x\n198.51.100.66  forged", "{{ 7 * 7 }}"])
+    fleet.sim.configure(
+        whitelist=[OFFICE, STRANGER, "203.0.113.0/24", "x\n198.51.100.66  forged", "{{ 7 * 7 }}"]
+    )
     fleet.move(h2=OFFICE)
     fleet.run(REGISTER, variables={"qg_hosts": "h1:h2:h3"}).ok()
     fleet.sim.configure(whitelist=[ip for ip in fleet.sim.whitelist() if ip != public(3)])
@@ -299,7 +356,9 @@ LIST = """
 
 
 @pytest.mark.measured
-def test_the_report_and_the_doctor_show_what_is_installed(sim: Simulator, playground: Playground) -> None:
+def test_the_report_and_the_doctor_show_what_is_installed(
+    sim: Simulator, playground: Playground
+) -> None:
     path = playground.root / "made" / "proxies"
     sources = {"qg_sources": [f"{sim.api_url}/ip"]}
     how: dict[str, Any] = {"environment": {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}}

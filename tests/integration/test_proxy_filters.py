@@ -63,15 +63,27 @@ def lease(sim: Simulator) -> dict[str, Any]:
     sim.configure(whitelist=[], pwd=PASSWORD, exit=EXIT)
     assert sim.proxy_url is not None
     server = sim.proxy_url.removeprefix("http://").rstrip("/")
-    return {"ip": EXIT, "server": server, "task_id": "", "proxy_url": f"http://{sim.key}:{QUOTED}@{server}"}
+    return {
+        "ip": EXIT,
+        "server": server,
+        "task_id": "",
+        "proxy_url": f"http://{sim.key}:{QUOTED}@{server}",
+    }
 
 
-def test_the_filters_in_a_play(sim: Simulator, playground: Playground, lease: dict[str, Any]) -> None:
+def test_the_filters_in_a_play(
+    sim: Simulator, playground: Playground, lease: dict[str, Any]
+) -> None:
     playground.write("haproxy.j2", HAPROXY)
     variables = {
         "lease": lease,
         "page": f"{sim.api_url}/ip",
-        "given": [lease, "tunnel.qg.example:3434", {"server": "198.51.100.8:21504"}, lease["server"]],
+        "given": [
+            lease,
+            "tunnel.qg.example:3434",
+            {"server": "198.51.100.8:21504"},
+            lease["server"],
+        ],
     }
     run = playground.play(PLAY, variables=variables).ok()
     port = lease["server"].partition(":")[2]
@@ -133,7 +145,9 @@ def show(name: str, expression: str) -> dict[str, Any]:
     return {"name": name, "ansible.builtin.debug": {"msg": f"{{{{ {expression} }}}}"}}
 
 
-def test_what_cannot_be_used_is_reported_without_the_password(playground: Playground, lease: dict[str, Any]) -> None:
+def test_what_cannot_be_used_is_reported_without_the_password(
+    playground: Playground, lease: dict[str, Any]
+) -> None:
     """What is undefined is reported as elsewhere, and a bad address by the filter itself."""
     undefined = [
         "[lease.server, missing] | qingguo.qgnet.proxy_haproxy",
@@ -157,7 +171,8 @@ def test_a_vaulted_lease(playground: Playground, lease: dict[str, Any]) -> None:
     lines = vault.encrypt(lease["proxy_url"]).decode("ascii").splitlines()
     playground.write(
         "secret.yml",
-        f"lease:\n  server: {lease['server']}\n  proxy_url: !vault |\n" + "".join(f"    {line}\n" for line in lines),
+        f"lease:\n  server: {lease['server']}\n  proxy_url: !vault |\n"
+        + "".join(f"    {line}\n" for line in lines),
     )
     # Since ansible-core 2.22, Ansible replaces the secret itself in all that it shows.
     shown = show("it", "(lease | qingguo.qgnet.proxy_environment).https_proxy | hash('sha256')")
@@ -178,7 +193,9 @@ SAFE = [
 
 
 def safe_tasks(folder: Path, program: str) -> list[dict[str, Any]]:
-    """The tasks of the documentation, for a program and a folder of each host, without another user."""
+    """The tasks of the documentation, for a program and a folder of each host, without another
+    user.
+    """
     examples = plugin("filter", "proxy_environment").EXAMPLES
     own = f"{folder}/{{{{ inventory_hostname }}}}"
     text = examples.replace("/etc/crawler", own).replace("/opt/crawler/run", program)
@@ -212,7 +229,9 @@ def play_with_credentials(
     *tasks: dict[str, Any],
     verbosity: str,
 ) -> Run:
-    """Run tasks for hosts that are not on the whitelist, with a password whose parts are found again."""
+    """Run tasks for hosts that are not on the whitelist, with a password whose parts are found
+    again.
+    """
     sim.configure(whitelist=[], pwd=SECRET, api_auth=True)
     query: dict[str, Any] = {"Key": sim.key, "Pwd": SECRET, "Num": 1}
     assert requests.get(f"{sim.api_url}/allocate", params=query, timeout=10).json()["Code"] == 0

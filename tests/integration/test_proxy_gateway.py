@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The role proxy_gateway with real HAProxy: what crawlers see while exits fail, leases change, and the vendor fails."""
+"""The role proxy_gateway with real HAProxy: what crawlers see while exits fail, leases change, and
+the vendor fails.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +95,9 @@ class Gateway:
         self.hosts: dict[str, Mapping[str, Any]] = {"gateway": {"port": self.port}}
 
     def node(self, name: str, **environment: str) -> Gateway:
-        """Another control node for these hosts, which has nothing of this one but its environment."""
+        """Another control node for these hosts, which has nothing of this one but its
+        environment.
+        """
         node = copy.copy(self)
         node.playground = Playground(self.playground.root / name, self.playground.minute)
         node.environment = self.environment | environment
@@ -115,7 +119,12 @@ class Gateway:
         return json.dumps({"all": {"hosts": hosts}})
 
     def play(
-        self, playbook: str = PLAY, arguments: Sequence[str] = (), *, is_bare: bool = False, **variables: Any
+        self,
+        playbook: str = PLAY,
+        arguments: Sequence[str] = (),
+        *,
+        is_bare: bool = False,
+        **variables: Any,
     ) -> Run:
         """Play for all hosts; the variables are those of the command line."""
         return self.playground.play(
@@ -145,7 +154,11 @@ class Gateway:
         data = []
         for number, lease in enumerate(leases, 1):
             row: Mapping[str, Any]
-            row = {"host": lease.address, "port": str(lease.port)} if isinstance(lease, Exit) else lease
+            row = (
+                {"host": lease.address, "port": str(lease.port)}
+                if isinstance(lease, Exit)
+                else lease
+            )
             data.append({"IP": f"198.51.100.{number}", "deadline": end, **row})
         task = {"TaskID": "T1", "Num": len(data), "Data": data}
         body = {"Code": 0, "TotalNum": len(data), "Num": len(data), "TaskList": [task]}
@@ -156,7 +169,9 @@ class Gateway:
         return (self.folder / f"{name}.cfg").read_text(encoding="utf-8")
 
     def servers(self, name: str = "gateway") -> list[str]:
-        """The lines of the leases, each with a pool, a server, an address, a deadline and a state."""
+        """The lines of the leases, each with a pool, a server, an address, a deadline and a
+        state.
+        """
         lines = (self.folder / f"{name}.leases").read_text(encoding="utf-8").splitlines()
         return [line for line in lines if line.startswith("qg ")]
 
@@ -187,7 +202,9 @@ class Gateway:
         eventually(is_written)
 
     def end_leases(self, name: str, seconds: int, states: str = "ready|drain") -> None:
-        """Give the leases of a gateway in these states another deadline, as if there had been no refresh since."""
+        """Give the leases of a gateway in these states another deadline, as if there had been no
+        refresh since.
+        """
         path = self.folder / f"{name}.leases"
         end = int(time.time()) + seconds
         text = re.sub(rf"(?m) \d+ ({states})$", rf" {end} \1", path.read_text(encoding="utf-8"))
@@ -225,16 +242,19 @@ def gateway(sim: Simulator, playground: Playground, upstreams: Upstreams) -> Ite
 # --- what crawlers see
 
 PRIVATE = [
-    "10.0.0.1:80", "127.0.0.1:443", "169.254.169.254:80", "192.168.1.1:80", "172.20.0.1:443", "100.64.0.1:80",
-    "0.0.0.0:80", "[::1]:80", "localhost:80", "2130706433:80", "0x7f.1:80", "127.1:80", "0177.0.0.1:443",
-    "www.example.com:22", "198.51.100.9:8080", "127.0.0.1.:80", "ip6-localhost:80", "www.example.com:80:22",
-    "198.18.0.1:80", "intranet:80", "printer.local:80", "256.1.1.1:80",
+    "10.0.0.1:80", "127.0.0.1:443", "169.254.169.254:80", "192.168.1.1:80", "172.20.0.1:443",
+    "100.64.0.1:80", "0.0.0.0:80", "[::1]:80", "localhost:80", "2130706433:80", "0x7f.1:80",
+    "127.1:80", "0177.0.0.1:443", "www.example.com:22", "198.51.100.9:8080", "127.0.0.1.:80",
+    "ip6-localhost:80", "www.example.com:80:22", "198.18.0.1:80", "intranet:80",
+    "printer.local:80", "256.1.1.1:80",
 ]  # fmt: skip
 
 
 @pytest.mark.newest
 def test_what_crawlers_see(gateway: Gateway, upstreams: Upstreams) -> None:
-    """Of one gateway with a pool for each question, since to install one takes longer than to ask it."""
+    """Of one gateway with a pool for each question, since to install one takes longer than to ask
+    it.
+    """
     old = upstreams.exits(3)
     single = free_port()
     pair = free_port()
@@ -310,8 +330,12 @@ def assert_labels_keep_their_exits_over_reloads_and_refreshes(
     return new
 
 
-def assert_the_check_alone_empties_no_pool(upstreams: Upstreams, port: int, exits: list[Exit]) -> None:
-    """The target of the check may be what is down, while the exits pass the requests of crawlers."""
+def assert_the_check_alone_empties_no_pool(
+    upstreams: Upstreams, port: int, exits: list[Exit]
+) -> None:
+    """The target of the check may be what is down, while the exits pass the requests of
+    crawlers.
+    """
     site = upstreams.site("site")
     for each in exits:
         each.passes_check = False
@@ -394,12 +418,15 @@ def shell(command: str) -> str:
 
 
 PROGRAMS = [
-    by_requests, by_urllib, by_a_pool, by_json_of_the_sdk, by_curl, by_a_loop_of_the_shell, by_one_address_at_a_time,
+    by_requests, by_urllib, by_a_pool, by_json_of_the_sdk, by_curl, by_a_loop_of_the_shell,
+    by_one_address_at_a_time,
 ]  # fmt: skip
 
 
 @pytest.mark.newest
-def test_programs_poll_the_gateway_instead_of_a_link_of_the_vendor(gateway: Gateway, upstreams: Upstreams) -> None:
+def test_programs_poll_the_gateway_instead_of_a_link_of_the_vendor(
+    gateway: Gateway, upstreams: Upstreams
+) -> None:
     """With another host in the link, and nothing else."""
     exits = upstreams.exits(3)
     gateway.holds(*exits)
@@ -409,7 +436,9 @@ def test_programs_poll_the_gateway_instead_of_a_link_of_the_vendor(gateway: Gate
     host = f"127.0.0.1:{gateway.port}"
 
     for program in PROGRAMS:
-        assert sorted(program(LINK.replace("share.proxy.qg.net", host))) == addresses, program.__name__
+        assert sorted(program(LINK.replace("share.proxy.qg.net", host))) == addresses, (
+            program.__name__
+        )
 
     assert sorted(requests.get(f"http://{host}/leases", timeout=10).text.split("\n")) == addresses
     assert len(requests.get(f"http://{host}/query?key=QGDEMO01", timeout=10).json()["data"]) == 3
@@ -436,7 +465,9 @@ def test_no_exit_has_more_requests_than_per_exit(gateway: Gateway, upstreams: Up
     gateway.play(proxy_gateway_count=2, proxy_gateway_per_exit=3).ok()
 
     # Ten rounds of 0.2 seconds.
-    load = upstreams.load(gateway.port, upstreams.site("fast", pause=0.2), 60, 60, ("CONNECT", "GET"))
+    load = upstreams.load(
+        gateway.port, upstreams.site("fast", pause=0.2), 60, 60, ("CONNECT", "GET")
+    )
 
     assert load.failures == 0
     assert [each.most for each in exits] == [3, 3]
@@ -449,19 +480,24 @@ def test_no_exit_has_more_requests_than_per_exit(gateway: Gateway, upstreams: Up
     assert [each.most for each in exits] == [3, 3]
 
 
-def test_a_slot_has_no_more_connections_than_per_exit(gateway: Gateway, upstreams: Upstreams) -> None:
+def test_a_slot_has_no_more_connections_than_per_exit(
+    gateway: Gateway, upstreams: Upstreams
+) -> None:
     (exit_,) = upstreams.exits(1)
     gateway.holds(exit_)
     gateway.play(proxy_gateway_slots=True, proxy_gateway_per_exit=3).ok()
 
-    load = upstreams.load(gateway.port, upstreams.site("fast", pause=0.2), 30, 30, ("CONNECT", "GET"))
+    load = upstreams.load(
+        gateway.port, upstreams.site("fast", pause=0.2), 30, 30, ("CONNECT", "GET")
+    )
 
     assert load.failures == 0
     assert exit_.most == 3
 
 
 LOG_LINE = re.compile(
-    r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ qg 127\.0\.0\.1 (?P<label>[0-9a-f]{16}|-) (?P<exit>127\.0\.0\.1:\d+|-:-) "
+    r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ qg 127\.0\.0\.1 (?P<label>[0-9a-f]{16}|-) "
+    r"(?P<exit>127\.0\.0\.1:\d+|-:-) "
     r"(?P<site>\S+) (?P<status>\d{3}) (-?\d+/){3}\d+"
 )
 
@@ -475,32 +511,46 @@ def test_the_log_of_a_slot_has_what_bytes_show(gateway: Gateway, upstreams: Upst
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
         log.bind(str(gateway.folder / "log"))
         (gateway.folder / "log").chmod(0o666)
-        path.write_text(gateway.configuration().replace("/dev/log", str(gateway.folder / "log")), encoding="utf-8")
+        path.write_text(
+            gateway.configuration().replace("/dev/log", str(gateway.folder / "log")),
+            encoding="utf-8",
+        )
         gateway.reload()
-        upstreams.ask(gateway.port, "GET", site.address, "account-7", "Cookie: hidden\r\n", "/hidden")
+        upstreams.ask(
+            gateway.port, "GET", site.address, "account-7", "Cookie: hidden\r\n", "/hidden"
+        )
         log.settimeout(10)
         line = ""
         while not line.startswith("20"):
             line = log.recv(4096).decode().partition("]: ")[2].rstrip("\n")
 
-    assert re.fullmatch(rf"20\S+Z qg\.1 127\.0\.0\.1 - {exit_.address} - - \d+/\d+/-/\d+", line), line
+    assert re.fullmatch(rf"20\S+Z qg\.1 127\.0\.0\.1 - {exit_.address} - - \d+/\d+/-/\d+", line), (
+        line
+    )
 
 
 @pytest.mark.newest
 @pytest.mark.measured
-def test_the_log_says_who_used_which_exit_and_no_secret(gateway: Gateway, upstreams: Upstreams) -> None:
+def test_the_log_says_who_used_which_exit_and_no_secret(
+    gateway: Gateway, upstreams: Upstreams
+) -> None:
     (exit_,) = upstreams.exits(1)
     site = upstreams.site("site")
     gateway.holds(exit_)
     gateway.environment["QG_PASSWORD"] = PWD
-    run = gateway.play(arguments=["--diff", "-vvv"], proxy_gateway_log=True, proxy_gateway_credentials=True).ok()
+    run = gateway.play(
+        arguments=["--diff", "-vvv"], proxy_gateway_log=True, proxy_gateway_credentials=True
+    ).ok()
     # The log of this machine is not for tests.
     path = gateway.folder / "gateway.cfg"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
         log.bind(str(gateway.folder / "log"))
         (gateway.folder / "log").chmod(0o666)
         assert "log /dev/log daemon info\n" in gateway.configuration()
-        path.write_text(gateway.configuration().replace("/dev/log", str(gateway.folder / "log")), encoding="utf-8")
+        path.write_text(
+            gateway.configuration().replace("/dev/log", str(gateway.folder / "log")),
+            encoding="utf-8",
+        )
         gateway.signal(signal.SIGTERM)
         eventually(lambda: gateway.ask().status == 0)
         shell(f"PATH=$PATH:/usr/sbin; haproxy -W -D -p {gateway.folder}/gateway.pid -f {path}")
@@ -532,7 +582,9 @@ def test_the_log_says_who_used_which_exit_and_no_secret(gateway: Gateway, upstre
     assert shown_parts[3] == ("-", "-:-", "400")
     assert shown_parts[4] == (site.address, exit_.address, "503")
     labels = [match["label"] for match in matches if match]
-    salt = dict(line.split(" ", 1) for line in (gateway.folder / "gateway.map").read_text().splitlines())["log.salt"]
+    salt = dict(
+        line.split(" ", 1) for line in (gateway.folder / "gateway.map").read_text().splitlines()
+    )["log.salt"]
     assert labels[0] == labels[1] == hashlib.sha256(f"account-7{salt}".encode()).hexdigest()[:16]
     assert labels[2] == "-"
     assert labels[4] not in labels[:4]
@@ -542,17 +594,38 @@ def test_the_log_says_who_used_which_exit_and_no_secret(gateway: Gateway, upstre
 
 
 BANNED = "QG-Report: banned\r\n"
-#: What a browser sends through its proxy for a page that tries to report, by method, target, path and header.
+#: What a browser sends through its proxy for a page that tries to report, by method, target, path
+#: and header.
 PAGES = {
     "image": ("GET", "", "/report", "Referer: http://www.example.com/\r\n"),
     "image of a page without a referrer": ("GET", "", "/report", ""),
     "form": ("POST", "", "/report", "Origin: http://www.example.com\r\n"),
     "form of a page without a referrer": ("POST", "", "/report", "Origin: null\r\n"),
     "redirect": ("GET", "", "/report?QG-Report=banned", ""),
-    "redirect that keeps the method": ("POST", "", "/report", "Origin: null\r\nReferer: http://www.example.com/\r\n"),
-    "script that sends what needs no permission": ("POST", "", "/report", "Referer: http://www.example.com/\r\n"),
-    "script that asks for permission": ("OPTIONS", "", "/report", "Access-Control-Request-Headers: qg-report\r\n"),
-    "script that needs none": ("POST", "", "/report", f"Origin: http://www.example.com\r\n{BANNED}"),
+    "redirect that keeps the method": (
+        "POST",
+        "",
+        "/report",
+        "Origin: null\r\nReferer: http://www.example.com/\r\n",
+    ),
+    "script that sends what needs no permission": (
+        "POST",
+        "",
+        "/report",
+        "Referer: http://www.example.com/\r\n",
+    ),
+    "script that asks for permission": (
+        "OPTIONS",
+        "",
+        "/report",
+        "Access-Control-Request-Headers: qg-report\r\n",
+    ),
+    "script that needs none": (
+        "POST",
+        "",
+        "/report",
+        f"Origin: http://www.example.com\r\n{BANNED}",
+    ),
     "script of a browser that sends only a referrer": (
         "POST",
         "",
@@ -568,25 +641,40 @@ PAGES = {
 
 
 def report(
-    gateway: Gateway, label: str, method: str = "POST", port: str = "", path: str = "/report", head: str = BANNED
+    gateway: Gateway,
+    label: str,
+    method: str = "POST",
+    port: str = "",
+    path: str = "/report",
+    head: str = BANNED,
 ) -> int:
     """Report the exit of a label, or try to; returns the status."""
-    return gateway.upstreams.ask(gateway.port, method, f"gateway.qgnet.invalid{port}", label, head, path).status
+    return gateway.upstreams.ask(
+        gateway.port, method, f"gateway.qgnet.invalid{port}", label, head, path
+    ).status
 
 
 @pytest.mark.newest
-def test_a_reported_exit_gets_no_more_requests_and_its_labels_move(gateway: Gateway, upstreams: Upstreams) -> None:
+def test_a_reported_exit_gets_no_more_requests_and_its_labels_move(
+    gateway: Gateway, upstreams: Upstreams
+) -> None:
     exits = upstreams.exits(3)
     site = upstreams.site("site")
     metrics = free_port()
     gateway.holds(*exits)
-    gateway.play(proxy_gateway_count=3, proxy_gateway_reports=True, proxy_gateway_metrics=f"127.0.0.1:{metrics}").ok()
+    gateway.play(
+        proxy_gateway_count=3,
+        proxy_gateway_reports=True,
+        proxy_gateway_metrics=f"127.0.0.1:{metrics}",
+    ).ok()
     labels = [f"label{number}" for number in range(12)]
 
     def exit_of(label: str) -> Exit:
         before = [each.served for each in exits]
         assert upstreams.ask(gateway.port, "CONNECT", site.address, label).status == 200
-        return next(each for each, served in zip(exits, before, strict=True) if each.served > served)
+        return next(
+            each for each, served in zip(exits, before, strict=True) if each.served > served
+        )
 
     first = {label: exit_of(label) for label in labels}
     banned = first["label0"]
@@ -595,7 +683,10 @@ def test_a_reported_exit_gets_no_more_requests_and_its_labels_move(gateway: Gate
     assert report(gateway, "") == 404
     assert report(gateway, "unknown") == 404
     # A site of this name that is not the gateway's.
-    assert upstreams.ask(gateway.port, "GET", "gateway.qgnet.invalid.example:1", "label0").status != 403
+    assert (
+        upstreams.ask(gateway.port, "GET", "gateway.qgnet.invalid.example:1", "label0").status
+        != 403
+    )
     assert {label: exit_of(label) for label in labels} == first
 
     # Two threads of a client may report the same.
@@ -692,7 +783,9 @@ def load_during(gateway: Gateway, site: Site, count: int, work: Callable[[], obj
     with ThreadPoolExecutor(1) as pool:
         doing = pool.submit(work)
         while len(answers) < count or not doing.done():
-            answers += gateway.upstreams.load(gateway.port, site, 500, 20, ("CONNECT", "GET")).answers
+            answers += gateway.upstreams.load(
+                gateway.port, site, 500, 20, ("CONNECT", "GET")
+            ).answers
         doing.result()
     return Load(answers)
 
@@ -702,7 +795,9 @@ def load_during(gateway: Gateway, site: Site, count: int, work: Callable[[], obj
 def test_twenty_thousand_requests_while_leases_are_replaced_and_exits_die(
     gateway: Gateway, upstreams: Upstreams
 ) -> None:
-    """No request fails but those that an exit has when it falls silent, or breaks connections that it has taken."""
+    """No request fails but those that an exit has when it falls silent, or breaks connections that
+    it has taken.
+    """
     site = upstreams.site("site", pause=0.02)
     exits = upstreams.exits(4)
     gateway.holds(*exits)
@@ -762,7 +857,9 @@ def test_a_pool_that_cannot_be_leased_leaves_the_others_alone(gateway: Gateway) 
             ]
         },
         "named": {"pools": [{"name": "web", "port": free_port(), "drain": 60, **share}]},
-        "detected": {"pools": [{"name": "web", "port": free_port(), "drain": 60, "product": "auto"}]},
+        "detected": {
+            "pools": [{"name": "web", "port": free_port(), "drain": 60, "product": "auto"}]
+        },
     }
 
     run = gateway.play()
@@ -783,7 +880,11 @@ def test_a_pool_that_cannot_be_leased_leaves_the_others_alone(gateway: Gateway) 
 def test_leases_of_a_minute_with_credentials_and_a_vendor_that_dies(gateway: Gateway) -> None:
     gateway.sim.configure(plan={"kind": "share", "channels": 10}, whitelist=[])
     gateway.environment["QG_PASSWORD"] = PWD
-    options: dict[str, Any] = {"qg_product": "share", "proxy_gateway_count": 2, "proxy_gateway_credentials": True}
+    options: dict[str, Any] = {
+        "qg_product": "share",
+        "proxy_gateway_count": 2,
+        "proxy_gateway_credentials": True,
+    }
 
     run = gateway.play(arguments=["--diff", "-vvv"], **options).ok()
 
@@ -831,7 +932,9 @@ def test_channels_that_are_free_are_used_when_they_are_too_few(gateway: Gateway)
 @pytest.mark.slow
 def test_a_pool_without_a_working_exit_buys_one_lease_to_try_it(gateway: Gateway) -> None:
     """It fails with the cause, and buys nothing more. test_gateway_supply.py has how it goes on."""
-    gateway.sim.configure(plan={"kind": "exclusive", "channels": 9}, options={"lease_proxies": False})
+    gateway.sim.configure(
+        plan={"kind": "exclusive", "channels": 9}, options={"lease_proxies": False}
+    )
     gateway.play(qg_product="exclusive", proxy_gateway_count=2).ok()
 
     for _run in range(3):
@@ -885,21 +988,40 @@ class Slots:
         """Return the address with which a site sees curl through a slot."""
         port = self.ports[host] + slot - 1
         proxy = arguments or ("--proxy",)
-        command = ["curl", "--silent", "--max-time", "10", "--noproxy", "", *proxy, f"127.0.0.1:{port}"]
-        done = subprocess.run([*command, f"{self.gateway.sim.api_url}/ip"], capture_output=True, text=True)
+        command = [
+            "curl",
+            "--silent",
+            "--max-time",
+            "10",
+            "--noproxy",
+            "",
+            *proxy,
+            f"127.0.0.1:{port}",
+        ]
+        done = subprocess.run(
+            [*command, f"{self.gateway.sim.api_url}/ip"], capture_output=True, text=True
+        )
         return done.stdout.strip()
 
     def servers(self, host: str) -> dict[str, str]:
         """Return the server of each slot that serves or waits, by the words before and after it."""
-        lines = (self.gateway.folder / f"{host}.leases").read_text(encoding="utf-8").splitlines()[1:]
+        lines = (
+            (self.gateway.folder / f"{host}.leases").read_text(encoding="utf-8").splitlines()[1:]
+        )
         words = [line.split() for line in lines]
         return {f"{each[0]} {each[4]}": each[2] for each in words}
 
 
-def test_slots_serve_clients_without_a_user_name_on_two_hosts(gateway: Gateway, upstreams: Upstreams) -> None:
+def test_slots_serve_clients_without_a_user_name_on_two_hosts(
+    gateway: Gateway, upstreams: Upstreams
+) -> None:
     gateway.sim.configure(plan={"lifetime": 5, "channels": 10})
     slots = Slots(gateway, 2, drain=120)
-    gateway.hosts["closed"] = {**gateway.hosts["one"], "port": slots.spare, "allow": ["192.0.2.0/24"]}
+    gateway.hosts["closed"] = {
+        **gateway.hosts["one"],
+        "port": slots.spare,
+        "allow": ["192.0.2.0/24"],
+    }
 
     gateway.play().ok()
 
@@ -908,7 +1030,12 @@ def test_slots_serve_clients_without_a_user_name_on_two_hosts(gateway: Gateway, 
     assert len({*first.values(), ""}) == 3
     for host in slots.ports:
         for slot, address in first.items():
-            for client in (["--proxy"], ["--proxytunnel", "--proxy"], ["--socks5-hostname"], ["--socks5"]):
+            for client in (
+                ["--proxy"],
+                ["--proxytunnel", "--proxy"],
+                ["--socks5-hostname"],
+                ["--socks5"],
+            ):
                 assert slots.exit(host, slot, *client) == address, (host, slot, client)
     # Access is that of a pool's port.
     assert gateway.ask(gateway.hosts["closed"]["port"]).status == 0
@@ -931,7 +1058,9 @@ def test_slots_serve_clients_without_a_user_name_on_two_hosts(gateway: Gateway, 
     # Without a lease, a slot refuses.
     path = gateway.folder / "one.leases"
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    path.write_text("".join(line for line in lines if not line.startswith("qg.2 ")), encoding="utf-8")
+    path.write_text(
+        "".join(line for line in lines if not line.startswith("qg.2 ")), encoding="utf-8"
+    )
     eventually(lambda: slots.exit("one", 2) == "")
     assert slots.exit("one", 1) == after[1]
 
@@ -941,8 +1070,12 @@ def test_slots_serve_clients_without_a_user_name_on_two_hosts(gateway: Gateway, 
     assert list(gateway.folder.iterdir()) == []
 
 
-def assert_a_successor_takes_over_early_and_for_good(gateway: Gateway, upstreams: Upstreams, port: int) -> None:
-    """If the check of both fails, it may be the check that fails, and the slot serves nevertheless."""
+def assert_a_successor_takes_over_early_and_for_good(
+    gateway: Gateway, upstreams: Upstreams, port: int
+) -> None:
+    """If the check of both fails, it may be the check that fails, and the slot serves
+    nevertheless.
+    """
     site = upstreams.site("site").address
     first, successor = upstreams.exits(2)
     path = gateway.folder / "two.leases"
@@ -969,7 +1102,9 @@ def assert_a_successor_takes_over_early_and_for_good(gateway: Gateway, upstreams
 
 
 @pytest.mark.slow
-def test_no_client_waits_for_ever_for_an_exit_that_has_left_its_slot(gateway: Gateway, upstreams: Upstreams) -> None:
+def test_no_client_waits_for_ever_for_an_exit_that_has_left_its_slot(
+    gateway: Gateway, upstreams: Upstreams
+) -> None:
     """HAProxy can forget a client whose connection to an exit is being made at that moment."""
     slots = Slots(gateway, 1)
     gateway.play(arguments=["--limit", "one"]).ok()
@@ -984,7 +1119,10 @@ def test_no_client_waits_for_ever_for_an_exit_that_has_left_its_slot(gateway: Ga
     clients.start()
     for number in range(60):
         new = path.with_suffix(".new")
-        new.write_text(f"{head}\nqg.1 s{1 + number % 2} {exits[number % 4].address} - ready\n", encoding="utf-8")
+        new.write_text(
+            f"{head}\nqg.1 s{1 + number % 2} {exits[number % 4].address} - ready\n",
+            encoding="utf-8",
+        )
         new.replace(path)
         time.sleep(0.5)
     clients.join(60)
@@ -1007,8 +1145,19 @@ def test_a_browser_uses_a_slot(gateway: Gateway) -> None:
         profile = f"--user-data-dir={gateway.playground.root}/chromium"
         # Otherwise it asks the site on this machine itself.
         loopback = "--proxy-bypass-list=<-loopback>"
-        command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", profile, proxy, loopback, "--dump-dom"]
-        done = subprocess.run([*command, f"{gateway.sim.api_url}/ip"], capture_output=True, text=True, timeout=120)
+        command = [
+            chromium,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            profile,
+            proxy,
+            loopback,
+            "--dump-dom",
+        ]
+        done = subprocess.run(
+            [*command, f"{gateway.sim.api_url}/ip"], capture_output=True, text=True, timeout=120
+        )
         pages.append(done.stdout)
 
     for slot, page in enumerate(pages, 1):
@@ -1018,10 +1167,13 @@ def test_a_browser_uses_a_slot(gateway: Gateway) -> None:
 
 @pytest.mark.slow
 @pytest.mark.newest
-def test_no_request_of_a_slot_takes_the_exit_of_another_one(gateway: Gateway, upstreams: Upstreams) -> None:
+def test_no_request_of_a_slot_takes_the_exit_of_another_one(
+    gateway: Gateway, upstreams: Upstreams
+) -> None:
     """Of two hosts that are refreshed one after the other, while all leases are replaced six times.
 
-    Each slot has clients on both hosts that ask a site of its own, so that an exit knows which slots it has served.
+    Each slot has clients on both hosts that ask a site of its own, so that an exit knows which
+    slots it has served.
     """
     count = 20
     slots = Slots(gateway, count)
@@ -1094,7 +1246,8 @@ class SlotClients:
 # --- before anything is paid for
 
 
-#: What only the host can tell, or the play: the option of the role, its value, and what the sentence contains.
+#: What only the host can tell, or the play: the option of the role, its value, and what the
+#: sentence contains.
 MISTAKES: list[tuple[str, Any, str]] = [
     ("directory", "/proc/none", f"proxy_gateway_directory=/proc/none {phrases.DOES_NOT_EXIST_ON}"),
     ("service", "systemd", f"proxy_gateway_service=systemd {phrases.NEEDS_SYSTEMD}"),
@@ -1151,7 +1304,9 @@ LEASE_OPTIONS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("alone", [False, *slow_cases(True)], ids=lambda alone: "alone" if alone else "together")
+@pytest.mark.parametrize(
+    "alone", [False, *slow_cases(True)], ids=lambda alone: "alone" if alone else "together"
+)
 def test_each_option_can_be_set_as_text_of_a_command_line(gateway: Gateway, alone: bool) -> None:
     """Those that concern leases also by themselves, since one may hide a mistake in another one."""
     gateway.sim.configure(plan={"channels": 50})
@@ -1242,8 +1397,12 @@ def test_two_gateways_of_a_host_from_check_mode_to_their_removal(gateway: Gatewa
 
 
 @pytest.mark.measured
-def test_a_host_that_is_not_as_it_was_installed_costs_nothing_and_stays_as_it_is(gateway: Gateway) -> None:
-    """One was installed anew, one by another inventory, and the key of one is another; the last one is refreshed."""
+def test_a_host_that_is_not_as_it_was_installed_costs_nothing_and_stays_as_it_is(
+    gateway: Gateway,
+) -> None:
+    """One was installed anew, one by another inventory, and the key of one is another; the last one
+    is refreshed.
+    """
     names = ("anew", "foreign", "rekeyed", "same")
     gateway.hosts = {name: {"port": free_port()} for name in names}
     pool = {"name": "web", "port": free_port(), "key": gateway.sim.key}
@@ -1255,7 +1414,10 @@ def test_a_host_that_is_not_as_it_was_installed_costs_nothing_and_stays_as_it_is
     for path in gateway.folder.glob("anew.*"):
         path.unlink()
     foreign = gateway.folder / "foreign.leases"
-    foreign.write_text(foreign.read_text(encoding="utf-8").replace("installation ", "installation 0"), encoding="utf-8")
+    foreign.write_text(
+        foreign.read_text(encoding="utf-8").replace("installation ", "installation 0"),
+        encoding="utf-8",
+    )
     before = foreign.read_text(encoding="utf-8")
     gateway.hosts["rekeyed"] = {"pools": [{**pool, "key": "QGOTHER1"}]}
     gateway.sim.advance(290)
@@ -1275,8 +1437,13 @@ def test_a_host_that_is_not_as_it_was_installed_costs_nothing_and_stays_as_it_is
 
 @pytest.mark.slow
 @pytest.mark.newest
-def test_control_nodes_that_share_nothing_but_a_database(gateway: Gateway, database_url: str) -> None:
-    """As jobs in containers do. Each lease lasts for five minutes, and all hosts use the same one."""
+def test_control_nodes_that_share_nothing_but_a_database(
+    gateway: Gateway, database_url: str
+) -> None:
+    """As jobs in containers do.
+
+    Each lease lasts for five minutes, and all hosts use the same one.
+    """
     gateway.sim.configure(plan={"lifetime": 5})
     gateway.environment |= {"QG_STORE": database_url, "QG_INVENTORY_ID": "fleet"}
     gateway.hosts = {name: {"port": free_port()} for name in ("first", "old", "lost")}
@@ -1350,7 +1517,9 @@ def test_control_nodes_that_share_nothing_but_a_database(gateway: Gateway, datab
 
 @pytest.mark.newest
 def test_a_run_that_has_lost_its_lock_leases_and_writes_nothing(gateway: Gateway) -> None:
-    """Its look at the host takes longer than the lock lasts, and another run refreshes the gateway meanwhile."""
+    """Its look at the host takes longer than the lock lasts, and another run refreshes the gateway
+    meanwhile.
+    """
     gateway.sim.configure(plan={"lifetime": 5})
     gateway.environment["QG_INVENTORY_ID"] = "fleet"
     gateway.play().ok()
@@ -1388,15 +1557,20 @@ def test_a_disk_that_is_full_when_the_leases_are_written(gateway: Gateway) -> No
     disk.mkdir()
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     mount = f"mount -t tmpfs -o size=256k,mode=755 none {disk} && echo mounted && exec sleep 600"
-    held = subprocess.Popen(["unshare", *user, "--mount", "sh", "-c", mount], stdout=subprocess.PIPE, text=True)
+    held = subprocess.Popen(
+        ["unshare", *user, "--mount", "sh", "-c", mount], stdout=subprocess.PIPE, text=True
+    )
     assert held.stdout is not None
     assert held.stdout.readline() == "mounted\n"
-    inside = f"nsenter --target {held.pid} {'--user --preserve-credentials' if user else ''} --mount"
+    inside = (
+        f"nsenter --target {held.pid} {'--user --preserve-credentials' if user else ''} --mount"
+    )
     programs = gateway.playground.root / "programs"
     fills = programs / "fills"
     fill = f"[ ! -e {fills} ] || cat /dev/zero >{disk}/ballast 2>/dev/null"
     login = with_login(
-        programs, f'case "$last" in *.leases.new*) {inside} sh -c "{fill}";; esac\n{inside} sh -c "$last"'
+        programs,
+        f'case "$last" in *.leases.new*) {inside} sh -c "{fill}";; esac\n{inside} sh -c "$last"',
     )
     options = dict(setting.split("=", 1) for setting in login.split())
     gateway.hosts["gateway"] = {
@@ -1407,7 +1581,9 @@ def test_a_disk_that_is_full_when_the_leases_are_written(gateway: Gateway) -> No
     }
 
     def on_host(command: str) -> str:
-        return subprocess.run([*inside.split(), "sh", "-c", command], capture_output=True, check=True, text=True).stdout
+        return subprocess.run(
+            [*inside.split(), "sh", "-c", command], capture_output=True, check=True, text=True
+        ).stdout
 
     try:
         gateway.play().ok()

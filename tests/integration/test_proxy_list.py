@@ -44,7 +44,9 @@ def write(
     arguments: Sequence[str] = (),
     **variables: Any,
 ) -> Run:
-    """Run the role for two hosts, of which the first has its list at this path, and the other beside it."""
+    """Run the role for two hosts, of which the first has its list at this path, and the other
+    beside it.
+    """
     return playground.play(
         play,
         inventory="one ansible_connection=local\ntwo ansible_connection=local\n",
@@ -72,7 +74,10 @@ def test_a_file_of_servers_from_its_first_leases_to_its_removal(
     write(sim, playground, path, pace=pace, proxy_list_command=f"touch {path}.changed").ok()
 
     # For all hosts, and one lease first, since nothing says how long new ones last.
-    assert [call["params"]["Num"] for call in sim.journal() if call["path"] == "/allocate"] == ["1", "1"]
+    assert [call["params"]["Num"] for call in sim.journal() if call["path"] == "/allocate"] == [
+        "1",
+        "1",
+    ]
     assert len(sim.leases()) == 2
     assert path.read_text().splitlines() == servers(sim)
     assert path.stat().st_mode & 0o777 == 0o644
@@ -80,7 +85,9 @@ def test_a_file_of_servers_from_its_first_leases_to_its_removal(
     assert Path(f"{path}.changed").exists()
 
     # A refresh takes all from what was recorded, whatever the variables are.
-    again = write(sim, playground, path, REFRESH, proxy_list_count=5, proxy_list_path="/nowhere/list").ok()
+    again = write(
+        sim, playground, path, REFRESH, proxy_list_count=5, proxy_list_path="/nowhere/list"
+    ).ok()
 
     assert {task.result["changed"] for task in again.by_host(WRITING).values()} == {False}
     assert len(calls(sim, "/allocate")) == 2
@@ -98,14 +105,18 @@ def test_a_file_of_servers_from_its_first_leases_to_its_removal(
     assert [file.name for file in path.parent.iterdir()] == ["one.changed"]
     assert len(sim.leases()) == 2
     second = write(sim, playground, path, proxy_list_state="absent").ok()
-    assert {task.result["changed"] for task in second.by_host("Remove the list").values()} == {False}
+    assert {task.result["changed"] for task in second.by_host("Remove the list").values()} == {
+        False
+    }
     refreshed = write(sim, playground, path, REFRESH)
     assert refreshed.rc == 2
     assert phrases.WAS_REMOVED in refreshed.output
 
 
 @pytest.mark.measured
-def test_check_mode_predicts_and_changes_nothing(sim: Simulator, playground: Playground, path: Path) -> None:
+def test_check_mode_predicts_and_changes_nothing(
+    sim: Simulator, playground: Playground, path: Path
+) -> None:
     def changes(arguments: list[str], **variables: Any) -> set[bool]:
         run = write(sim, playground, path, arguments=arguments, **variables).ok()
         return {task.result["changed"] for task in run.by_host(WRITING).values()}
@@ -144,7 +155,9 @@ def test_leases_that_may_outlast_their_deadline_are_kept_without_naming_the_prod
 
 
 @pytest.mark.measured
-def test_what_can_be_had_is_written_and_the_run_fails(sim: Simulator, playground: Playground, path: Path) -> None:
+def test_what_can_be_had_is_written_and_the_run_fails(
+    sim: Simulator, playground: Playground, path: Path
+) -> None:
     sim.configure(plan={"channels": 2})
     run = write(sim, playground, path, proxy_list_count=3)
     assert run.rc == 2
@@ -210,7 +223,9 @@ def test_each_format_has_the_leases(sim: Simulator, playground: Playground, path
     assert written["template"] == "".join(f"[{lease['ip']}]" for lease in leases)
 
 
-@pytest.mark.parametrize("alone", [False, *slow_cases(True)], ids=lambda alone: "alone" if alone else "together")
+@pytest.mark.parametrize(
+    "alone", [False, *slow_cases(True)], ids=lambda alone: "alone" if alone else "together"
+)
 def test_each_option_can_be_set_as_its_type_and_as_text_of_a_command_line(
     sim: Simulator, playground: Playground, path: Path, alone: bool
 ) -> None:
@@ -277,13 +292,21 @@ def test_credentials_are_in_a_file_of_the_owner_and_in_no_output(
 
 
 @pytest.mark.measured
-def test_a_mistake_is_found_before_anything_is_leased(sim: Simulator, playground: Playground, path: Path) -> None:
+def test_a_mistake_is_found_before_anything_is_leased(
+    sim: Simulator, playground: Playground, path: Path
+) -> None:
     broken = playground.write("broken.j2", "{% for lease in leases %}")
-    misspelt = playground.write("misspelt.j2", "{% for lease in leases %}{{ lease.adress }}{% endfor %}")
+    misspelt = playground.write(
+        "misspelt.j2", "{% for lease in leases %}{{ lease.adress }}{% endfor %}"
+    )
     foreign = playground.write("foreign.j2", "{{ inventory_hostname }}")
     folder = path.parent.parent
     mistakes: dict[str, tuple[str, str, str]] = {
-        "relative": ("path", "proxies.txt", f"proxy_list_path='proxies.txt' {phrases.NO_ABSOLUTE_PATH}"),
+        "relative": (
+            "path",
+            "proxies.txt",
+            f"proxy_list_path='proxies.txt' {phrases.NO_ABSOLUTE_PATH}",
+        ),
         "none": ("path", "", f"proxy_list_path {phrases.IS_NOT_SET}"),
         "slash": ("path", f"{path.parent}/", phrases.NO_ABSOLUTE_PATH),
         "folder": ("path", str(folder), f"proxy_list_path={folder} {phrases.IS_A_DIRECTORY}"),

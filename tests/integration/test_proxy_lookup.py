@@ -36,7 +36,9 @@ def look(options: str, name: str = "it", **keywords: Any) -> dict[str, Any]:
 def run(sim: Simulator, playground: Playground, *tasks: dict[str, Any], hosts: int = 1) -> Run:
     inventory = "".join(f"host{number} ansible_connection=local\n" for number in range(hosts))
     environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
-    return playground.play(play(*tasks, hosts="all"), inventory=inventory, environment=environment).ok()
+    return playground.play(
+        play(*tasks, hosts="all"), inventory=inventory, environment=environment
+    ).ok()
 
 
 def found(run: Run, name: str, host: str = "host0") -> Any:
@@ -57,13 +59,18 @@ MISTAKES = [
 ]
 
 
-def test_it_gives_what_matches_oldest_deadline_first_and_leases_nothing(sim: Simulator, playground: Playground) -> None:
+def test_it_gives_what_matches_oldest_deadline_first_and_leases_nothing(
+    sim: Simulator, playground: Playground
+) -> None:
     lease(sim, 1, AreaId=350500, Isp=1, KeepAlive=60)
     lease(sim, 1, AreaId=440100, Isp=2, KeepAlive=60)
     held = lease(sim, 1, AreaId=440100, Isp=1, KeepAlive=10)
     by_place = {(entry["area_id"], entry["isp"]): entry for entry in held}
     # ansible-core 2.22 masks the key in what it shows of a result, which base64 gets past.
-    urls = "{{ query('qingguo.qgnet.proxy', form='url', isp='mobile', password='p@ss') | map('b64encode') }}"
+    urls = (
+        "{{ query('qingguo.qgnet.proxy', form='url', isp='mobile', password='p@ss') | "
+        "map('b64encode') }}"
+    )
 
     played = run(
         sim,
@@ -116,7 +123,9 @@ def test_without_age_each_reads_for_itself(sim: Simulator, playground: Playgroun
 
 
 @pytest.mark.slow
-def test_spread_gives_each_host_a_proxy_that_it_keeps(sim: Simulator, playground: Playground) -> None:
+def test_spread_gives_each_host_a_proxy_that_it_keeps(
+    sim: Simulator, playground: Playground
+) -> None:
     sim.configure(plan={"channels": 20})
     lease(sim, 5)
     chosen = look("seed=inventory_hostname, limit=1, max_age=0")

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The inventory plugin qg_cloud: hosts, variables and groups, its cache, its credentials and its mistakes."""
+"""The inventory plugin qg_cloud: hosts, variables and groups, its cache, its credentials and its
+mistakes.
+"""
 
 from __future__ import annotations
 
@@ -59,9 +61,13 @@ def service(suid: str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def source(playground: Playground, options: Mapping[str, Any] | str = "", name: str = "site.qg_cloud.yml") -> Path:
+def source(
+    playground: Playground, options: Mapping[str, Any] | str = "", name: str = "site.qg_cloud.yml"
+) -> Path:
     """An inventory file of the plugin with these options."""
-    text = options if isinstance(options, str) else yaml.safe_dump(dict(options), allow_unicode=True)
+    text = (
+        options if isinstance(options, str) else yaml.safe_dump(dict(options), allow_unicode=True)
+    )
     return playground.write(name, PLUGIN + text)
 
 
@@ -72,7 +78,9 @@ def environment_of(sim: Simulator) -> dict[str, str]:
 
 @dataclass
 class Inventory:
-    """What ansible-inventory has read: host variables, groups with their hosts, and what it printed."""
+    """What ansible-inventory has read: host variables, groups with their hosts, and what it
+    printed.
+    """
 
     hosts: dict[str, dict[str, Any]]
     groups: dict[str, list[str]]
@@ -166,7 +174,16 @@ def assert_nothing_of(words: Iterable[str], text: str, where: object) -> None:
 def test_services_become_hosts_but_lead_ansible_neither_to_this_machine_nor_its_network(
     sim: Simulator, playground: Playground
 ) -> None:
-    odd = ["127.0.0.1", "169.254.169.254", "::ffff:127.0.0.1", "localhost", "0.0.0.0", "10.0.0.7", "", "{{ 1 }}"]
+    odd = [
+        "127.0.0.1",
+        "169.254.169.254",
+        "::ffff:127.0.0.1",
+        "localhost",
+        "0.0.0.0",
+        "10.0.0.7",
+        "",
+        "{{ 1 }}",
+    ]
     services = [service(str(number), Ip=ip) for number, ip in enumerate(odd, start=2)]
     sim.agent(instances=[service("104000001"), *services, service("localhost"), service("all")])
 
@@ -188,7 +205,9 @@ def test_services_become_hosts_but_lead_ansible_neither_to_this_machine_nor_its_
     assert f"'localhost' {phrases.IS_LEFT_OUT}" in inventory.stderr
 
 
-def test_groups_and_variables_are_those_of_constructed(sim: Simulator, playground: Playground) -> None:
+def test_groups_and_variables_are_those_of_constructed(
+    sim: Simulator, playground: Playground
+) -> None:
     windows = service("2", System_name="windows 2012", spec_no="C3", Ip="")
     sim.agent(instances=[service("1"), windows])
     connection = "'winrm' if qg_os_family == 'windows' else 'ssh'"
@@ -248,7 +267,9 @@ def test_a_warm_cache_costs_no_call(sim: Simulator, playground: Playground) -> N
 
 
 @pytest.mark.parametrize("include", [False, True])
-def test_passwords_are_nowhere_unless_asked_for(sim: Simulator, playground: Playground, include: bool) -> None:
+def test_passwords_are_nowhere_unless_asked_for(
+    sim: Simulator, playground: Playground, include: bool
+) -> None:
     sim.agent(instances=[service("1")])
     log = playground.root / "ansible.log"
     file = source(playground, cached(playground, include_secrets=include))
@@ -320,7 +341,10 @@ def test_each_mistake_is_named(sim: Simulator, playground: Playground) -> None:
         ({"app_key": ""}, phrases.APP_KEY_IS_MISSING),
         ({"app_key": "{{ SECRET }}"}, "'SECRET' is undefined"),
         ({"app_key": "k", "timeout": 0}, "timeout=0"),
-        ({"app_key": "k", "account_url": "ftp://x/?SECRET"}, f"account_url {phrases.CANNOT_BE_USED}"),
+        (
+            {"app_key": "k", "account_url": "ftp://x/?SECRET"},
+            f"account_url {phrases.CANNOT_BE_USED}",
+        ),
         ({**right, "compose": {"x": "qg_nothing"}}, "qg_nothing"),
     ]
     files = []
@@ -356,7 +380,11 @@ def test_credentials_may_be_templates_or_vaulted(sim: Simulator, playground: Pla
     template = """app_key: "{{ lookup('env', 'COMPANY_KEY') }}"\n"""
     files = [
         source(playground, f'{company}{template}compose: {{a: "1"}}\n', "a.qg_cloud.yml"),
-        source(playground, f'{company}app_key: !vault |\n  {vaulted}\ncompose: {{b: "1"}}\n', "b.qg_cloud.yml"),
+        source(
+            playground,
+            f'{company}app_key: !vault |\n  {vaulted}\ncompose: {{b: "1"}}\n',
+            "b.qg_cloud.yml",
+        ),
     ]
     environment = {"COMPANY_ID": sim.app_id, "COMPANY_KEY": sim.app_key}
     unset = {"QG_APP_ID": "", "QG_APP_KEY": ""}

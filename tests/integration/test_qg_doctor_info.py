@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module qg_doctor_info and the playbook doctor: what only the network and an inventory show."""
+"""The module qg_doctor_info and the playbook doctor: what only the network and an inventory
+show.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +97,9 @@ def books(sim: Simulator) -> dict[str, Any]:
     return {key: [keys[key][name] for name in ("whitelist", "paid")] for key in keys}
 
 
-def test_each_check_of_the_network_has_cause_and_fix(sim: Simulator, playground: Playground, echo: str) -> None:
+def test_each_check_of_the_network_has_cause_and_fix(
+    sim: Simulator, playground: Playground, echo: str
+) -> None:
     proxies = {}
     for key, whitelist in LISTS.items():
         account = sim.configure(key, whitelist=whitelist, exit=EXIT, proxy=True)
@@ -147,7 +151,13 @@ def test_a_setting_of_the_environment_that_is_wrong_is_named(
     wrong = details(run_action("qg_doctor_info", options), ok=False)
     assert wrong.keys() == {"product", "whitelist"}
     for detail in wrong.values():
-        for part in (phrases.NO_USABLE_RESPONSE, DEAD, phrases.REFUSED, phrases.CORRECT_PROXY, "127.0.0.1"):
+        for part in (
+            phrases.NO_USABLE_RESPONSE,
+            DEAD,
+            phrases.REFUSED,
+            phrases.CORRECT_PROXY,
+            "127.0.0.1",
+        ):
             assert part in detail
         assert PASSWORD not in detail
 
@@ -180,7 +190,9 @@ def test_what_the_playbook_says_works_as_typed(
         how: dict[str, Any] = {"inventory": README, "environment": environment}
         return playground.play(playbook, variables=variables, arguments=arguments, **how)
 
-    wrong = playground.play("qingguo.qgnet.doctor", environment={**environment, "QG_PRODUCT": "share"})
+    wrong = playground.play(
+        "qingguo.qgnet.doctor", environment={**environment, "QG_PRODUCT": "share"}
+    )
     assert wrong.rc == 2
     assert "unset QG_PRODUCT" in shown(wrong)["product"]
 
@@ -226,7 +238,12 @@ THIS = "e ansible_connection='{{ how }}' how=local\n[all:vars]\nqg_key={KEY}\n"
     [
         pytest.param(OTHERS, {}, "localhost", id="others alone"),
         pytest.param(OTHERS + THIS, {}, "e", id="this one after others"),
-        pytest.param("a ansible_connection=local\nb ansible_connection=local\n", {"qg_hosts": "b"}, "b", id="given"),
+        pytest.param(
+            "a ansible_connection=local\nb ansible_connection=local\n",
+            {"qg_hosts": "b"},
+            "b",
+            id="given",
+        ),
     ],
 )
 def test_the_advice_fits_the_inventory(
@@ -238,5 +255,7 @@ def test_the_advice_fits_the_inventory(
     host: str,
 ) -> None:
     inventory = inventory.replace("{KEY}", sim.key)
-    run = playground.play("qingguo.qgnet.doctor", inventory=inventory, environment=environment, variables=variables)
+    run = playground.play(
+        "qingguo.qgnet.doctor", inventory=inventory, environment=environment, variables=variables
+    )
     assert advice(run.ok())[-1] == f"qg_hosts={host}"

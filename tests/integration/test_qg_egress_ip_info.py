@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""qg_egress_ip_info on a host: which answers it believes, what it runs, and which options it refuses."""
+"""qg_egress_ip_info on a host: which answers it believes, what it runs, and which options it
+refuses.
+"""
 
 from __future__ import annotations
 
@@ -91,8 +93,12 @@ def replies(done: Task) -> list[str | None]:
     return [reply["ip"] for reply in done.result["source_replies"]]
 
 
-def test_neither_check_mode_nor_a_host_without_python_hinders_it(sim: Simulator, playground: Playground) -> None:
-    """The connection of a network device would run the command on the control node, so it is not asked."""
+def test_neither_check_mode_nor_a_host_without_python_hinders_it(
+    sim: Simulator, playground: Playground
+) -> None:
+    """The connection of a network device would run the command on the control node, so it is not
+    asked.
+    """
     source = says(sim, "counted", ADDRESS)
     cases: Cases = {"good": {"sources": [source]}, "bad": {"sources": [source], "quorum": 2}}
     hosts = {"bare": LOCAL, "device": "ansible_connection=qg_network"}
@@ -108,9 +114,16 @@ def test_neither_check_mode_nor_a_host_without_python_hinders_it(sim: Simulator,
 
 # --- answers
 
-DETAILS = {"ip": ADDRESS, "hostname": "h" * 253, "org": "AS64496 " + "o" * 300, "readme": "https://example.com"}
+DETAILS = {
+    "ip": ADDRESS,
+    "hostname": "h" * 253,
+    "org": "AS64496 " + "o" * 300,
+    "readme": "https://example.com",
+}
 GOOD_ANSWERS = {
-    "like myip": json.dumps({"ip": ADDRESS, "area": "\u798f\u5efa", "timestamp": 1}, ensure_ascii=False),
+    "like myip": json.dumps(
+        {"ip": ADDRESS, "area": "\u798f\u5efa", "timestamp": 1}, ensure_ascii=False
+    ),
     "upper case": json.dumps({"IP": ADDRESS, "Isp": "x"}),
     "pretty": json.dumps({"origin": ADDRESS}, indent=4) + "\r\n",
     "blanks around": f"  \t{ADDRESS} \r\n\r\n",
@@ -138,7 +151,9 @@ BAD_ANSWERS = {
 NOT_PUBLIC = ["10.1.2.3", "100.64.0.1", "127.0.0.9"]
 
 
-def test_what_is_no_public_address_is_an_error_that_says_who_said_it(sim: Simulator, playground: Playground) -> None:
+def test_what_is_no_public_address_is_an_error_that_says_who_said_it(
+    sim: Simulator, playground: Playground
+) -> None:
     good = urls(sim, "ip", "json")
     cases = {ip: {"sources": [says(sim, f"odd-{ip}", ip)]} for ip in NOT_PUBLIC}
     for number, (name, text) in enumerate((GOOD_ANSWERS | BAD_ANSWERS).items()):
@@ -158,7 +173,9 @@ def test_what_is_no_public_address_is_an_error_that_says_who_said_it(sim: Simula
         assert done[name].result["source_replies"][2]["error"]
 
 
-def test_agreement_contradictions_silent_sources_and_redirects(sim: Simulator, playground: Playground) -> None:
+def test_agreement_contradictions_silent_sources_and_redirects(
+    sim: Simulator, playground: Playground
+) -> None:
     three = urls(sim, "ip", "json", "origin")
     good = three[:2]
     stranger = says(sim, "stranger", STRANGER)

@@ -21,7 +21,9 @@ PLANS = {
 }
 
 
-def test_a_cap_that_is_no_number_of_1_or_more_is_refused_from_anywhere(sim: Simulator, playground: Playground) -> None:
+def test_a_cap_that_is_no_number_of_1_or_more_is_refused_from_anywhere(
+    sim: Simulator, playground: Playground
+) -> None:
     values = ("many", "1.5", "0", "-1")
     one = {"count": 1}
     cases: dict[str, dict[str, Any]] = {}
@@ -66,14 +68,19 @@ def test_an_entry_names_the_run_and_the_host(sim: Simulator, playground: Playgro
         assert second["received"] == 1
 
 
-def test_the_report_shows_what_was_paid_and_how_long_leases_last(sim: Simulator, playground: Playground) -> None:
+def test_the_report_shows_what_was_paid_and_how_long_leases_last(
+    sim: Simulator, playground: Playground
+) -> None:
     lease = playground.run("qg_proxy_allocate", product="classic", count=2, keep_alive=30)
     assert lease["changed"] is True
     environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
     run = playground.play("qingguo.qgnet.report", environment=environment).ok()
 
     page = run.of("Show the report").result["msg"]
-    spending = [line.split() for line in page[page.index("SPENDING") + 1 : page.index("GATEWAYS AND LISTS") - 1]]
+    spending = [
+        line.split()
+        for line in page[page.index("SPENDING") + 1 : page.index("GATEWAYS AND LISTS") - 1]
+    ]
     _total, _head, day, head, buyer = spending
     assert day[1:5] == ["classic", "1", "2", "0"]
     assert head[0] == "user"

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tunnels: exits that labels choose, and the module that changes the exit, against the simulator's tunnel."""
+"""Tunnels: exits that labels choose, and the module that changes the exit, against the simulator's
+tunnel.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +28,29 @@ BY_USER = "proxy_tunnel(item, area='jp', key=key, password=password)"
 def call(name: str, labels: list[str], label: str | None = None) -> dict[str, Any]:
     """Call the page with a label in the credentials, or else in a header."""
     if label:
-        proxy = f"{{{{ tunnel | qingguo.qgnet.{label} | qingguo.qgnet.proxy_environment(no_proxy=[]) }}}}"
+        proxy = (
+            f"{{{{ tunnel | qingguo.qgnet.{label} | "
+            f"qingguo.qgnet.proxy_environment(no_proxy=[]) }}}}"
+        )
         task = {
             "ansible.builtin.command": {"argv": ["curl", "--silent", "--fail", "{{ page }}"]},
             "environment": proxy,
         }
     else:
-        header = "Proxy-TunnelID: {{ (tunnel | qingguo.qgnet.proxy_tunnel(item, form='headers'))['Proxy-TunnelID'] }}"
-        argv = ["curl", "--silent", "--fail", "--proxy", "http://{{ tunnel }}", "--proxy-header", header, "{{ page }}"]
+        header = (
+            "Proxy-TunnelID: {{ (tunnel | qingguo.qgnet.proxy_tunnel(item, "
+            "form='headers'))['Proxy-TunnelID'] }}"
+        )
+        argv = [
+            "curl",
+            "--silent",
+            "--fail",
+            "--proxy",
+            "http://{{ tunnel }}",
+            "--proxy-header",
+            header,
+            "{{ page }}",
+        ]
         task = {"ansible.builtin.command": {"argv": argv}}
     return {"name": name, "loop": labels, "changed_when": False, **task}
 
@@ -42,7 +59,9 @@ def call(name: str, labels: list[str], label: str | None = None) -> dict[str, An
 def simulator() -> Iterator[Simulator]:
     # An address of its own, since the control port of a tunnel is always the same.
     address = f"127.{random.randint(64, 254)}.{random.randint(0, 254)}.{random.randint(1, 254)}"
-    with running_simulator(["--host", address, "--tunnel-port", "0", "--tunnel-control-port", "9090"]) as running:
+    with running_simulator(
+        ["--host", address, "--tunnel-port", "0", "--tunnel-control-port", "9090"]
+    ) as running:
         yield running
 
 
@@ -50,7 +69,9 @@ def changes(sim: Simulator) -> list[dict[str, Any]]:
     return [call for call in sim.journal() if call["path"] == "/proxyip"]
 
 
-def test_labels_choose_exits_and_the_module_changes_the_exit(sim: Simulator, playground: Playground) -> None:
+def test_labels_choose_exits_and_the_module_changes_the_exit(
+    sim: Simulator, playground: Playground
+) -> None:
     sim.configure(whitelist=["127.0.0.1"])
     variables = {
         "tunnel": str(sim.tunnel_url).removeprefix("http://").rstrip("/"),
@@ -67,11 +88,15 @@ def test_labels_choose_exits_and_the_module_changes_the_exit(sim: Simulator, pla
         hosts="localhost",
     )
     run = playground.play(text, variables=variables).ok()
-    exits = {done.name: [item["stdout"] for item in done.result["results"]] for done in run.tasks[:2]}
+    exits = {
+        done.name: [item["stdout"] for item in done.result["results"]] for done in run.tasks[:2]
+    }
     for first, second, again in exits.values():
         assert first == again
         assert first != second
-    labels = [(item["label"], item["area"]) for item in sim.state()["keys"][sim.key]["tunnel"]["in_use"]]
+    labels = [
+        (item["label"], item["area"]) for item in sim.state()["keys"][sim.key]["tunnel"]["in_use"]
+    ]
     assert {(name, "JP") for name in LABELS} <= set(labels)
     assert {(name, None) for name in HOSTS} <= set(labels)
     assert run.of("Change in check mode").result["exit"] is None

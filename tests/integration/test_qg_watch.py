@@ -26,14 +26,18 @@ from support import phrases
 pytestmark = pytest.mark.newest
 
 LIST, BALANCE = "/query", "/api/merchant/getBalance"
-COLLECTION = Path(os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), "ansible_collections", "qingguo", "qgnet")
+COLLECTION = Path(
+    os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), "ansible_collections", "qingguo", "qgnet"
+)
 SOURCE = COLLECTION / "extensions" / "eda" / "plugins" / "event_source" / "qg_watch.py"
 PASSWORD = "p+w/SECRETPWD&9= *,%<\u00fc>\"'"
 Queue = asyncio.Queue[dict[str, Any]]
 
 
 @pytest.fixture
-def options(sim: Simulator, tmp_path: Path, minute: float, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def options(
+    sim: Simulator, tmp_path: Path, minute: float, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
     """The options of a watcher in this process that polls as often as it may."""
     monkeypatch.setenv("QG_MINUTE_SECONDS", str(minute))
     for name in ("http_proxy", "https_proxy", "all_proxy"):
@@ -100,7 +104,12 @@ def test_each_subject_and_poll_that_changed_is_one_event(
 
         # The first poll tells what there is, in the order of the subjects.
         assert [lease["server"] for lease in (await event("leases"))["current"]] == [long["host"]]
-        assert (await event("quota"))["current"] == {"unit": "channels", "total": 5, "available": 4, "used": 1}
+        assert (await event("quota"))["current"] == {
+            "unit": "channels",
+            "total": 5,
+            "available": 4,
+            "used": 1,
+        }
         assert (await event("whitelist"))["current"] == ["203.0.113.9", "203.0.113.10"]
         assert (await event("balance"))["current"] == {"balance": "12.34", "amount": 12.34}
         sim.agent(balance="9.99")
@@ -113,7 +122,11 @@ def test_each_subject_and_poll_that_changed_is_one_event(
         # A lease that ends within min_remaining counts as gone before it is: it takes a channel.
         allocate(sim, KeepAlive=9)
         assert (await event("quota"))["current"]["available"] == 3
-        requests.get(sim.api_url + "/release", params={"Key": sim.key, "Pwd": PASSWORD, "IP": long["IP"]}, timeout=5)
+        requests.get(
+            sim.api_url + "/release",
+            params={"Key": sim.key, "Pwd": PASSWORD, "IP": long["IP"]},
+            timeout=5,
+        )
         while {each["type"] for each in seen[7:]} != {"leases", "quota"}:
             seen.append(await queue.get())
         [gone] = [each for each in seen[7:] if each["type"] == "leases"]
@@ -155,7 +168,9 @@ def test_a_product_host_is_watched(sim: Simulator, options: dict[str, Any], prod
     assert len(sim.journal(LIST)) == (product == "auto")
 
 
-def test_it_ends_at_once_when_it_is_cancelled_in_the_middle_of_a_call(sim: Simulator, options: dict[str, Any]) -> None:
+def test_it_ends_at_once_when_it_is_cancelled_in_the_middle_of_a_call(
+    sim: Simulator, options: dict[str, Any]
+) -> None:
     sim.fault(path=QUOTA, kind="hang_after", seconds=20)
     began = time.monotonic()
 
@@ -209,10 +224,18 @@ asyncio.run(scene())
 
 
 def load(source: Path, cwd: Path, *path: Path) -> str:
-    """What a Python of its own says to a bad option; its path has nothing but these, and what is installed."""
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(cwd), "PYTHONPATH": os.pathsep.join(map(str, path))}
+    """What a Python of its own says to a bad option; its path has nothing but these, and what is
+    installed.
+    """
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(cwd),
+        "PYTHONPATH": os.pathsep.join(map(str, path)),
+    }
     command = [sys.executable, "-c", LOAD, str(source)]
-    outcome = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    outcome = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
     assert outcome.returncode == 1
     return outcome.stderr.strip().splitlines()[-1]
 
@@ -220,9 +243,19 @@ def load(source: Path, cwd: Path, *path: Path) -> str:
 def test_it_finds_the_collection_that_it_belongs_to_before_another_copy(tmp_path: Path) -> None:
     refusal = f"interval=0 {phrases.OUT_OF_RANGE}"
     assert refusal in load(SOURCE, tmp_path)
-    other = tmp_path / "other" / "ansible_collections" / "qingguo" / "qgnet" / "plugins" / "module_utils"
+    other = (
+        tmp_path
+        / "other"
+        / "ansible_collections"
+        / "qingguo"
+        / "qgnet"
+        / "plugins"
+        / "module_utils"
+    )
     (other / "_watch").mkdir(parents=True)
-    (other / "_watch" / "poller.py").write_text("raise ImportError('the wrong copy')\n", encoding="utf-8")
+    (other / "_watch" / "poller.py").write_text(
+        "raise ImportError('the wrong copy')\n", encoding="utf-8"
+    )
     assert refusal in load(SOURCE, tmp_path, tmp_path / "other")
     # An ordinary package of that name does not hide it.
     (tmp_path / "package" / "ansible_collections").mkdir(parents=True)

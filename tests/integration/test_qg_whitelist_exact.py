@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""qg_whitelist with state=exact in a run that sees only part of its hosts: the others would lose their addresses."""
+"""qg_whitelist with state=exact in a run that sees only part of its hosts: the others would lose
+their addresses.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +113,9 @@ LIMIT = ["--limit", "w3"]
     [
         ({"arguments": LIMIT}, "--limit w3"),
         ({"header": "serial: 2", "delegated": False}, f"{phrases.WITHOUT_HOSTS} w3"),
-        *slow_cases(({"failing": ["w2"]}, "w2"), ({"arguments": [*LIMIT, "--check"]}, "--limit w3")),
+        *slow_cases(
+            ({"failing": ["w2"]}, "w2"), ({"arguments": [*LIMIT, "--check"]}, "--limit w3")
+        ),
     ],
     ids=str,
 )

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The playbook refresh_timer, with a program that does for systemd what it would do with the units."""
+"""The playbook refresh_timer, with a program that does for systemd what it would do with the
+units.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ PLAY = """
   gather_facts: false
   roles: [qingguo.qgnet.proxy_list]
 """
-#: Notes each call, and runs the command of a service that is started, from another directory and without the
+#: Notes each call, and runs the command of a service that is started, from another directory and
+#: without the
 #: environment of the caller, as systemd does.
 SYSTEMCTL = """#!{python}
 import os, pathlib, shlex, subprocess, sys
@@ -60,7 +63,9 @@ class ControlNode:
             (self.root / name).mkdir(parents=True)
         for name, text in (("systemctl", SYSTEMCTL), ("journalctl", JOURNALCTL)):
             program = self.root / "bin" / name
-            program.write_text(text.format(python=sys.executable, root=str(self.root)), encoding="utf-8")
+            program.write_text(
+                text.format(python=sys.executable, root=str(self.root)), encoding="utf-8"
+            )
             program.chmod(0o755)
         self.keys = self.root / "keys" / "qg-refresh-all.env"
         self.settings = {
@@ -69,12 +74,17 @@ class ControlNode:
             "QG_STORE": str(playground.store),
             "QG_MINUTE_SECONDS": str(playground.minute),
         }
-        self.keys.write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()), encoding="utf-8")
+        self.keys.write_text(
+            "".join(f"{name}={value}\n" for name, value in self.settings.items()), encoding="utf-8"
+        )
 
     def play(self, playbook: str, *arguments: str, hosts: str = "one two", **variables: Any) -> Run:
         lines = []
         for number, host in enumerate(hosts.split()):
-            options = f"proxy_list_path={self.root}/{host} proxy_list_interval={8 - number} proxy_list_drain=20"
+            options = (
+                f"proxy_list_path={self.root}/{host} proxy_list_interval={8 - number} "
+                f"proxy_list_drain=20"
+            )
             python = f"ansible_python_interpreter={sys.executable}"
             lines.append(f"{host} ansible_connection=local {python} {options}\n")
         places = {
@@ -129,7 +139,9 @@ def test_a_timer_from_its_first_run_to_its_removal(node: ControlNode) -> None:
         "restart qg-refresh-all.timer",
     ]
     # The smaller one of the two that are declared.
-    assert "OnUnitActiveSec=7\n" in (node.units / "qg-refresh-all.timer").read_text(encoding="utf-8")
+    assert "OnUnitActiveSec=7\n" in (node.units / "qg-refresh-all.timer").read_text(
+        encoding="utf-8"
+    )
     service = (node.units / "qg-refresh-all.service").read_text(encoding="utf-8")
     mark = service.partition("\n")[0]
     assert json.loads(mark[mark.index("{") :])["hosts"] == ["one", "two"]

@@ -1,9 +1,11 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The role egress_whitelist: what its hosts are told, what QG.net received, and what is on the whitelist then.
+"""The role egress_whitelist: what its hosts are told, what QG.net received, and what is on the
+whitelist then.
 
-What follows from the state of the registrations alone is in tests/unit/plugins/test_whitelist_fleet.py.
+What follows from the state of the registrations alone is in
+tests/unit/plugins/test_whitelist_fleet.py.
 """
 
 from __future__ import annotations
@@ -80,7 +82,9 @@ def shown(run: RoleRun) -> str:
         pytest.param(use(IMPORT, header="become: true"), 1, id="become"),
     ],
 )
-def test_a_batch_costs_one_write_when_new_and_one_reading_in_sync(fleet: Fleet, playbook: str, batches: int) -> None:
+def test_a_batch_costs_one_write_when_new_and_one_reading_in_sync(
+    fleet: Fleet, playbook: str, batches: int
+) -> None:
     fleet.sim.configure(whitelist=[OFFICE])
 
     first = fleet.run(playbook, arguments=["--diff"]).ok()
@@ -118,7 +122,9 @@ def test_without_steps_each_host_is_right_at_more_calls(fleet: Fleet, header: st
     assert set(calls(fleet.sim)) == {QUERY}
 
 
-@pytest.mark.parametrize("playbook", [use(IMPORT, header="serial: 2"), *slow_cases(play("serial: 2"))])
+@pytest.mark.parametrize(
+    "playbook", [use(IMPORT, header="serial: 2"), *slow_cases(play("serial: 2"))]
+)
 def test_a_batch_in_sync_does_not_speak_for_those_after_it(fleet: Fleet, playbook: str) -> None:
     fleet.put_in_sync()
     fleet.sim.configure(OTHER_KEY, whitelist=["198.51.100.4"])
@@ -156,7 +162,8 @@ def test_hosts_that_moved_are_added_before_they_are_removed(fleet: Fleet) -> Non
 
 def test_the_play_can_use_the_result_of_each_host_and_touches_no_other(fleet: Fleet) -> None:
     check = (
-        "    - ansible.builtin.assert:\n        that: egress_whitelist_result.hosts[inventory_hostname].ips == [own]\n"
+        "    - ansible.builtin.assert:\n        that: "
+        "egress_whitelist_result.hosts[inventory_hostname].ips == [own]\n"
     )
     variables = {"own": "203.0.113.{{ inventory_hostname[1:] }}"}
 
@@ -185,7 +192,9 @@ def test_a_failed_first_host_is_named_and_is_no_hindrance(fleet: Fleet, header: 
 
 
 @pytest.mark.measured
-def test_hosts_that_are_unreachable_or_uncertain_keep_their_addresses(fleet: Fleet, closed_port: int) -> None:
+def test_hosts_that_are_unreachable_or_uncertain_keep_their_addresses(
+    fleet: Fleet, closed_port: int
+) -> None:
     fleet.put_in_sync()
     fleet.make_unreachable("h1", closed_port)
     fleet.make_uncertain("h2")
@@ -328,7 +337,9 @@ def test_one_address_bound_to_another_key_is_one_hosts_trouble(fleet: Fleet, fai
 
 @pytest.mark.newest
 @pytest.mark.parametrize(("path", "has_outcome"), [(QUERY, False), (ADD, True)])
-def test_an_error_of_the_whole_run_fails_all_with_few_calls(fleet: Fleet, path: str, has_outcome: bool) -> None:
+def test_an_error_of_the_whole_run_fails_all_with_few_calls(
+    fleet: Fleet, path: str, has_outcome: bool
+) -> None:
     fleet.sim.fault(path=path, kind="code", code=-12, times=-1)
 
     run = fleet.run(fail=False)
@@ -373,7 +384,9 @@ Choice = Callable[..., dict[str, Any]]
 CHOICES: list[Choice] = [by_limit, by_hosts, by_forget]
 
 
-def test_deregistering_contacts_no_host_and_removes_what_was_registered(fleet: Fleet, closed_port: int) -> None:
+def test_deregistering_contacts_no_host_and_removes_what_was_registered(
+    fleet: Fleet, closed_port: int
+) -> None:
     fleet.put_in_sync()
     fleet.sim.configure(whitelist=[OFFICE, *fleet.all_addresses])
     fleet.make_unreachable("h1", closed_port)
@@ -439,7 +452,9 @@ def test_hosts_that_moved_or_left_the_inventory_are_named_and_can_be_forgotten(
 
 @pytest.mark.newest
 @pytest.mark.measured
-def test_hosts_that_stay_listed_are_named_however_they_were_chosen(sim: Simulator, playground: Playground) -> None:
+def test_hosts_that_stay_listed_are_named_however_they_were_chosen(
+    sim: Simulator, playground: Playground
+) -> None:
     """One stays for another inventory, one for another host, and one was there before."""
     fleet = Fleet(sim, playground, size=5)
     fleet.sim.configure(whitelist=[public(3)])
@@ -448,7 +463,9 @@ def test_hosts_that_stay_listed_are_named_however_they_were_chosen(sim: Simulato
     fleet.run(limit="h1", inventory_id="other").ok()
     hosts = ["h1", "h2", "h3", "h4"]
 
-    predicted = [fleet.run(DEREGISTER, **choice(*hosts), arguments=["--check"]) for choice in CHOICES]
+    predicted = [
+        fleet.run(DEREGISTER, **choice(*hosts), arguments=["--check"]) for choice in CHOICES
+    ]
 
     for check in predicted:
         assert phrases.FOUR_HOSTS_CHECKED in check.ok().stderr
@@ -463,7 +480,8 @@ def test_hosts_that_stay_listed_are_named_however_they_were_chosen(sim: Simulato
     assert phrases.FOUR_HOSTS_DONE in run.stderr
     ((for_others, there_before),) = run.warnings
     assert for_others.startswith(
-        f"{phrases.TWO_STAY_FOR_OTHERS} {public(1)} of h1 (registered for h1 of the inventory other), "
+        f"{phrases.TWO_STAY_FOR_OTHERS} {public(1)} of h1 (registered for h1 of the inventory "
+        f"other), "
         f"{public(5)} of h2 (registered for h5 of "
     )
     assert phrases.TWO_STAY_FOR_OTHERS in shown(run)
@@ -482,8 +500,12 @@ def test_hosts_that_stay_listed_are_named_however_they_were_chosen(sim: Simulato
 @pytest.mark.newest
 @pytest.mark.measured
 @pytest.mark.parametrize("choice", [by_limit, *slow_cases(by_hosts, by_forget)])
-def test_a_host_that_stays_for_others_goes_as_the_warnings_say(fleet: Fleet, choice: Choice) -> None:
-    """First for its own name in another inventory, then for another host there, and for one here."""
+def test_a_host_that_stays_for_others_goes_as_the_warnings_say(
+    fleet: Fleet, choice: Choice
+) -> None:
+    """First for its own name in another inventory, then for another host there, and for one
+    here.
+    """
     fleet.move(h2=public(1), h3=public(1))
     fleet.run(limit="h1,h2").ok()
     fleet.run(limit="h1,h3", inventory_id="/etc/old hosts").ok()
@@ -553,7 +575,9 @@ UNPARSED = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"}
 
 
 @pytest.mark.measured
-def test_prune_needs_the_whole_inventory_and_waits_for_all_hosts(fleet: Fleet, closed_port: int) -> None:
+def test_prune_needs_the_whole_inventory_and_waits_for_all_hosts(
+    fleet: Fleet, closed_port: int
+) -> None:
     options: dict[str, Any] = {"inventory_id": "fleet", "prune": True}
     fleet.run(inventory_id="fleet").ok()
     del fleet.lines["h4"]
@@ -616,8 +640,10 @@ HOSTILE = {
     "killed": ("kill -9 $PPID", phrases.NO_RESPONSE),
     "forging": (
         (
-            "nonce=$(tr '\\0' '\\n' </proc/$PPID/cmdline | grep -o 'qg[0-9a-f]\\{24\\}' | head -n 1); "
-            "for n in 1 2 3; do printf '\\n%s 0 0 192.0.2.%s\\n%s.\\n' $nonce $n $nonce; done; echo 192.0.2.1"
+            "nonce=$(tr '\\0' '\\n' </proc/$PPID/cmdline | grep -o 'qg[0-9a-f]\\{24\\}' | head -n "
+            "1); "
+            "for n in 1 2 3; do printf '\\n%s 0 0 192.0.2.%s\\n%s.\\n' $nonce $n $nonce; done; "
+            "echo 192.0.2.1"
         ),
         phrases.MORE_RESPONSES,
     ),
@@ -675,7 +701,11 @@ MISTAKES: list[tuple[str, object, str]] = [
     ("ips", ["10.0.0.1"], "10.0.0.1"),
     ("ips", ["2001:db8::1"], phrases.SINGLE_IPV4_ADDRESSES),
     ("max_removals", "many", phrases.NO_WHOLE_NUMBER),
-    ("max_removals", "many", phrases.COMES_FROM.format("max_removals", "egress_whitelist_max_removals")),
+    (
+        "max_removals",
+        "many",
+        phrases.COMES_FROM.format("max_removals", "egress_whitelist_max_removals"),
+    ),
 ]
 
 

@@ -37,20 +37,35 @@ def test_the_page_follows_the_state(tmp_path: Path) -> None:
         sim.fault(path="/info/quota", kind="code", code=-1, msg=HOSTILE, times=2)
         for path in ("/allocate", "/info/quota"):
             requests.get(sim.api_url + path, params={"Key": sim.key, "Num": "1"}, timeout=10)
-        command = [browser, "--headless", "--disable-gpu", "--no-first-run", f"--user-data-dir={tmp_path}/profile"]
-        command += ["--no-sandbox"] * (os.geteuid() == 0) + ["--no-proxy-server", "--virtual-time-budget=3000"]
+        command = [
+            browser,
+            "--headless",
+            "--disable-gpu",
+            "--no-first-run",
+            f"--user-data-dir={tmp_path}/profile",
+        ]
+        command += ["--no-sandbox"] * (os.geteuid() == 0) + [
+            "--no-proxy-server",
+            "--virtual-time-budget=3000",
+        ]
         command += ["--enable-logging=stderr", "--dump-dom", f"{sim.control_url}/"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
         (lease,) = sim.leases()
         (spent,) = sim.state()["keys"][sim.key]["paid"]
         journal = [call["path"] for call in sim.journal()]
-        refused = requests.post(f"{sim.control_url}/reset", headers={"Origin": sim.api_url}, timeout=10)
+        refused = requests.post(
+            f"{sim.control_url}/reset", headers={"Origin": sim.api_url}, timeout=10
+        )
         assert refused.status_code == 403
         assert sim.whitelist() == ["203.0.113.5"]
     rows = rows_of(done.stdout)
-    paid = datetime.fromtimestamp(spent["at"], timezone(timedelta(hours=8))).strftime("%Y-%m-%d %H:%M:%S")
+    paid = datetime.fromtimestamp(spent["at"], timezone(timedelta(hours=8))).strftime(
+        "%Y-%m-%d %H:%M:%S"
+    )
     assert f"{sim.key} ok dynamic_dedicated 1 of 5 1 {paid} 203.0.113.5" in rows
-    assert any(row.startswith(f"{sim.key} lease {lease['host']} {lease['ip']} ") for row in rows), rows
+    assert any(row.startswith(f"{sim.key} lease {lease['host']} {lease['ip']} ") for row in rows), (
+        rows
+    )
     assert f"/info/quota code 1 0 code=-1 msg={HOSTILE}" in rows
     assert f"2 GET /info/quota {sim.key} Num=1 200 -1 no code" in rows
     assert f"1 GET /allocate {sim.key} Num=1 200 0 yes" in rows

@@ -35,9 +35,21 @@ def run(directory: Path, *command: str, **environment: str) -> str:
     (directory / "register.yml").write_text(BLOCKS["yaml"][0], encoding="utf-8")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     own = {name: value for name, value in os.environ.items() if not name.startswith("QG_")}
-    settings = {**own, "PATH": path, "ANSIBLE_NOCOLOR": "1", "QG_STORE": str(directory), **environment}
+    settings = {
+        **own,
+        "PATH": path,
+        "ANSIBLE_NOCOLOR": "1",
+        "QG_STORE": str(directory),
+        **environment,
+    }
     done = subprocess.run(
-        command, cwd=directory, env=settings, capture_output=True, text=True, timeout=240, check=False
+        command,
+        cwd=directory,
+        env=settings,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -64,7 +76,9 @@ def test_the_script(tmp_path: Path) -> None:
 @pytest.mark.parametrize("language", ["python", "js"])
 def test_the_first_lease(sim: Simulator, tmp_path: Path, language: str) -> None:
     program = tmp_path / "first.mjs"
-    program.write_text(BLOCKS[language][0].replace("http://127.0.0.1:8080", sim.api_url), encoding="utf-8")
+    program.write_text(
+        BLOCKS[language][0].replace("http://127.0.0.1:8080", sim.api_url), encoding="utf-8"
+    )
     interpreter = sys.executable
     if language == "js":
         node = shutil.which("node")

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The modules of the whitelist and the quota as tasks: on the control node, and as a module on another host."""
+"""The modules of the whitelist and the quota as tasks: on the control node, and as a module on
+another host.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.module_tasks import CHECK, IGNORE, NO_PYTHON, SPYING, THERE, play, play_tasks, printed, task
+from integration.module_tasks import (
+    CHECK,
+    IGNORE,
+    NO_PYTHON,
+    SPYING,
+    THERE,
+    play,
+    play_tasks,
+    printed,
+    task,
+)
 from integration.playground import ADD, DEL, QUERY, QUOTA, Playground, calls
 from qgnet_simulator.running import Simulator
 from support import phrases
@@ -98,14 +110,21 @@ def test_a_refusal_is_one_clear_error(sim: Simulator, playground: Playground) ->
 
 def test_key_and_address_from_the_environment(sim: Simulator, playground: Playground) -> None:
     sim.configure(pwd="pass word", api_auth=True)
-    environment = {"QG_KEY": sim.key, "QG_PASSWORD": "pass word", "QG_API_URL": sim.api_url, "QG_TIMEOUT": "7"}
+    environment = {
+        "QG_KEY": sim.key,
+        "QG_PASSWORD": "pass word",
+        "QG_API_URL": sim.api_url,
+        "QG_TIMEOUT": "7",
+    }
     run = playground.play(play(*TASKS), inventory=SPYING, environment=environment).ok()
     assert [done.status for done in run.tasks] == ["ok"] * len(TASKS)
     assert {call["key"] for call in sim.journal()} == {sim.key}
     assert calls(sim) == [QUERY, ADD, QUERY, QUERY, QUOTA]
 
 
-def test_without_a_key_the_task_says_what_is_missing(sim: Simulator, playground: Playground) -> None:
+def test_without_a_key_the_task_says_what_is_missing(
+    sim: Simulator, playground: Playground
+) -> None:
     modules = {**OPTIONS, "qg_egress_whitelist": {"step": "detect"}}
     text = play(*(task(module, module, options, **IGNORE) for module, options in modules.items()))
     run = playground.play(text, inventory=SPYING, environment={"QG_API_URL": sim.api_url})
@@ -115,7 +134,9 @@ def test_without_a_key_the_task_says_what_is_missing(sim: Simulator, playground:
     assert sim.journal() == []
 
 
-def test_a_bad_option_or_keyword_is_reported_before_any_call(sim: Simulator, playground: Playground) -> None:
+def test_a_bad_option_or_keyword_is_reported_before_any_call(
+    sim: Simulator, playground: Playground
+) -> None:
     """Of each module, and once where a task is delegated. No module may be asynchronous."""
     values = {"timeout": 0, "max_wait": "soon", "nonsense": 1}
     words: dict[str, str] = {}
@@ -147,7 +168,9 @@ def test_a_bad_option_or_keyword_is_reported_before_any_call(sim: Simulator, pla
     assert sim.journal() == []
 
 
-def test_on_the_control_node_no_python_of_a_host_is_needed(sim: Simulator, playground: Playground) -> None:
+def test_on_the_control_node_no_python_of_a_host_is_needed(
+    sim: Simulator, playground: Playground
+) -> None:
     """Also where the task is delegated to this machine, becomes another user, or loops."""
     looped = {"ips": ["{{ item }}"]}
     run = play_tasks(

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Key and password stand in no output and in no file, whatever happens, at the highest verbosity."""
+"""Key and password stand in no output and in no file, whatever happens, at the highest
+verbosity.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from qgnet_simulator.running import Simulator
 from support.parameters import slow_cases
 
 KEY = "SECRETKEY7Q"
-#: With all that has to be written differently in a URL, in HTML or in JSON. The words in it survive any of these.
+#: With all that has to be written differently in a URL, in HTML or in JSON. The words in it survive
+#: any of these.
 PWD = "p+w/SECRETPWD&9= *,%<\u00fc>\"'\\x SECRETEND"
 WORDS = ("SECRETKEY", "SECRETPWD", "SECRETEND")
 A, B = "203.0.113.11", "203.0.113.12"
@@ -28,7 +31,8 @@ two ansible_connection=local egress_whitelist_ips="['{B}']"
 bastion ansible_connection=local
 """
 
-#: Every module, here and delegated, and the role; a failure of one does not keep the others from running.
+#: Every module, here and delegated, and the role; a failure of one does not keep the others from
+#: running.
 EVERYTHING = """
 - hosts: one
   gather_facts: false
@@ -92,7 +96,11 @@ def variables(sim: Simulator) -> dict[str, Any]:
 def everything(playground: Playground, variables: dict[str, Any], *arguments: str) -> Run:
     log = {"ANSIBLE_LOG_PATH": str(playground.root / "ansible.log")}
     return playground.play(
-        EVERYTHING, inventory=INVENTORY, variables=variables, arguments=["-vvvv", *arguments], environment=log
+        EVERYTHING,
+        inventory=INVENTORY,
+        variables=variables,
+        arguments=["-vvvv", *arguments],
+        environment=log,
     )
 
 
@@ -161,7 +169,9 @@ VAULTED = """
 def test_a_vaulted_key_is_used_and_never_shown(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
-    """Since ansible-core 2.19, such text has a type or a tag of its own; since 2.22, Ansible replaces it in results."""
+    """Since ansible-core 2.19, such text has a type or a tag of its own; since 2.22, Ansible
+    replaces it in results.
+    """
     vault = VaultLib([("default", VaultSecret(b"opened"))])
     encrypted = {name: vault.encrypt(variables.pop(name)).decode() for name in ("key", "password")}
     secrets = ""
@@ -174,7 +184,14 @@ def test_a_vaulted_key_is_used_and_never_shown(
         text,
         inventory=INVENTORY,
         variables={**variables, "delegated": ["read"]},
-        arguments=["-vvvv", "--diff", "--vault-password-file", "password", "--extra-vars", "@secret.yml"],
+        arguments=[
+            "-vvvv",
+            "--diff",
+            "--vault-password-file",
+            "password",
+            "--extra-vars",
+            "@secret.yml",
+        ],
         environment={"ANSIBLE_LOG_PATH": str(playground.root / "ansible.log")},
     )
     assert failed_names(run) == ["with a mistake", "with a wrong password"], run.output
@@ -191,14 +208,20 @@ def test_a_vaulted_key_is_used_and_never_shown(
 
 
 DATA = {"Data": [KEY, PWD], "Total": 1, "Used": 1, "Available": 0, "K": KEY}
-#: What the server repeats, and the module that is delegated: its result differs only in how it is printed.
+#: What the server repeats, and the module that is delegated: its result differs only in how it is
+#: printed.
 ANSWERS = [
-    pytest.param({"kind": "code", "code": -10, "msg": f"bad call Key={KEY}&Pwd={PWD}"}, "read", id="code"),
+    pytest.param(
+        {"kind": "code", "code": -10, "msg": f"bad call Key={KEY}&Pwd={PWD}"}, "read", id="code"
+    ),
     pytest.param({"kind": "replace", "body": {"Code": 0, **DATA}}, "quota", id="data"),
     # tests/behavior/test_secrets.py has these in each test run.
     *slow_cases(
         ({"kind": "status", "http_status": 500, "body": f"{KEY} failed with {PWD}"}, "quota"),
-        ({"kind": "redirect", "location": f"http://127.0.0.1:1/?Key={KEY}&Pwd={quote(PWD)}"}, "write"),
+        (
+            {"kind": "redirect", "location": f"http://127.0.0.1:1/?Key={KEY}&Pwd={quote(PWD)}"},
+            "write",
+        ),
         ({"kind": "replace", "body": {"Code": f"{KEY} {PWD}", "Data": [KEY]}}, "read"),
     ),
 ]
@@ -206,7 +229,11 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("fault", "delegated"), ANSWERS)
 def test_answers_that_repeat_what_was_sent(
-    sim: Simulator, playground: Playground, variables: dict[str, Any], fault: dict[str, Any], delegated: str
+    sim: Simulator,
+    playground: Playground,
+    variables: dict[str, Any],
+    fault: dict[str, Any],
+    delegated: str,
 ) -> None:
     # In check mode only half of the calls are made; one kind of answers is enough for these.
     arguments = ("--check", "--diff") if fault["kind"] == "status" else ("--diff",)
@@ -248,7 +275,12 @@ FAILING: dict[str, dict[str, Any]] = {
     "task": {"qingguo.qgnet.qg_whitelist_info": {"timeout": 7}},
     "delegated task": {"qingguo.qgnet.qg_whitelist_info": {}, "delegate_to": "bastion"},
     "loop": {"qingguo.qgnet.qg_whitelist_info": {}, "loop": [1, 2]},
-    "retried task": {"qingguo.qgnet.qg_whitelist_info": {}, "retries": 1, "delay": 0, "until": False},
+    "retried task": {
+        "qingguo.qgnet.qg_whitelist_info": {},
+        "retries": 1,
+        "delay": 0,
+        "until": False,
+    },
     "refused option": {"qingguo.qgnet.qg_whitelist_info": {"max_wait": -1}},
     "account": {"qingguo.qgnet.qg_balance_info": {}},
     "role": {"ansible.builtin.include_role": {"name": "qingguo.qgnet.egress_whitelist"}},
@@ -291,7 +323,9 @@ MISTAKEN = """
 """
 
 
-def test_a_mistake_beside_a_key_that_stands_in_the_playbook(playground: Playground, variables: dict[str, Any]) -> None:
+def test_a_mistake_beside_a_key_that_stands_in_the_playbook(
+    playground: Playground, variables: dict[str, Any]
+) -> None:
     """Ansible shows the place of a mistake in the playbook: not so the lines with the key."""
     mistakes = ["timeout: soon", "timeout: 0", "ips: [nonsense]", "state: nonsense", "nonsense: 1"]
     text = "- hosts: one\n  gather_facts: false\n  ignore_errors: true\n  tasks:\n"
@@ -314,7 +348,8 @@ def test_undelegated_nothing_of_the_key_is_sent_to_the_host(
     assert len(sim.journal()) > 10
     for word in WORDS:
         assert word.encode() not in run.spied
-    # Only the question for the egress address is sent, as a command: once by its own task, and once by the role.
+    # Only the question for the egress address is sent, as a command: once by its own task, and once
+    # by the role.
     kinds = [line.split()[1] for line in run.spied.decode().splitlines() if line.startswith("== ")]
     assert kinds == ["command"] * 2
 
@@ -327,7 +362,9 @@ def test_the_spy_sees_what_is_sent(playground: Playground, variables: dict[str, 
     - {name: it, ansible.builtin.raw: "echo {{ key }}"}
 """
     inventory = INVENTORY.replace("ansible_connection=local", "ansible_connection=qg_spy")
-    shown = text.replace('ansible.builtin.raw: "echo', 'ansible.builtin.debug: {msg: "').replace('}}"}', '}}"}}')
+    shown = text.replace('ansible.builtin.raw: "echo', 'ansible.builtin.debug: {msg: "').replace(
+        '}}"}', '}}"}}'
+    )
     with pytest.raises(AssertionError, match="SECRETKEY"):
         playground.play(shown, inventory=inventory, variables=variables)
     run = playground.play(text, inventory=inventory, variables=variables).ok()

@@ -24,7 +24,9 @@ CHECKED = "d.qg.net:443"
 
 
 def free_ports(number: int) -> int:
-    """Return the first of so many free ports that follow each other, of those that no connection gets meanwhile."""
+    """Return the first of so many free ports that follow each other, of those that no connection
+    gets meanwhile.
+    """
     while True:
         first = random.SystemRandom().randrange(12000, 32000)
         with contextlib.ExitStack() as taken, contextlib.suppress(OSError):
@@ -35,7 +37,8 @@ def free_ports(number: int) -> int:
 
 @dataclass
 class Exit:
-    """A forward proxy. ``mode`` is ``good``, ``reset``, ``close``, ``silent``, or the status of all its answers.
+    """A forward proxy. ``mode`` is ``good``, ``reset``, ``close``, ``silent``, or the status of all
+    its answers.
 
     Like some real ones, it binds a connection to the first site. It had ``most`` clients at a time.
     """
@@ -57,10 +60,13 @@ class Exit:
         if self.mode == "silent":
             await reader.read()
         elif self.mode == "reset":
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
             writer.transport.abort()
         elif self.mode.isdigit():
-            writer.write(f"HTTP/1.1 {self.mode} Bad\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+            head = "Content-Length: 0\r\nConnection: close\r\n\r\n"
+            writer.write(f"HTTP/1.1 {self.mode} Bad\r\n{head}".encode())
         elif self.mode == "good":
             method, target, _version = line.split()
             if target == CHECKED:
@@ -75,8 +81,14 @@ class Exit:
             if method == "CONNECT":
                 writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
             else:
-                site_writer.write(f"{method} /{target.split('/', 3)[3]} HTTP/1.1\r\n{rest}\r\n\r\n".encode("latin-1"))
-            await asyncio.gather(self._count(_copy(reader, site_writer)), _copy(site_reader, writer))
+                site_writer.write(
+                    f"{method} /{target.split('/', 3)[3]} HTTP/1.1\r\n{rest}\r\n\r\n".encode(
+                        "latin-1"
+                    )
+                )
+            await asyncio.gather(
+                self._count(_copy(reader, site_writer)), _copy(site_reader, writer)
+            )
 
     async def _count(self, client: Coroutine[Any, Any, None]) -> None:
         """Count a client until it has closed its connection."""
@@ -108,16 +120,23 @@ class Site:
             self.seen.append(f"{line}\n{rest}")
             body = self.name.encode()
             await asyncio.sleep(self.pause)
-            writer.write(b"HTTP/1.1 %d Answer\r\nContent-Length: %d\r\n\r\n%b" % (self.status, len(body), body))
+            writer.write(
+                b"HTTP/1.1 %d Answer\r\nContent-Length: %d\r\n\r\n%b"
+                % (self.status, len(body), body)
+            )
 
 
 async def _head(reader: asyncio.StreamReader) -> tuple[str, str]:
-    line, _break, rest = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").strip().partition("\r\n")
+    line, _break, rest = (
+        (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").strip().partition("\r\n")
+    )
     return line, rest
 
 
 def _length(head: str) -> int:
-    return next(int(each[15:]) for each in head.lower().split("\r\n") if each.startswith("content-length:"))
+    return next(
+        int(each[15:]) for each in head.lower().split("\r\n") if each.startswith("content-length:")
+    )
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -129,7 +148,9 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @dataclass
 class Answer:
-    """What a client received: the status of gateway or site, 0 for a broken connection, and the time it took."""
+    """What a client received: the status of gateway or site, 0 for a broken connection, and the
+    time it took.
+    """
 
     status: int
     body: str
@@ -178,7 +199,15 @@ class Upstreams:
         server.port = listening.sockets[0].getsockname()[1]
         return server
 
-    def ask(self, gateway: int, method: str, target: str, label: str = "", head: str = "", path: str = "/") -> Answer:
+    def ask(
+        self,
+        gateway: int,
+        method: str,
+        target: str,
+        label: str = "",
+        head: str = "",
+        path: str = "/",
+    ) -> Answer:
         """Request a page through a gateway, by ``CONNECT`` or with the full URL."""
         return self.run(_ask(gateway, method, target, label, head, path))
 
@@ -189,7 +218,9 @@ class Upstreams:
             reader, writer = await asyncio.open_connection("127.0.0.1", gateway)
             bodies = []
             for site in sites:
-                writer.write(f"GET http://{site.address}/ HTTP/1.1\r\nHost: {site.address}\r\n\r\n".encode())
+                writer.write(
+                    f"GET http://{site.address}/ HTTP/1.1\r\nHost: {site.address}\r\n\r\n".encode()
+                )
                 _line, rest = await _head(reader)
                 bodies.append((await reader.readexactly(_length(rest))).decode())
             writer.close()
@@ -197,7 +228,14 @@ class Upstreams:
 
         return self.run(talk())
 
-    def load(self, gateway: int, site: Site, count: int, workers: int, methods: Sequence[str] = ("CONNECT",)) -> Load:
+    def load(
+        self,
+        gateway: int,
+        site: Site,
+        count: int,
+        workers: int,
+        methods: Sequence[str] = ("CONNECT",),
+    ) -> Load:
         async def work(number: int) -> list[Answer]:
             return [
                 await _ask(gateway, methods[each % len(methods)], site.address)
@@ -223,7 +261,9 @@ class Upstreams:
         self._loop.close()
 
 
-async def _ask(gateway: int, method: str, target: str, label: str = "", head: str = "", path: str = "/") -> Answer:
+async def _ask(
+    gateway: int, method: str, target: str, label: str = "", head: str = "", path: str = "/"
+) -> Answer:
     began = time.monotonic()
     status = 0
     body = ""

@@ -11,7 +11,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reader:
-    """What reads one thing of an account: a module, the call that it makes, and options that succeed."""
+    """What reads one thing of an account: a module, the call that it makes, and options that
+    succeed.
+    """
 
     module: str
     call: str
@@ -26,7 +28,11 @@ class Reader:
 #: By what the tests call them.
 READERS = {
     "balance": Reader("qg_balance_info", "/merchant/getBalance"),
-    "plan": Reader("qg_proxy_plan_info", "/proxyip/resourceView", {"resource_no": "demo0001", "product_id": 117}),
+    "plan": Reader(
+        "qg_proxy_plan_info",
+        "/proxyip/resourceView",
+        {"resource_no": "demo0001", "product_id": 117},
+    ),
     "packages": Reader("qg_cloud_package_facts", "/cloud-product/packageList", {"product_id": 104}),
     "price": Reader(
         "qg_cloud_price_info",

@@ -20,7 +20,11 @@ PLUGINS = "ansible_collections.qingguo.qgnet.plugins"
 
 def plugin_names(kind: str) -> list[str]:
     """The names of the plugins (or modules) of a kind."""
-    return sorted(path.stem for path in (ROOT / "plugins" / kind).glob("*.py") if not path.stem.startswith("_"))
+    return sorted(
+        path.stem
+        for path in (ROOT / "plugins" / kind).glob("*.py")
+        if not path.stem.startswith("_")
+    )
 
 
 def plugin(kind: str, name: str) -> Any:
@@ -42,7 +46,9 @@ def spec_of(module: str) -> Spec:
 
 
 def configured(kind: str, loaded: Any, name: str, documented: Mapping[str, Any]) -> Any:
-    """A plugin as ansible-core's loader leaves it: known by its name, by which its options are configured."""
+    """A plugin as ansible-core's loader leaves it: known by its name, by which its options are
+    configured.
+    """
     constants.config.initialize_plugin_configuration_definitions(kind, name, documented)
     # The loader sets these two, and has no public way to set them.
     loaded._load_name = name
@@ -51,12 +57,16 @@ def configured(kind: str, loaded: Any, name: str, documented: Mapping[str, Any])
 
 
 def lookup_of(module: ModuleType, templar: Any = None) -> tuple[Any, set[str]]:
-    """A lookup of the collection as Ansible makes it, and the names of the options that are documented."""
+    """A lookup of the collection as Ansible makes it, and the names of the options that are
+    documented.
+    """
     documented = with_fragments(yaml.safe_load(module.DOCUMENTATION))
     # Ansible hands the terms over by themselves.
     del documented["_terms"]
     name = f"qingguo.qgnet.{module.__name__.rpartition('.')[2]}"
-    return configured("lookup", module.LookupModule(templar=templar), name, documented), set(documented)
+    return configured("lookup", module.LookupModule(templar=templar), name, documented), set(
+        documented
+    )
 
 
 def with_fragments(documentation: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,7 +77,10 @@ def with_fragments(documentation: Mapping[str, Any]) -> dict[str, Any]:
         name, _dot, part = fragment.removeprefix("qingguo.qgnet.").partition(".")
         place = f"{PLUGINS}.doc_fragments" if own else "ansible.plugins.doc_fragments"
         source = importlib.import_module(f"{place}.{name}").ModuleDocFragment
-        options = yaml.safe_load(getattr(source, part.upper() or "DOCUMENTATION")).get("options", {}) | options
+        options = (
+            yaml.safe_load(getattr(source, part.upper() or "DOCUMENTATION")).get("options", {})
+            | options
+        )
     return options
 
 

@@ -1,10 +1,12 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hosts with gateways, without Ansible and HAProxy: runs lease for them, and exits behave as a test says.
+"""Hosts with gateways, without Ansible and HAProxy: runs lease for them, and exits behave as a test
+says.
 
-A host prints what HAProxy would, from what it was last told to serve, so that a run reads it as it does from a host.
-Like :mod:`support.node`, this file knows an inside of the collection: the step of a run that leases.
+A host prints what HAProxy would, from what it was last told to serve, so that a run reads it as it
+does from a host. Like :mod:`support.node`, this file knows an inside of the collection: the step of
+a run that leases.
 """
 
 from __future__ import annotations
@@ -17,14 +19,21 @@ from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import Gateway, Pool, as_json
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import (
+    Gateway,
+    Pool,
+    as_json,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.exits import Look, read_look
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.gateway_options import (
     GATEWAY_OPTIONS,
     read_gateway,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.records import key_digest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.servers import Server, file_text
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.servers import (
+    Server,
+    file_text,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import Need, Supplier
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
     GATEWAY,
@@ -32,7 +41,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations
     Installations,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import PROXY_API_OPTIONS, Connection
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
+    PROXY_API_OPTIONS,
+    Connection,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import read_options
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed_options
 from support.invariants import assert_no_secret, assert_one_sentence
@@ -57,7 +69,9 @@ def gateway(product: str | None = "auto", **options: Any) -> Gateway:
     fields = {f"proxy_gateway_{option}": spec for option, spec in GATEWAY_OPTIONS.items()}
     given = {f"proxy_gateway_{option}": value for option, value in options.items()}
     values = typed_options(fields, given)
-    return read_gateway({option: values[f"proxy_gateway_{option}"] for option in GATEWAY_OPTIONS}, product or "auto")
+    return read_gateway(
+        {option: values[f"proxy_gateway_{option}"] for option in GATEWAY_OPTIONS}, product or "auto"
+    )
 
 
 @dataclass
@@ -164,9 +178,11 @@ class Fleet:
         return self.problems[self.host.name]
 
     def run(self, *, check: bool = False, cap: int | None = None, only: Sequence[str] = ()) -> int:
-        """Let a run lease for the hosts, or some of them; returns how many leases QG.net sold meanwhile.
+        """Let a run lease for the hosts, or some of them; returns how many leases QG.net sold
+        meanwhile.
 
-        It has to be told the truth about what it has bought, and to tell one sentence for each pool that fails.
+        It has to be told the truth about what it has bought, and to tell one sentence for each pool
+        that fails.
         """
         hosts = [self.hosts[name] for name in only or self.hosts]
         paid = self.vendor.paid
@@ -175,7 +191,9 @@ class Fleet:
             now = self.vendor.clock.now()
             orders = {host.name: [self._order(host, now)] for host in hosts}
             for declared in self.more:
-                orders[self.host.name].append(self._order(Host(f"{self.host.name} {declared.name}", declared), now))
+                orders[self.host.name].append(
+                    self._order(Host(f"{self.host.name} {declared.name}", declared), now)
+                )
             supplier = Supplier(self._connection, SILENT, store, cap=cap, check=check)
             outcomes = operations.serve(orders, supplier)
             self.bought = supplier.bought
@@ -187,7 +205,9 @@ class Fleet:
         self.warnings = []
         self.more_leases = []
         for outcome in outcomes[hosts[0].name][1:]:
-            self.more_leases.append([server.server for servers in outcome.servers.values() for server in servers])
+            self.more_leases.append(
+                [server.server for servers in outcome.servers.values() for server in servers]
+            )
         for host in hosts:
             outcome = outcomes[host.name][0]
             self.warnings += outcome.warnings
@@ -202,12 +222,16 @@ class Fleet:
     def install(self) -> None:
         """Record the gateways in the store, as the role does before it leases."""
         with use(self.node.runtime), contextlib.closing(open_store(str(self.node.store))) as store:
-            keys = dict.fromkeys([pool.name for pool in self.host.gateway.pools], key_digest(store, KEY))
+            keys = dict.fromkeys(
+                [pool.name for pool in self.host.gateway.pools], key_digest(store, KEY)
+            )
             installations = []
             for host in self.hosts.values():
                 order = self._order(host, self.vendor.clock.now())
                 options = as_json(order.declaration)
-                installations.append(dataclasses.replace(order.installation, options=options, keys=keys))
+                installations.append(
+                    dataclasses.replace(order.installation, options=options, keys=keys)
+                )
             assert Installations(store).declare(installations, "a run") == []
 
     def killed(self, **options: Any) -> bool:
@@ -249,7 +273,9 @@ class Fleet:
             keys={},
         )
         state_of = self.state_on.get(host.name, self.state_of)
-        return operations.Order(installation, declared, logins, host.look(now, state_of), dict(host.refused))
+        return operations.Order(
+            installation, declared, logins, host.look(now, state_of), dict(host.refused)
+        )
 
     def _key(self, host: Host, pool: Pool) -> str:
         return host.keys.get(pool.name, KEY)

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is true of every result: one sentence on failure, documented keys, no secret, and no claim but the truth."""
+"""What is true of every result: one sentence on failure, documented keys, no secret, and no claim
+but the truth.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,12 @@ def assert_one_sentence(message: object) -> None:
 @functools.cache
 def returned(module: str) -> Mapping[str, Any]:
     """What the documentation of a module says that it returns."""
-    text = (MODULES / f"{module}.py").read_text("utf-8").partition('RETURN = r"""')[2].partition('"""')[0]
+    text = (
+        (MODULES / f"{module}.py")
+        .read_text("utf-8")
+        .partition('RETURN = r"""')[2]
+        .partition('"""')[0]
+    )
     values: Mapping[str, Any] = yaml.safe_load(text)
     return values
 
@@ -49,7 +56,13 @@ def spellings(secret: str) -> frozenset[str]:
     """A secret as servers, shells and logs write it."""
     encoded = [base64.b64encode(secret.encode()), base64.urlsafe_b64encode(secret.encode())]
     written = {
-        *(secret, secret.lower(), quote(secret, safe=""), html.escape(secret), json.dumps(secret)[1:-1]),
+        *(
+            secret,
+            secret.lower(),
+            quote(secret, safe=""),
+            html.escape(secret),
+            json.dumps(secret)[1:-1],
+        ),
         *(text.decode().rstrip("=") for text in encoded),
         "".join(f"%{byte:02x}" for byte in secret.encode()),
         "".join(f"\\u{ord(sign):04x}" for sign in secret),
@@ -62,7 +75,9 @@ def spellings(secret: str) -> frozenset[str]:
 
 
 def assert_no_secret(secrets: Iterable[str], *places: object) -> None:
-    """No secret stands in texts, bytes, values, or the files below a directory, in any usual spelling."""
+    """No secret stands in texts, bytes, values, or the files below a directory, in any usual
+    spelling.
+    """
     wanted: frozenset[str] = frozenset().union(*map(spellings, secrets))
     for place in places:
         texts = texts_below(place) if isinstance(place, Path) else [text_of(place)]
@@ -88,7 +103,9 @@ def text_of(value: object) -> str:
 
 
 def assert_result(result: Result, module: str, *, check: bool = False) -> None:
-    """A result is plain data with documented keys; a failure has a sentence, and a prediction is none."""
+    """A result is plain data with documented keys; a failure has a sentence, and a prediction is
+    none.
+    """
     assert json.loads(json.dumps(result)) == result
     documented = returned(module)
     assert set(result) <= {*documented, *COMMON}, set(result) - {*documented, *COMMON}
@@ -138,10 +155,11 @@ def _named(values: Iterable[Any]) -> set[str]:
 
 
 def assert_true(result: Result, before: Books, vendor: Vendor, *, check: bool = False) -> None:
-    """What a result claims is what the books show; where it says that it does not know, it claims no more than they do.
+    """What a result claims is what the books show; where it says that it does not know, it claims
+    no more than they do.
 
-    Leases may have ended by themselves, and then count as neither kept nor released. What a call of an earlier run did
-    late need not be claimed.
+    Leases may have ended by themselves, and then count as neither kept nor released. What a call of
+    an earlier run did late need not be claimed.
     """
     now = vendor.clock.now()
     after = Books.of(vendor)
@@ -151,7 +169,9 @@ def assert_true(result: Result, before: Books, vendor: Vendor, *, check: bool = 
         "allocated": after.paid - before.paid,
         "applied": after.resources.keys() - before.resources.keys(),
         "released": gone | (before.resources.keys() - after.resources.keys()),
-        "redialed": {name for name, at in before.resources.items() if after.resources.get(name, at) != at},
+        "redialed": {
+            name for name, at in before.resources.items() if after.resources.get(name, at) != at
+        },
         "added": after.whitelist - before.whitelist,
         "removed": before.whitelist - after.whitelist,
     }

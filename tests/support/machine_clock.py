@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The clocks of a control node in a test: time passes, the wall clock is set, and the machine is off."""
+"""The clocks of a control node in a test: time passes, the wall clock is set, and the machine is
+off.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +40,9 @@ class MachineClock:
         self.wall_error += seconds
 
     def reboot(self, uptime: float = 10.0) -> None:
-        """Let the machine have booted this long ago. For how long it was off, the true time shows."""
+        """Let the machine have booted this long ago.
+
+        For how long it was off, the true time shows.
+        """
         self._boots += 1
         self._booted_at = self.now() - uptime

@@ -1,10 +1,12 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A control node in this process: options in, result out, with the simulator's core as the vendor and virtual time.
+"""A control node in this process: options in, result out, with the simulator's core as the vendor
+and virtual time.
 
-Each run is a process of its own, which shares with the others no more than the store. This is the one file outside of
-``tests/unit`` that knows an inside of the collection: the runtime that a task gets, and the transport in it.
+Each run is a process of its own, which shares with the others no more than the store. This is the
+one file outside of ``tests/unit`` that knows an inside of the collection: the runtime that a task
+gets, and the transport in it.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ from support.machine_clock import MachineClock
 from support.vendor import KEY, URL, Killed, Vendor
 
 ACTIONS = "ansible_collections.qingguo.qgnet.plugins.action"
-#: Where a process can be interrupted: before a transaction of its store, before a request, before its response, and in
+#: Where a process can be interrupted: before a transaction of its store, before a request, before
+#: its response, and in
 #: a pause.
 STORE = "store"
 REQUEST = "request"
@@ -68,14 +71,20 @@ class Event:
 class Node:
     """A control node.
 
-    :meth:`run` asserts what is true of each result, see :mod:`support.invariants`. Other clients may change the books
-    during a run if ``is_alone`` is false: then the result cannot be compared with them.
+    :meth:`run` asserts what is true of each result, see :mod:`support.invariants`. Other clients
+    may change the books during a run if ``is_alone`` is false: then the result cannot be compared
+    with them.
     """
 
     def __init__(self, directory: Path, vendor: Vendor, **options: Any) -> None:
         self.vendor = vendor
         self.store = directory
-        self.options: dict[str, Any] = {"key": KEY, "api_url": URL, "store": str(directory), **options}
+        self.options: dict[str, Any] = {
+            "key": KEY,
+            "api_url": URL,
+            "store": str(directory),
+            **options,
+        }
         self.is_alone = True
         self.machine = MachineClock(vendor.clock.now)
         #: Whether responses have a Date.
@@ -92,17 +101,27 @@ class Node:
             clock=Clock(self.machine.elapsed, self.machine.wall, self._boot),
             sleep=self._sleep,
             random=lambda low, high: (low + high) / 2,
-            transport=lambda **given: _Wire(self, given.get("timeout", 10.0), given.get("url_option", "api_url")),
+            transport=lambda **given: _Wire(
+                self, given.get("timeout", 10.0), given.get("url_option", "api_url")
+            ),
         )
 
     def other(self) -> Node:
         """Return a control node that knows nothing of this one."""
-        return Node(self.store.with_name(f"{self.store.name}.other"), self.vendor, **self._own_options())
+        return Node(
+            self.store.with_name(f"{self.store.name}.other"), self.vendor, **self._own_options()
+        )
 
     def _own_options(self) -> dict[str, Any]:
-        return {name: value for name, value in self.options.items() if name not in ("key", "api_url", "store")}
+        return {
+            name: value
+            for name, value in self.options.items()
+            if name not in ("key", "api_url", "store")
+        }
 
-    def run(self, module: str, *, check: bool = False, diff: bool = False, **options: Any) -> Result:
+    def run(
+        self, module: str, *, check: bool = False, diff: bool = False, **options: Any
+    ) -> Result:
         """Run a module, with options that are read as those of a task."""
         operation: Operation = import_module(f"{ACTIONS}.{module}").ActionModule.operation
         given = {name: value for name, value in self.options.items() if name in operation.spec}
@@ -139,14 +158,18 @@ class Node:
         return None
 
     def sent(self, call: str) -> list[Mapping[str, str]]:
-        """Return the parameters of each such call that the vendor received, as :class:`Vendor` names calls."""
+        """Return the parameters of each such call that the vendor received, as :class:`Vendor`
+        names calls.
+        """
         method, _blank, path = call.rpartition(" ")
         records = [record for record in self.vendor.journal if record.path == path]
         return [record.params for record in records if method in ("", record.method)]
 
     # What happens to it.
 
-    def at_step(self, steps: int, act: Callable[[], object], places: tuple[str, ...] = PLACES) -> None:
+    def at_step(
+        self, steps: int, act: Callable[[], object], places: tuple[str, ...] = PLACES
+    ) -> None:
         """Let something happen after so many more steps of its processes."""
         self.event = Event(steps, act, places)
 
@@ -217,7 +240,9 @@ class _Wire(Transport):
         super().__init__(timeout=timeout, url_option=url_option)
         self._node = node
 
-    def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
+    def send(
+        self, method: str, url: str, parameters: Mapping[str, str], endpoint: str
+    ) -> HttpResponse:
         node = self._node
         vendor = self._node.vendor
         path = urlsplit(url).path
@@ -236,7 +261,9 @@ class _Wire(Transport):
         except ConnectionLost as lost:
             node.step(RESPONSE)
             raise TransportError(
-                f"{endpoint}: the connection was lost ({lost}).", endpoint=endpoint, effect=Effect.UNKNOWN
+                f"{endpoint}: the connection was lost ({lost}).",
+                endpoint=endpoint,
+                effect=Effect.UNKNOWN,
             ) from None
         headers = dict(vendor.headers) if node.is_dated else {}
         node.step(RESPONSE)
@@ -247,12 +274,16 @@ class _Wire(Transport):
 
 
 def _silence(endpoint: str) -> TransportError:
-    return TransportError(f"{endpoint}: there was no answer in time.", endpoint=endpoint, effect=Effect.IN_FLIGHT)
+    return TransportError(
+        f"{endpoint}: there was no answer in time.", endpoint=endpoint, effect=Effect.IN_FLIGHT
+    )
 
 
 @contextlib.contextmanager
 def in_virtual_time(node: Node) -> Iterator[None]:
-    """Let the server's clock show the true time, and a transaction in a database be a step of the process."""
+    """Let the server's clock show the true time, and a transaction in a database be a step of the
+    process.
+    """
     # Imported here, since most tests need no database.
     import pytest
     from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresStore

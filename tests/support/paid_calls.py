@@ -36,8 +36,8 @@ class Changes(Enum):
 class Kind:
     """A call, the module that makes it, and what the vendor has in the end.
 
-    ``untouched`` is what is held and paid for at first, and ``wanted`` when all is done. A replacement has two more:
-    ``before`` the call, and when the call is ``carried_out``.
+    ``untouched`` is what is held and paid for at first, and ``wanted`` when all is done. A
+    replacement has two more: ``before`` the call, and when the call is ``carried_out``.
     """
 
     name: str
@@ -59,7 +59,8 @@ class Kind:
     has_successor: bool = False
     before: tuple[int, int] | None = None
     carried_out: tuple[int, int] | None = None
-    #: Whether the run is over only when the list shows the effect, also of a call that was reported.
+    #: Whether the run is over only when the list shows the effect, also of a call that was
+    #: reported.
     waits_for_list: bool = False
     #: Options of a run that has no time to wait.
     at_once: Options | None = None

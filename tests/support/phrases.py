@@ -1,10 +1,12 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The words of messages that tests look for, in one place, so that a message can be reworded here alone.
+"""The words of messages that tests look for, in one place, so that a message can be reworded here
+alone.
 
-Names of options, values and addresses stand in the tests; whole words of a sentence stand here. Where a result has a
-field that says the same, such as ``error.code``, a test asserts that field instead.
+Names of options, values and addresses stand in the tests; whole words of a sentence stand here.
+Where a result has a field that says the same, such as ``error.code``, a test asserts that field
+instead.
 """
 
 from __future__ import annotations
@@ -90,7 +92,9 @@ THERE_BEFORE = "there before"
 NO_OWNER = "no owner"
 NOT_LISTED = "not listed"
 UNREADABLE_ENTRIES = "entries that are not one IPv4 address: "
-TOTAL_OF_THE_REPORT = "3 on the whitelist, 1 of them without an owner; 1 registered but not on the whitelist"
+TOTAL_OF_THE_REPORT = (
+    "3 on the whitelist, 1 of them without an owner; 1 registered but not on the whitelist"
+)
 
 # Egress addresses that hosts report.
 LOG_IN = "log in first"
@@ -144,9 +148,12 @@ CORRECT_ITS_PATH = "does not exist: correct its path in --inventory"
 SET_QG_HOSTS = "set qg_hosts to hosts or groups that it has."
 QG_HOSTS_IS_EMPTY = "qg_hosts is empty: set it to hosts or groups of the inventory"
 CORRECT_LIMIT = "and --limit 'accounts': correct --limit, or set qg_hosts to other hosts."
-NO_HOST_IN_INVENTORY = "There is no host in the inventory /etc/ansible/hosts: give an inventory that has some"
+NO_HOST_IN_INVENTORY = (
+    "There is no host in the inventory /etc/ansible/hosts: give an inventory that has some"
+)
 CRAWLERS_SET_KEY = (
-    "In the inventory, crawlers set qg_key, and localhost does not: run playbooks of the collection with "
+    "In the inventory, crawlers set qg_key, and localhost does not: run playbooks of the "
+    "collection with "
     "-e qg_hosts=crawlers"
 )
 TWO_GROUPS_SET_KEY = "In the inventory, crawlers, accounts set qg_key"
@@ -190,11 +197,13 @@ NOT_PRODUCTS_OPTION = "is not an option of"
 NOT_AN_OPTION = "is not an option"
 NEVER_ANOTHER_KEY = "which never means another key"
 INVISIBLE_IN_KEY = (
-    "contains a blank, a line break, quotes, an equals sign, angle brackets or an invisible character, "
+    "contains a blank, a line break, quotes, an equals sign, angle brackets or an invisible "
+    "character, "
     "such as a byte order mark: give only the Authkey of QG.net's user center"
 )
 INVISIBLE_IN_PASSWORD = (
-    "begins or ends with a blank or a line break, or contains an invisible character: give only the Authpwd"
+    "begins or ends with a blank or a line break, or contains an invisible "
+    "character: give only the Authpwd"
 )
 NO_URL = "cannot be used: give one URL with scheme and host, such as https://"
 URL_PARTS = "must contain only scheme, host and path"
@@ -242,7 +251,9 @@ ALSO_THE_PORT = "is also the port of"
 SLOT_SEES_NO_TARGET = "=true cannot be combined with proxy_gateway_web_only=true"
 SLOT_ADDS_NOTHING = "=true cannot be combined with credentials=true"
 SLOT_SEES_NO_USER_NAME = "=true cannot be combined with sticky="
-TOO_HIGH_FOR_SLOTS = "=65530 is too high for 7 slots, which need the ports up to 65536: give a port of at most 65529"
+TOO_HIGH_FOR_SLOTS = (
+    "=65530 is too high for 7 slots, which need the ports up to 65536: give a port of at most 65529"
+)
 ANOTHER_NAME = "cannot be used: give another name"
 A_HOST_AND_A_PORT = "cannot be used: give a host and a port"
 A_NAME_AND_A_PORT = "is missing: each pool needs a name and a port of its own"
@@ -258,7 +269,9 @@ NO_OTHER_POOL = "has two pools named"
 ONE_IPV4 = "cannot be used: give one IPv4 address"
 TOO_LONG_FOR = "is too long for leases that last"
 WHOLE_MINUTES = "cannot be used: give whole minutes"
-ANSWERED_407 = "answered 407: the host is not on the whitelist of the key, or the credentials are wrong"
+ANSWERED_407 = (
+    "answered 407: the host is not on the whitelist of the key, or the credentials are wrong"
+)
 REFUSED_CONNECTIONS = "refused connections. Check that the host reaches the ports"
 ANSWERED_NOTHING = "answered nothing in time. Check that the host reaches the ports"
 ANSWERED_WITH_ERRORS = "answered with errors or closed connections. Check"
@@ -271,7 +284,10 @@ THIS_HOST_ALONE = "every exit answers 407 to this host, and lets others through"
 NO_DICTIONARY = "is not a dictionary"
 NO_EXIT_FOR_THIS_HOST = "no exit works for this host, and exits work for others"
 DOWN_AND_NOT_REPLACED = "down and not replaced"
-SEE_THE_LOG = "it gave no reason; to see its log, type grep haproxy /var/log/syslog, or on a host without a system log"
+SEE_THE_LOG = (
+    "it gave no reason; to see its log, type grep haproxy /var/log/syslog, or on a host "
+    "without a system log"
+)
 NO_ABSOLUTE_PATH = "cannot be used: give the absolute path of a file"
 IS_A_DIRECTORY = "is a directory: name a"
 NOTHING_WAS_LEASED = "cannot be used, and nothing was leased:"
@@ -291,7 +307,6 @@ METRICS_NOT_WRITTEN = "The metrics cannot be written"
 NO_ADDRESS_FOR_HAPROXY = "proxy_haproxy cannot use a value that is no address: give a lease"
 NO_GATEWAY = "No gateway or list is recorded for gateway"
 EMPTY_KEY_OF_POOL = "key is empty, which never means another key"
-NO_DICTIONARY = "is not a dictionary"
 HOST_DOES_NOT_HAVE_IT = "but the host does not have it"
 INSTALLED_BY_ANOTHER = "was installed by another inventory or under another name of the host"
 ANOTHER_KEY_THAN_INSTALLED = "is not the one that it was installed with"
@@ -313,7 +328,9 @@ OF_THE_AGENT_PAGE = "of the page Agent in QG.net's"
 # The network and HTTP.
 UNREADABLE = "the response cannot be read"
 ALTHOUGH_LISTED = "although its address is on the whitelist"
-CORRECT_PROXY = "(environment variable HTTP_PROXY): connection refused. Correct or unset HTTP_PROXY, or name"
+CORRECT_PROXY = (
+    "(environment variable HTTP_PROXY): connection refused. Correct or unset HTTP_PROXY, or name"
+)
 DOES_NOT_WORK = "does not work"
 LEADS_TO = "leads to"
 NO_EGRESS = "No source reports the egress address of this machine"
@@ -340,7 +357,7 @@ TOOK_LONGER = "took longer than"
 NOT_THE_VENDORS = "not QG.net's JSON"
 
 # The store.
-DISK_IS_FULL = "disk is full"
+STORE_IS_FULL = "disk is full"
 
 DELETE_THE_INSTALLATION = "delete the row with \"DELETE FROM installations WHERE id = '{}'\""
 DELETE_THE_SET = "delete the row with \"DELETE FROM lease_sets WHERE id = '{}'\""
@@ -363,7 +380,9 @@ NEEDS_PSYCOPG = "needs the Python package psycopg"
 NEWER_RELEASE = "is of a newer release of qingguo.qgnet"
 NOT_ANSWERED = "the server has not answered for 10 seconds"
 NO_HOME = "Could not determine home directory"
-NO_POSTGRESQL_URL = "store (environment QG_STORE) is not a URL of PostgreSQL: give the URL of a PostgreSQL"
+NO_POSTGRESQL_URL = (
+    "store (environment QG_STORE) is not a URL of PostgreSQL: give the URL of a PostgreSQL"
+)
 OF_ANOTHER_USER = "it belongs to, or can be written by, another user"
 PERCENT_ENCODING = "write special characters of a password in percent-encoding"
 POOLER = "is a connection pooler, which loses locks"

@@ -3,8 +3,8 @@
 
 """Actions and modules of the collection run in this process; the host of an action is a function.
 
-ansible-core hands tasks, connections and parameters over in attributes that begin with an underscore, and has public
-names for none of them. They are used here alone.
+ansible-core hands tasks, connections and parameters over in attributes that begin with an
+underscore, and has public names for none of them. They are used here alone.
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ def run_action(
     is_network_device: bool = False,
     variables: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Run the action of a module. ``shell`` runs the commands of the host, whose shell is of this ``family``."""
+    """Run the action of a module.
+
+    ``shell`` runs the commands of the host, whose shell is of this ``family``.
+    """
     task = SimpleNamespace(
         args={option: value for option, value in options.items() if value is not None},
         action=f"qingguo.qgnet.{name}",
@@ -64,10 +67,14 @@ def run_action(
         run_once=False,
         register=None,
     )
-    connection: Any = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None, SHELL_FAMILY=family), transport="local")
+    connection: Any = SimpleNamespace(
+        _shell=SimpleNamespace(tmpdir=None, SHELL_FAMILY=family), transport="local"
+    )
     if is_network_device:
         connection = object.__new__(NetworkDevice)
-    action = plugin("action", name).ActionModule(task, connection, SimpleNamespace(), None, None, None)
+    action = plugin("action", name).ActionModule(
+        task, connection, SimpleNamespace(), None, None, None
+    )
 
     def execute(command: str, **_named: Any) -> dict[str, Any]:
         return dict(zip(("rc", "stdout", "stderr"), shell(command), strict=True))
@@ -83,7 +90,9 @@ def run_as_module(
 ) -> dict[str, Any]:
     """Run an operation as a module, and return what it prints."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": parameters}).encode())
+        patch.setattr(
+            basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": parameters}).encode()
+        )
         patch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
         with pytest.raises(SystemExit):
             run_module(operation)

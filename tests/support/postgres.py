@@ -1,9 +1,11 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PostgreSQL servers of Debian's package for tests, and the fixture ``database_url``: an empty database for one test.
+"""PostgreSQL servers of Debian's package for tests, and the fixture ``database_url``: an empty
+database for one test.
 
-A server's processes are those of the user ``postgres`` if the caller is root, whom they refuse. A session has one
-server for all workers of pytest-xdist, kept by a process that waits for its end: this file, run as a program.
+A server's processes are those of the user ``postgres`` if the caller is root, whom they refuse. A
+session has one server for all workers of pytest-xdist, kept by a process that waits for its end:
+this file, run as a program.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 ROLE = "qgnet"
-#: Below the ports that the kernel gives to clients: none of these can take the port of a server that is stopped.
+#: Below the ports that the kernel gives to clients: none of these can take the port of a server
+#: that is stopped.
 PORTS = (15000, 32000)
 SECONDS = 120.0
 SETTINGS = {
@@ -60,17 +63,23 @@ class Databases:
     @contextlib.contextmanager
     def admin(self, database: str = "postgres") -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         """Connect as the superuser; each statement is a transaction."""
-        with psycopg.connect(self._url("postgres", database), autocommit=True, connect_timeout=60) as connection:
+        with psycopg.connect(
+            self._url("postgres", database), autocommit=True, connect_timeout=60
+        ) as connection:
             yield connection
 
     @contextlib.contextmanager
     def database(self) -> Iterator[str]:
-        """Make an empty database, yield its URL, and drop it with the connections that it still has."""
+        """Make an empty database, yield its URL, and drop it with the connections that it still
+        has.
+        """
         fresh = f"qg_{secrets.token_hex(6)}"
         name = sql.Identifier(fresh)
         with self.admin() as connection:
             connection.execute(
-                sql.SQL("CREATE DATABASE {} OWNER qgnet STRATEGY FILE_COPY").format(sql.Identifier(fresh))
+                sql.SQL("CREATE DATABASE {} OWNER qgnet STRATEGY FILE_COPY").format(
+                    sql.Identifier(fresh)
+                )
             )
         try:
             yield self._url(ROLE, fresh)
@@ -78,7 +87,9 @@ class Databases:
             for attempt in range(12):
                 try:
                     with self.admin() as connection:
-                        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+                        connection.execute(
+                            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name)
+                        )
                     break
                 except psycopg.errors.ObjectInUse:
                     if attempt == 11:
@@ -94,7 +105,9 @@ class Databases:
 
 
 class PostgresServer(Databases):
-    """A server with the role ``qgnet``, which owns a database of this name; ``settings`` are its parameters."""
+    """A server with the role ``qgnet``, which owns a database of this name; ``settings`` are its
+    parameters.
+    """
 
     def __init__(self, **settings: str | int) -> None:
         super().__init__(_free_port(), secrets.token_hex(12))
@@ -116,23 +129,37 @@ class PostgresServer(Databases):
         fresh = self._folder is None
         if self._folder is None:
             self._folder = Path(
-                tempfile.mkdtemp(prefix="qg-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+                tempfile.mkdtemp(
+                    prefix="qg-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+                )
             )
             secret = self._folder / "password"
             secret.write_text(self._password, encoding="ascii")
             if os.geteuid() == 0:
                 shutil.chown(self._folder, "postgres", "postgres")
-            options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--username=postgres"]
-            if self._run("initdb", f"--pgdata={self._folder}/data", f"--pwfile={secret}", *options).wait():
+            options = [
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-sync",
+                "--username=postgres",
+            ]
+            if self._run(
+                "initdb", f"--pgdata={self._folder}/data", f"--pwfile={secret}", *options
+            ).wait():
                 raise RuntimeError((self._folder / "log").read_text(errors="replace"))
-        options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
+        options = [
+            word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")
+        ]
         self._process = self._run("postgres", "-D", f"{self._folder}/data", *options)
         end = time.monotonic() + SECONDS
         while True:
             try:
                 with self.admin() as admin:
                     if fresh:
-                        admin.execute(sql.SQL("CREATE ROLE qgnet LOGIN PASSWORD {}").format(self._password))
+                        admin.execute(
+                            sql.SQL("CREATE ROLE qgnet LOGIN PASSWORD {}").format(self._password)
+                        )
                         admin.execute("CREATE DATABASE qgnet OWNER qgnet")
                 return
             except psycopg.OperationalError:
@@ -141,20 +168,28 @@ class PostgresServer(Databases):
                 time.sleep(0.02)
 
     def _run(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
-        places = os.pathsep.join(map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)))
+        places = os.pathsep.join(
+            map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))
+        )
         program = shutil.which(name, path=f"{places}{os.pathsep}{os.environ['PATH']}") or name
         user: dict[str, Any] = (
-            {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+            {"user": "postgres", "group": "postgres", "extra_groups": []}
+            if os.geteuid() == 0
+            else {}
         )
         with (self._folder or Path()).joinpath("log").open("ab") as log:
             environment = {"HOME": "/", "LC_ALL": "C", "PATH": os.environ["PATH"], "TZ": "UTC"}
-            return subprocess.Popen([program, *arguments], stdout=log, stderr=log, cwd="/", env=environment, **user)
+            return subprocess.Popen(
+                [program, *arguments], stdout=log, stderr=log, cwd="/", env=environment, **user
+            )
 
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """Stop it as an administrator does: clients are disconnected, the data stay for the next start."""
+        """Stop it as an administrator does: clients are disconnected, the data stay for the next
+        start.
+        """
         self._end(signal.SIGINT)
 
     def crash(self) -> None:
@@ -162,7 +197,9 @@ class PostgresServer(Databases):
         self._end(signal.SIGQUIT)
 
     def pause(self) -> None:
-        """Stop its processes like those of a frozen virtual machine: it takes connections, but answers nothing."""
+        """Stop its processes like those of a frozen virtual machine: it takes connections, but
+        answers nothing.
+        """
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -172,7 +209,10 @@ class PostgresServer(Databases):
     def _signal(self, number: int) -> None:
         if self._process is not None:
             pid = self._process.pid
-            for each in (pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())):
+            for each in (
+                pid,
+                *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()),
+            ):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(each, number)
 
@@ -192,7 +232,9 @@ def _free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def database_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Databases:
+def database_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Databases:
     """The server of this session, started by the first test that asks for it."""
     folder = tmp_path_factory.getbasetemp()
     pid = os.getpid()
@@ -204,10 +246,17 @@ def database_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
     with (folder / "postgres.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not ready.exists():
-            # It outlives the session by a moment, when the figures of coverage are being read. Ctrl-C is for pytest.
-            plain = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+            # It outlives the session by a moment, when the figures of coverage are being read.
+            # Ctrl-C is for pytest.
+            plain = {
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith("COVERAGE_")
+            }
             command = [sys.executable, __file__, str(ready), str(pid)]
-            keeper = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, env=plain)
+            keeper = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, start_new_session=True, env=plain
+            )
             while not ready.exists():
                 if keeper.poll() is not None:
                     raise RuntimeError("PostgreSQL did not start; its message is above")

@@ -36,7 +36,9 @@ def run_together(target: Callable[..., object], *arguments: tuple[Any, ...]) -> 
 
 
 @contextlib.contextmanager
-def process_until_killed(target: Callable[..., object], *arguments: Any, **named: Any) -> Iterator[ForkProcess]:
+def process_until_killed(
+    target: Callable[..., object], *arguments: Any, **named: Any
+) -> Iterator[ForkProcess]:
     """A process that is killed in the end, whether it is stopped or not."""
     process = FORK.Process(target=target, args=arguments, kwargs=named)
     process.start()

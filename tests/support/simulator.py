@@ -12,7 +12,9 @@ from qgnet_simulator.running import Simulator, running_simulator
 
 @pytest.fixture(scope="session")
 def simulator_arguments() -> list[str]:
-    """Options of the session's simulator: a short minute, a proxy, and two sources with public addresses."""
+    """Options of the session's simulator: a short minute, a proxy, and two sources with public
+    addresses.
+    """
     mapped = ["--map", "127.0.0.11=203.0.113.11", "--map", "127.0.0.12=203.0.113.12"]
     return ["--minute", "2", "--proxy-port", "0", *mapped]
 

@@ -3,7 +3,8 @@
 
 """The vendor in this process: the simulator's core, and what tests do to it.
 
-They alter the key's account, plan faults, act before and after a call, answer in its place, and read its books.
+They alter the key's account, plan faults, act before and after a call, answer in its place, and
+read its books.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ NOW = 1_800_000_000.0
 
 @dataclass(frozen=True)
 class Paths:
-    """The calls for the leases of a product, as the journal names them. A call is None if the product has none."""
+    """The calls for the leases of a product, as the journal names them.
+
+    A call is None if the product has none.
+    """
 
     get: str
     query: str
@@ -43,9 +47,15 @@ class Paths:
 PATHS = {
     CLASSIC: Paths("/allocate", "/query", "/info/quota", "/replace", "/release"),
     "share": Paths("/share/get", "/share/query", "/share/channels"),
-    "longterm": Paths("/longterm/get", "/longterm/query", "/longterm/channels", release="/longterm/delete"),
+    "longterm": Paths(
+        "/longterm/get", "/longterm/query", "/longterm/channels", release="/longterm/delete"
+    ),
     "exclusive": Paths(
-        "/exclusive/get", "/exclusive/query", "/exclusive/channels", "/exclusive/replace", "/exclusive/delete"
+        "/exclusive/get",
+        "/exclusive/query",
+        "/exclusive/channels",
+        "/exclusive/replace",
+        "/exclusive/delete",
     ),
     "overseas": Paths("/overseas/get", "/overseas/query"),
 }
@@ -56,7 +66,9 @@ Answer = tuple[int, Any]
 
 
 def plan_of(product: str | None, **plan: Any) -> dict[str, Any]:
-    """Return the plan of a key for a product, with these fields; that of the classic API is an ordinary one."""
+    """Return the plan of a key for a product, with these fields; that of the classic API is an
+    ordinary one.
+    """
     if product in (None, CLASSIC):
         return plan
     return {"kind": product, **plan}
@@ -86,20 +98,22 @@ Hook = Callable[[Call], Answer]
 class Vendor(Core):
     """The simulator's core for tests, with a plan of these fields.
 
-    A call is named by its path, after the method if that is not GET: ``/query``, ``POST /monopolies``. A path alone
-    stands for all of its methods.
+    A call is named by its path, after the method if that is not GET: ``/query``, ``POST
+    /monopolies``. A path alone stands for all of its methods.
     """
 
     def __init__(self, now: float = NOW, **plan: Any) -> None:
         super().__init__(clock=Clock(now), seed=1)
-        #: What handles calls in the vendor's place, by the name of the call; the last one that concerns a call counts.
+        #: What handles calls in the vendor's place, by the name of the call; the last one that
+        #: concerns a call counts.
         self.hooks: list[tuple[str, Hook]] = []
         #: The next such call is answered by nobody, and carried out so many seconds later.
         self.late: tuple[str, float] | None = None
         self.under_way: list[LateCall] = []
         #: How many leases and resources calls have paid for after their callers had given up.
         self.late_paid = 0
-        #: What these calls have changed: ports of leases, resources, and addresses of the whitelist.
+        #: What these calls have changed: ports of leases, resources, and addresses of the
+        #: whitelist.
         self.late_changes: set[str] = set()
         if plan:
             self.configure(plan=plan)
@@ -153,7 +167,9 @@ class Vendor(Core):
         }
         return {(place, name) for place, names in places.items() for name in names}
 
-    def _handle(self, hooks: list[tuple[str, Hook]], method: str, path: str, params: Mapping[str, str]) -> Answer:
+    def _handle(
+        self, hooks: list[tuple[str, Hook]], method: str, path: str, params: Mapping[str, str]
+    ) -> Answer:
         for place in range(len(hooks) - 1, -1, -1):
             name, hook = hooks[place]
             if name in (path, f"{method} {path}"):
@@ -204,7 +220,9 @@ class Vendor(Core):
         self.around(call, handle)
 
     def kill(self, call: str, *, carried_out: bool) -> None:
-        """Kill the process that makes the next such call, before or after the vendor carries it out."""
+        """Kill the process that makes the next such call, before or after the vendor carries it
+        out.
+        """
 
         def handle(sent: Call) -> Answer:
             if carried_out:
@@ -231,7 +249,9 @@ class Vendor(Core):
         return body.get("Code", body.get("code"))
 
     def hold(self, *numbers: int, **parameters: object) -> list[Any]:
-        """Lease past the collection, one task for each number; returns all leases, and forgets the calls."""
+        """Lease past the collection, one task for each number; returns all leases, and forgets the
+        calls.
+        """
         for number in numbers:
             assert self.call("/allocate", Num=number, **parameters)["Code"] == 0
         self.forget()

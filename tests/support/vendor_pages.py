@@ -11,23 +11,34 @@ from typing import Any
 import yaml
 
 Row = dict[str, Any]
-#: What the vendor calls a field, what a result calls it, a value of the vendor, and that of a result.
+#: What the vendor calls a field, what a result calls it, a value of the vendor, and that of a
+#: result.
 Field = tuple[str, str, Any, Any]
 
-_PAGES: dict[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yml").read_text(encoding="utf-8"))
+_PAGES: dict[str, Any] = yaml.safe_load(
+    Path(__file__).with_suffix(".yml").read_text(encoding="utf-8")
+)
 
 
 def _result(name: str, *secrets: str) -> Row:
-    """Return the result of an example, which has the example itself, without secrets, below ``vendor``."""
+    """Return the result of an example, which has the example itself, without secrets, below
+    ``vendor``.
+    """
     shown = {field: value for field, value in _PAGES[name].items() if field not in secrets}
     return {**_PAGES[f"{name}_result"], "vendor": shown}
 
 
 def _fields(name: str) -> tuple[Field, ...]:
-    return tuple((vendor, result, value, reported) for vendor, result, value, reported in _PAGES["fields"][name])
+    return tuple(
+        (vendor, result, value, reported)
+        for vendor, result, value, reported in _PAGES["fields"][name]
+    )
 
 
-PACKAGES: dict[str, Row] = {"1": _PAGES["package"], "2": {**_PAGES["package"], **_PAGES["second_package"]}}
+PACKAGES: dict[str, Row] = {
+    "1": _PAGES["package"],
+    "2": {**_PAGES["package"], **_PAGES["second_package"]},
+}
 #: The result of the first of them.
 PACKAGE = _result("package")
 INSTANCES: dict[str, Row] = {"1": _PAGES["instance"]}

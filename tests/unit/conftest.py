@@ -24,7 +24,8 @@ SHIPPED = tuple(Path(__file__).resolve().parent / name for name in ("plugins", "
 #: Files whose single test takes as long as hundreds of others.
 LONGEST = ("test_state_size.py", "test_whitelist_fleet.py")
 
-# No test is timed: a machine that is busy with something else is no fault of the code. The inputs are always the same.
+# No test is timed: a machine that is busy with something else is no fault of the code. The inputs
+# are always the same.
 UNTIMED: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("untimed", **UNTIMED, derandomize=True)
 # On a second Python, the same code is looked at for what that Python lacks.
@@ -32,7 +33,9 @@ settings.register_profile("second_python", **UNTIMED, derandomize=True, max_exam
 # Readers of foreign text: a few inputs, or many, which are others each time.
 LONG = any("--hypothesis-profile=long" in word for word in sys.argv)
 settings.register_profile("long", **UNTIMED, max_examples=20_000, print_blob=True)
-settings.register_profile("fuzz", **UNTIMED, max_examples=20_000 if LONG else 150, derandomize=not LONG)
+settings.register_profile(
+    "fuzz", **UNTIMED, max_examples=20_000 if LONG else 150, derandomize=not LONG
+)
 settings.load_profile("second_python" if "QGNET_FEW_EXAMPLES" in os.environ else "untimed")
 
 
@@ -48,7 +51,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Measure the coverage only of tests of what ships; the slow ones go through the lines of the others once more."""
+    """Measure the coverage only of tests of what ships; the slow ones go through the lines of the
+    others once more.
+    """
     if _is_shipped(item.path) and not item.get_closest_marker("slow"):
         yield
     else:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-#: What asserts without the word: invariants of a state machine, and the exception that a body has to raise.
+#: What asserts without the word: invariants of a state machine, and the exception that a body has
+#: to raise.
 ASSERTING = {"raises", "run_state_machine_as_test", "fail"}
 
 

@@ -1,11 +1,12 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An explorer of the evidence before a payment: all orders of a few disturbances, in a model of QG.net.
+"""An explorer of the evidence before a payment: all orders of a few disturbances, in a model of
+QG.net.
 
-A run here is what :class:`Books` does, reduced to its decisions: look, wait until no call is open, wait until nothing
-contradicts, pay. The judge knows the true books. It never allows a payment that they do not need, and demands that runs
-reach their goal once nothing disturbs them any more.
+A run here is what :class:`Books` does, reduced to its decisions: look, wait until no call is open,
+wait until nothing contradicts, pay. The judge knows the true books. It never allows a payment that
+they do not need, and demands that runs reach their goal once nothing disturbs them any more.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.evidence impor
     view,
 )
 
-#: Seconds between two looks, until a call without an end is carried out, and by which a list may lag.
+#: Seconds between two looks, until a call without an end is carried out, and by which a list may
+#: lag.
 POLL, LATE, LAG = 20.0, 28.0, 50.0
 #: Seconds for which a run waits, and that a request may take.
 PATIENCE, TIMEOUT = 300.0, 10.0
@@ -55,7 +57,9 @@ class GaveUp(Exception):
 
 
 class Choices:
-    """What happens at each point: the first option unless the script of this walk says otherwise."""
+    """What happens at each point: the first option unless the script of this walk says
+    otherwise.
+    """
 
     def __init__(self, script: tuple[int, ...], budget: int) -> None:
         self.script = script
@@ -125,15 +129,23 @@ class World:
         return sum(1 for lease in self.leases if self.now < lease.until)
 
     def listed(self) -> list[str]:
-        names = [lease.name for lease in self.leases if lease.listed_since <= self.now < lease.listed_until]
+        names = [
+            lease.name
+            for lease in self.leases
+            if lease.listed_since <= self.now < lease.listed_until
+        ]
         mistake = self.choices.pick("whole", "lacks one", "empty")
         if mistake != "whole":
             self.wrong_lists += 1
         return {"whole": names, "lacks one": names[1:], "empty": []}[mistake]
 
     def carry_out(self, needed: int, adds: int, removes: list[str]) -> list[str]:
-        """Carry a call out, of whose purchases so many are ``needed``; returns what the response names as new."""
-        event = self.choices.pick("answered", "lost after", "lost before", "late", "lagging", "killed")
+        """Carry a call out, of whose purchases so many are ``needed``; returns what the response
+        names as new.
+        """
+        event = self.choices.pick(
+            "answered", "lost after", "lost before", "late", "lagging", "killed"
+        )
         is_sent = event != "lost before"
         if adds:
             self.payments.append((needed, adds * is_sent))
@@ -189,7 +201,9 @@ class Run:
 
     def refresh(self) -> None:
         reports = sorted(self.world.reports, key=lambda report: (report.at, report.call))
-        self.snapshot = dataclasses.replace(self.snapshot, reports=reports, calls=list(self.world.calls))
+        self.snapshot = dataclasses.replace(
+            self.snapshot, reports=reports, calls=list(self.world.calls)
+        )
 
     def held(self) -> list[str]:
         return list(view(self.snapshot))
@@ -197,7 +211,9 @@ class Run:
     def note_missing(self) -> None:
         reports = self.world.reports
         for changed in missed(self.snapshot):
-            reports[:] = [each for each in reports if (each.name, each.call) != (changed.name, changed.call)]
+            reports[:] = [
+                each for each in reports if (each.name, each.call) != (changed.name, changed.call)
+            ]
             reports.append(changed)
         self.refresh()
 
@@ -252,7 +268,9 @@ class Run:
             self.look()
             self.settle()
 
-    def send(self, needed: int, adds: int, removes: Sequence[str] = (), before: Iterable[str] = ()) -> None:
+    def send(
+        self, needed: int, adds: int, removes: Sequence[str] = (), before: Iterable[str] = ()
+    ) -> None:
         """Record a call, send it, and record what its end shows."""
         world = self.world
         world.number += 1
@@ -349,10 +367,12 @@ STORIES = [
 
 
 def hidden(world: World, story: tuple[str, ...]) -> int:
-    """Return how many leases wrong lists may have hidden from all witnesses, which may be paid for again.
+    """Return how many leases wrong lists may have hidden from all witnesses, which may be paid for
+    again.
 
-    A quota contradicts each of them. Without one, two wrong lists hide what another buyer or a call without a response
-    has leased, or make a lost release look carried out. What the journal knows needs a third one, a minute later.
+    A quota contradicts each of them. Without one, two wrong lists hide what another buyer or a call
+    without a response has leased, or make a lost release look carried out. What the journal knows
+    needs a third one, a minute later.
     """
     most = 3
     if "another buyer" in story or world.has_lost_call:
@@ -363,7 +383,9 @@ def hidden(world: World, story: tuple[str, ...]) -> int:
 
 
 def explore(story: tuple[str, ...], budget: int, *, has_quota: bool) -> int:
-    """Return the number of walks; fail at the first payment too many, or if the goal is not reached in the end."""
+    """Return the number of walks; fail at the first payment too many, or if the goal is not reached
+    in the end.
+    """
 
     def walk(choices: Choices) -> None:
         world = World(choices, has_quota)

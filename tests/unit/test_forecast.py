@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""When purchases reach a cap; ``behavior/test_forecast.py`` compares what a gateway needs with simulated days."""
+"""When purchases reach a cap; ``behavior/test_forecast.py`` compares what a gateway needs with
+simulated days.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ HOUR = 3600.0
         (240, [(22 * HOUR, 200)], 120, None),
     ],
 )
-def test_when_a_cap_is_reached(cap: int, recent: list[tuple[float, int]], a_day: float, hours: float | None) -> None:
+def test_when_a_cap_is_reached(
+    cap: int, recent: list[tuple[float, int]], a_day: float, hours: float | None
+) -> None:
     expected = None if hours is None else pytest.approx(hours * HOUR)
 
     assert cap_reached_after(cap, recent, a_day) == expected

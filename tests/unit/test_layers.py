@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The layers of plugins/module_utils: the shared ones know only those below them, a domain knows the shared ones."""
+"""The layers of plugins/module_utils: the shared ones know only those below them, a domain knows
+the shared ones.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from pathlib import Path
 
 CLIENT = Path(__file__).resolve().parents[2] / "plugins" / "module_utils"
 #: From the bottom to the top: each may import those before it, and a domain all of them.
-SHARED = [name for name in ("_core", "_store", "_api", "_task", "_paid") if (CLIENT / name).is_dir()]
+SHARED = [
+    name for name in ("_core", "_store", "_api", "_task", "_paid") if (CLIENT / name).is_dir()
+]
 
 #: What each domain has: its entry for actions and modules, and the calls of what it pays for.
 COMMON_NAMES = {"__init__", "operations", "api"}
@@ -28,7 +32,9 @@ EDGES = ("operations", "quota", "lookup")
 
 
 def imported_folders(path: Path) -> set[str]:
-    """Return the folders of module_utils that a file imports; not those that are imported for type checks alone."""
+    """Return the folders of module_utils that a file imports; not those that are imported for type
+    checks alone.
+    """
     inner = path.relative_to(CLIENT).parent.parts
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
@@ -39,7 +45,9 @@ def imported_folders(path: Path) -> set[str]:
         if isinstance(node, ast.ImportFrom) and node.level:
             place = (*inner[: len(inner) - node.level + 1], *(node.module or "").split("."))
             found.add(place[0] or node.names[0].name)
-        elif isinstance(node, ast.ImportFrom) and ".qgnet.plugins.module_utils" in (node.module or ""):
+        elif isinstance(node, ast.ImportFrom) and ".qgnet.plugins.module_utils" in (
+            node.module or ""
+        ):
             found.add(((node.module or "") + ".").partition("module_utils.")[2].partition(".")[0])
     return found
 
@@ -78,9 +86,19 @@ def test_no_two_files_have_one_name() -> None:
 
 
 def test_only_unit_tests_know_the_inside_of_the_collection() -> None:
-    """All others go from options to results; one file of theirs gives a task its runtime (support/node.py)."""
+    """All others go from options to results; one file of theirs gives a task its runtime
+    (support/node.py).
+    """
     tests = CLIENT.parents[1] / "tests"
-    others = [path for name in ("behavior", "contract", "integration") for path in (tests / name).rglob("*.py")]
+    others = [
+        path
+        for name in ("behavior", "contract", "integration")
+        for path in (tests / name).rglob("*.py")
+    ]
     inside = re.compile(r"module_utils\.(?!_task\b)|from \.+module_utils")
-    wrong = [str(path.relative_to(tests)) for path in others if inside.search(path.read_text(encoding="utf-8"))]
+    wrong = [
+        str(path.relative_to(tests))
+        for path in others
+        if inside.search(path.read_text(encoding="utf-8"))
+    ]
     assert wrong == []

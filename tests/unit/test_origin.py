@@ -1,10 +1,11 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who has bought what a key holds: random histories, in which the truth is known, and no false alarm in any of them.
+"""Who has bought what a key holds: random histories, in which the truth is known, and no false
+alarm in any of them.
 
-They have lost responses, lists that lag, killed processes and a second buyer. ``behavior/test_foreign_spending.py``
-has the same from options to results.
+They have lost responses, lists that lag, killed processes and a second buyer.
+``behavior/test_foreign_spending.py`` has the same from options to results.
 """
 
 from __future__ import annotations
@@ -53,15 +54,23 @@ class History:
     def lease(self, *, is_ours: bool, delay: float = 0.0, life: float = 600.0) -> Lease:
         begins = self.now + delay
         lag = self.random.choice((0, 0, 0, 5, 59, 300))
-        lease = Lease(f"task 192.0.2.1:{len(self.leases)}", begins + life + AHEAD, begins + lag, is_ours)
+        lease = Lease(
+            f"task 192.0.2.1:{len(self.leases)}", begins + life + AHEAD, begins + lag, is_ours
+        )
         self.leases.append(lease)
         return lease
 
     def listed(self) -> list[Lease]:
-        return [each for each in self.leases if each.shown_at <= self.now and each.ends > self.now + AHEAD]
+        return [
+            each
+            for each in self.leases
+            if each.shown_at <= self.now and each.ends > self.now + AHEAD
+        ]
 
     def buy(self) -> None:
-        """Make a call: its response arrives, or is lost, or the process is killed; it may be carried out late."""
+        """Make a call: its response arrives, or is lost, or the process is killed; it may be
+        carried out late.
+        """
         before = frozenset(lease.name for lease in self.listed())
         if self.first is None:
             self.first = before
@@ -76,12 +85,18 @@ class History:
                 lease.is_recorded = True
             return
         answered_at = self.now + 30 if fate == "lost" else None
-        self.open_calls.append(OpenCall(len(self.leases), "/allocate", number, 0, before, self.now, 10.0, answered_at))
+        self.open_calls.append(
+            OpenCall(len(self.leases), "/allocate", number, 0, before, self.now, 10.0, answered_at)
+        )
 
     def settle(self) -> None:
         """End the calls whose effect the list shows, or no longer can."""
         for call in list(self.open_calls):
-            new = [lease for lease in self.listed() if lease.name not in call.before and not lease.is_recorded]
+            new = [
+                lease
+                for lease in self.listed()
+                if lease.name not in call.before and not lease.is_recorded
+            ]
             effect = new[: call.adds]
             if len(effect) < call.adds and self.now < call.settles_at:
                 continue
@@ -89,10 +104,16 @@ class History:
                 lease.is_recorded = True
             self.open_calls.remove(call)
             if len(effect) < call.adds:
-                self.lost.append(dataclasses.replace(call, adds=call.adds - len(effect), before=frozenset()))
+                self.lost.append(
+                    dataclasses.replace(call, adds=call.adds - len(effect), before=frozenset())
+                )
 
     def read(self) -> Origins:
-        bought = {lease.name.rpartition(" ")[2]: [lease.ends] for lease in self.leases if lease.is_recorded}
+        bought = {
+            lease.name.rpartition(" ")[2]: [lease.ends]
+            for lease in self.leases
+            if lease.is_recorded
+        }
         purchases = Purchases(bought, [*self.open_calls, *self.lost], self.first)
         held = {lease.name: lease.ends for lease in self.listed()}
         return origins(held, purchases, self.now, self.now + AHEAD)
@@ -150,7 +171,9 @@ def test_a_lease_that_ends_too_late_for_a_lost_call_is_foreign() -> None:
         ((1000, 990, 980, 970), 10, 20),
     ],
 )
-def test_the_fall_of_a_balance_beyond_what_was_bought(balances: tuple[int, ...], bought: int, expected: int) -> None:
+def test_the_fall_of_a_balance_beyond_what_was_bought(
+    balances: tuple[int, ...], bought: int, expected: int
+) -> None:
     reading: BalanceReading | None = None
     for hours, balance in enumerate(balances):
         reading = next_reading(reading, balance, hours * 3600.0)

@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can publish: the workflows keep every token and secret from the code of the repository and of its tools."""
+"""What can publish: the workflows keep every token and secret from the code of the repository and
+of its tools.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,11 @@ def workflow(name: str) -> dict[Any, Any]:
 
 def jobs() -> list[Any]:
     """All jobs of all workflows."""
-    return [pytest.param(name, job, id=f"{name}-{job}") for name in WORKFLOWS for job in workflow(name)["jobs"]]
+    return [
+        pytest.param(name, job, id=f"{name}-{job}")
+        for name in WORKFLOWS
+        for job in workflow(name)["jobs"]
+    ]
 
 
 def rights(name: str, job: dict[str, Any]) -> dict[str, str]:
@@ -82,13 +88,20 @@ def test_a_token_is_in_the_environment_of_its_step_alone(name: str, job: str) ->
 @pytest.mark.parametrize(("name", "job"), jobs())
 def test_an_action_is_the_one_that_was_reviewed(name: str, job: str) -> None:
     content = workflow(name)["jobs"][job]
-    used = [content.get("uses", "$/"), *(step.get("uses", "$/") for step in content.get("steps", ()))]
-    assert [each for each in used if not re.fullmatch(r"\$/.*|[\w-]+/[\w-]+@[0-9a-f]{40}", each)] == []
+    used = [
+        content.get("uses", "$/"),
+        *(step.get("uses", "$/") for step in content.get("steps", ())),
+    ]
+    assert [
+        each for each in used if not re.fullmatch(r"\$/.*|[\w-]+/[\w-]+@[0-9a-f]{40}", each)
+    ] == []
 
 
 def test_a_release_is_a_commit_of_main_on_which_ci_succeeds() -> None:
     release = workflow("release")["jobs"]
-    publishing = [name for name, job in release.items() if "write" in rights("release", job).values()]
+    publishing = [
+        name for name, job in release.items() if "write" in rights("release", job).values()
+    ]
     assert publishing == ["publish"]
     assert needed("release", "publish") >= {"version", "tests"}
     assert release["tests"]["uses"] == "$/.github/workflows/ci.yml"
@@ -103,13 +116,17 @@ def test_a_release_is_a_commit_of_main_on_which_ci_succeeds() -> None:
 
 def test_each_ansible_core_is_tested_with_each_change() -> None:
     tested = {"2.21", *workflow("ci")["jobs"]["cores"]["strategy"]["matrix"]["core"]}
-    required = yaml.safe_load((ROOT / "meta/runtime.yml").read_text(encoding="utf-8"))["requires_ansible"]
+    required = yaml.safe_load((ROOT / "meta/runtime.yml").read_text(encoding="utf-8"))[
+        "requires_ansible"
+    ]
     assert required == ">=2.16.0"
     assert tested == {f"2.{minor}" for minor in range(16, 23)}
 
 
 def test_an_execution_environment_gets_what_the_readme_asks_for() -> None:
-    definition = yaml.safe_load((ROOT / "meta/execution-environment.yml").read_text(encoding="utf-8"))
+    definition = yaml.safe_load(
+        (ROOT / "meta/execution-environment.yml").read_text(encoding="utf-8")
+    )
     listed = (ROOT / definition["dependencies"]["python"]).read_text(encoding="utf-8").splitlines()
     packages = [line for line in listed if line and not line.startswith("#")]
     assert packages == ["requests>=2.28"]

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Request a page through the gateway of this host until a file exists, every second time through a tunnel.
+"""Request a page through the gateway of this host until a file exists, every second time through a
+tunnel.
 
 Prints a line for each request: when it ended, and the exit or "failed". Needs only Python.
 """

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The story "gateway" of the demo: hosts crawl through their gateways while all leases are replaced twice.
+"""The story "gateway" of the demo: hosts crawl through their gateways while all leases are replaced
+twice.
 
 demo.sh starts it with hosts, simulator and environment. Ends 0 only if no request failed.
 """
@@ -37,7 +38,14 @@ def play(options: argparse.Namespace, name: str, **variables: object) -> None:
         **variables,
     }
     print(f"$ ansible-playbook {name}", flush=True)
-    command = ("ansible-playbook", "--inventory", options.inventory, "--extra-vars", json.dumps(values), name)
+    command = (
+        "ansible-playbook",
+        "--inventory",
+        options.inventory,
+        "--extra-vars",
+        json.dumps(values),
+        name,
+    )
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     if ran.returncode:
         sys.exit(f"{ran.stdout}\n{ran.stderr}")
@@ -51,7 +59,9 @@ def crawlers(options: argparse.Namespace) -> list[subprocess.Popen[str]]:
     for host in HOSTS:
         command = (options.lab, "ssh", host, f"python3 - {options.url}/ip {END}")
         with (HERE / "crawl.py").open() as script:
-            running.append(subprocess.Popen(command, stdin=script, stdout=subprocess.PIPE, text=True))
+            running.append(
+                subprocess.Popen(command, stdin=script, stdout=subprocess.PIPE, text=True)
+            )
     return running
 
 
@@ -71,7 +81,9 @@ def table(counts: Counts, exits: Sequence[str], replaced: Sequence[int], failure
 
 
 def count(lines: Sequence[str], began: float) -> tuple[Counts, list[str], int]:
-    """Return how many requests each exit has served in each step, the exits in their order, and the failures."""
+    """Return how many requests each exit has served in each step, the exits in their order, and the
+    failures.
+    """
     requests = sorted((float(moment), name) for moment, name in map(str.split, lines))
     steps = int(requests[-1][0] - began) // STEP + 1
     counts = [Counter[str]() for _step in range(steps)]
@@ -91,7 +103,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("--inventory", "--lab", "--url"):
         parser.add_argument(name, required=True)
-    parser.add_argument("--pause", type=int, default=15, help="seconds of the crawl before and after each replacement")
+    parser.add_argument(
+        "--pause",
+        type=int,
+        default=15,
+        help="seconds of the crawl before and after each replacement",
+    )
     options = parser.parse_args()
     play(options, str(HERE / "gateway.yml"), proxy_gateway_drain=30)
     began = time.time()
@@ -111,7 +128,10 @@ def main() -> None:
     counts, exits, failures = count(lines, began)
     print(table(counts, exits, replaced, failures))
     if failures or len(exits) != 3 * len(HOSTS):
-        sys.exit(f"{failures} requests failed, and {len(exits)} exits served instead of {3 * len(HOSTS)}.")
+        sys.exit(
+            f"{failures} requests failed, and {len(exits)} exits served instead of "
+            f"{3 * len(HOSTS)}."
+        )
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@
 
 usage: door.py NAMESPACE ADDRESS PORT READY_FILE
 
-A socket stays in the namespace that it was made in. So this program makes the listening socket first, starts itself
-anew inside the namespace with that socket in its hand, and every connection that it makes from then on starts there.
+A socket stays in the namespace that it was made in. So this program makes the listening socket
+first, starts itself anew inside the namespace with that socket in its hand, and every connection
+that it makes from then on starts there.
 """
 
 from __future__ import annotations
@@ -22,7 +23,14 @@ def enter(namespace: str, arguments: list[str]) -> None:
     """Listen out here, go on inside the namespace."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.set_inheritable(True)
-    command = ["nsenter", f"--net={namespace}", sys.executable, __file__, f"--socket={listener.fileno()}", *arguments]
+    command = [
+        "nsenter",
+        f"--net={namespace}",
+        sys.executable,
+        __file__,
+        f"--socket={listener.fileno()}",
+        *arguments,
+    ]
     os.execvp(command[0], command)
 
 

@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Request a page through one tunnel of the gateway until a file exists, and print the different answers."""
+"""Request a page through one tunnel of the gateway until a file exists, and print the different
+answers.
+"""
 
 from __future__ import annotations
 

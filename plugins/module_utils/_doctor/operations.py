@@ -27,7 +27,12 @@ from .._core.errors import CallError, OptionError, QgError
 from .._core.text import counted
 from .._gateway.outlook import outlook
 from .._gateway.records import problem_of
-from .._leases.api import foreign_leases, leases_with_origins, unexplained_addresses, unexplained_fall
+from .._leases.api import (
+    foreign_leases,
+    leases_with_origins,
+    unexplained_addresses,
+    unexplained_fall,
+)
 from .._leases.credentials import proxy_url
 from .._paid.caps import bought_today
 from .._paid.origin import Origins
@@ -63,7 +68,10 @@ Registering = Callable[[], str]
 
 
 class Doctor:
-    """Collects the checks, each ``{name, ok, detail}``. A detail that is not ok contains the cause and the fix."""
+    """Collects the checks, each ``{name, ok, detail}``.
+
+    A detail that is not ok contains the cause and the fix.
+    """
 
     connection: Connection
     caller: KeyCaller
@@ -84,7 +92,10 @@ class Doctor:
         self.is_listed = False
 
     def check(self, name: str, examine: Callable[[], str]) -> bool:
-        """Add a check, and return whether it is ok. ``examine`` returns the detail, or raises QgError."""
+        """Add a check, and return whether it is ok.
+
+        ``examine`` returns the detail, or raises QgError.
+        """
         ok = True
         try:
             detail = examine()
@@ -116,7 +127,8 @@ class Doctor:
     def _options(self) -> str:
         if self._params["key"] is None:
             raise QgError(
-                "No key is set: give the Authkey of QG.net's user center as the variable qg_key, or type: export "
+                "No key is set: give the Authkey of QG.net's user center as the variable qg_key, "
+                "or type: export "
                 "QG_KEY=AUTHKEY"
             )
         self.connection = Connection.of(self._params)
@@ -161,7 +173,10 @@ class Doctor:
             except QgError as error:
                 failed.append(error)
         # A cause on this machine would be repeated for each source.
-        text = f"No source reports the egress address of this machine. The first of {len(failed)} says: "
+        text = (
+            f"No source reports the egress address of this machine. The first of {len(failed)} "
+            f"says: "
+        )
         raise QgError(f"{text}{failed[0].message}", **failed[0].details)
 
     def _whitelist(self) -> str:
@@ -170,14 +185,20 @@ class Doctor:
         held = counted(len(entries), "address", "are") + " on it"
         if self.egress_ip is None or self.is_listed:
             return f"{held}, also that of this machine" if self.is_listed else held
-        return f"{held}, but not that of this machine. To use proxies here, type: {self._registering()}"
+        return (
+            f"{held}, but not that of this machine. To use proxies here, type: "
+            f"{self._registering()}"
+        )
 
     def _product(self, readable: bool) -> str:
         try:
             product = read_product(self.caller)
         except QgError:
             if readable:
-                return "unknown: no list of leases takes the key, but its whitelist can be read, as with a tunnel's key"
+                return (
+                    "unknown: no list of leases takes the key, but its whitelist can be read, "
+                    "as with a tunnel's key"
+                )
             raise
         self.api = Leases(self.caller)
         given = self.connection.product
@@ -186,7 +207,9 @@ class Doctor:
         mend = f"set qg_product to {product}"
         if self.mode.origin("product") == "QG_PRODUCT":
             mend = "unset QG_PRODUCT"
-        raise QgError(f"product={given} is wrong: the key is one of product={product}. To mend it: {mend}")
+        raise QgError(
+            f"product={given} is wrong: the key is one of product={product}. To mend it: {mend}"
+        )
 
     def _held(self, api: Leases) -> str:
         # A plan of exclusive occupancy has no list.
@@ -198,11 +221,15 @@ class Doctor:
                 raise
         if not self.leases:
             return (
-                "none. To buy one, which is paid for: ansible-playbook qingguo.qgnet.ensure_leases -e qg_lease_count=1"
+                "none. To buy one, which is paid for: ansible-playbook "
+                "qingguo.qgnet.ensure_leases -e qg_lease_count=1"
             )
         now = api.caller.vendor_clock.now()
         self.leases.sort(key=lambda lease: lease.remaining(now) or 0.0)
-        held = f"{counted(len(self.leases), 'lease')}, the last until {self.leases[-1].described(now)['expires_at']}"
+        held = (
+            f"{counted(len(self.leases), 'lease')}, the last until "
+            f"{self.leases[-1].described(now)['expires_at']}"
+        )
         return f"{held}{foreign_leases(origins, self.is_shared)}"
 
     def _quota(self, api: Leases) -> str:
@@ -218,7 +245,8 @@ class Doctor:
         more = quota.used - len(self.leases)
         if quota.balance is None and more > 0:
             detail += (
-                f"; it counts {more} more in use than the list of leases shows. If this stays so, and the plan of the "
+                f"; it counts {more} more in use than the list of leases shows. If this stays so, "
+                f"and the plan of the "
                 "key is billed by volume, tasks that lease need ignore_quota: true"
             )
         return detail
@@ -227,11 +255,14 @@ class Doctor:
         bought = f"{bought_today(api.caller.store, api.caller.key_digest)} bought in 24 hours"
         need = outlook(api, self.connection.key, self.cap, self.quota)
         if self.cap is None:
-            return f"{bought}, without a limit. To set one, type: export QG_MAX_NEW_PER_DAY=NUMBER. {need}".rstrip()
+            advice = "To set one, type: export QG_MAX_NEW_PER_DAY=NUMBER."
+            return f"{bought}, without a limit. {advice} {need}".rstrip()
         return f"{bought} of at most {self.cap}. {need}".rstrip(". ")
 
     def _proxy(self) -> str:
-        """Send one request through the given proxy, or through the held lease that lasts longest."""
+        """Send one request through the given proxy, or through the held lease that lasts
+        longest.
+        """
         server = urlsplit(_as_url(self.proxy)).netloc if self.proxy else self.leases[-1].server
         url = f"http://{server}"
         password = self.connection.password
@@ -242,16 +273,22 @@ class Doctor:
         except QgError as error:
             why = f"does not work: {error.message}"
             if error.details.get("http_status") == 407:
-                why = f"refuses this machine, whose address is not on the whitelist. Type: {self._registering()}"
+                why = (
+                    f"refuses this machine, whose address is not on the whitelist. Type: "
+                    f"{self._registering()}"
+                )
                 if self.is_listed:
                     why = (
-                        "refuses this machine, although its address is on the whitelist: wait, since a new entry takes "
+                        "refuses this machine, although its address is on the whitelist: wait, "
+                        "since a new entry takes "
                         "effect after some seconds, and check that the proxy is one of this key."
                     )
         raise QgError(f"The proxy {server} {why}")
 
     def _echo(self, url: str, proxy: str = "") -> str:
-        """Return the address that an echo service reports, for a direct request or one through a proxy."""
+        """Return the address that an echo service reports, for a direct request or one through a
+        proxy.
+        """
         sender = self.connection.timing.transport("sources", proxy=proxy)
         response = sender.send("GET", url, {}, url)
         try:
@@ -259,7 +296,9 @@ class Doctor:
                 return read_address(response.text, any_scope=True)
         except ValueError:
             pass
-        raise QgError(f"{url} sent no address (HTTP status {response.status}).", http_status=response.status)
+        raise QgError(
+            f"{url} sent no address (HTTP status {response.status}).", http_status=response.status
+        )
 
 
 def _versions() -> str:
@@ -283,7 +322,11 @@ def doctor_info(registering: Registering) -> Operation:
     def run(params: Params, mode: Mode) -> dict[str, Any]:
         doctor = Doctor(params, mode, registering)
         doctor.run()
-        return {"changed": False, "healthy": all(check["ok"] for check in doctor.checks), "checks": doctor.checks}
+        return {
+            "changed": False,
+            "healthy": all(check["ok"] for check in doctor.checks),
+            "checks": doctor.checks,
+        }
 
     return Operation(spec=_SPEC, run=run)
 

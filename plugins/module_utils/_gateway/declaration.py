@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is installed on a host: a gateway or a list, with the pools of leases behind it, and no secret.
+"""What is installed on a host: a gateway or a list, with the pools of leases behind it, and no
+secret.
 
 It is recorded in the store as JSON with named fields, so that a refresh takes it from there.
 """
@@ -24,10 +25,11 @@ VERSION = 1
 class Pool:
     """A number of leases of one key.
 
-    A lease is replaced ``drain`` seconds before its end. ``keep_alive`` is the duration of new leases as the user wrote
-    it, and None for that of the plan. ``per_exit`` is the number of requests that an exit has at a time, and 0 for any
-    number. A list has one pool, without a ``port``. ``is_entry`` tells an entry of
-    proxy_gateway_pools from a pool that has the options of the role itself. With ``slots``, each lease has a port.
+    A lease is replaced ``drain`` seconds before its end. ``keep_alive`` is the duration of new
+    leases as the user wrote it, and None for that of the plan. ``per_exit`` is the number of
+    requests that an exit has at a time, and 0 for any number. A list has one pool, without a
+    ``port``. ``is_entry`` tells an entry of proxy_gateway_pools from a pool that has the options of
+    the role itself. With ``slots``, each lease has a port.
     """
 
     name: str
@@ -55,7 +57,8 @@ class Pool:
 class Gateway:
     """A gateway. ``interval`` are the seconds between two refreshes; other times are seconds, too.
 
-    With ``log``, it writes a line for each request; with ``reports``, clients can report exits as banned.
+    With ``log``, it writes a line for each request; with ``reports``, clients can report exits as
+    banned.
     """
 
     name: str
@@ -91,7 +94,10 @@ class Gateway:
 
 @dataclass(frozen=True)
 class ProxyList:
-    """A file with leases. ``template`` is the text of a template, and empty for one of the formats."""
+    """A file with leases.
+
+    ``template`` is the text of a template, and empty for one of the formats.
+    """
 
     path: str
     format: str

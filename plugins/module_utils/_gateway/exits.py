@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a host reports about its gateway: what the host has, whether it serves, and what its exits do.
+"""What a host reports about its gateway: what the host has, whether it serves, and what its exits
+do.
 
-A host can print anything. It never decides how many leases are bought: reports only count for servers that the key
-holds, and within the bound of their pool.
+A host can print anything. It never decides how many leases are bought: reports only count for
+servers that the key holds, and within the bound of their pool.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ from typing import Any
 from .policy import Cause, Exit
 from .servers import Server, read_servers
 
-#: What HAProxy writes for the last check of an exit, and what that means. Others are failures of another kind.
+#: What HAProxy writes for the last check of an exit, and what that means. Others are failures of
+#: another kind.
 _CAUSES = {
     "L4CON": Cause.REFUSED,
     "L4TOUT": Cause.SILENT,
     "L6TOUT": Cause.SILENT,
     "L7TOUT": Cause.SILENT,
 }
-#: The words of a line of ``show exits``: of the last check, the seconds since the status has changed, the responses
+#: The words of a line of ``show exits``: of the last check, the seconds since the status has
+#: changed, the responses
 #: that passed while all checks have failed, and the seconds since then.
 _WORDS = ("pool", "name", "server", "status", "check", "code", "changed", "passed", "last_passed")
 #: The time on the clock of the host, in seconds since 1970.
@@ -47,9 +50,9 @@ _NUMBER = re.compile("[0-9]{1,8}")
 class Look:
     """What a host has.
 
-    ``identifier`` is that of the installation there, ``servers`` are those of its configuration, and ``exits`` says by
-    the names of these what they do: two pools may have the same exit, and different credentials. Its clock is
-    ``clock_ahead`` seconds ahead of that of the control node.
+    ``identifier`` is that of the installation there, ``servers`` are those of its configuration,
+    and ``exits`` says by the names of these what they do: two pools may have the same exit, and
+    different credentials. Its clock is ``clock_ahead`` seconds ahead of that of the control node.
     """
 
     flags: frozenset[str]
@@ -80,10 +83,13 @@ class Look:
             cause = Cause(known["cause"]) if known["cause"] else None
             exits[name] = Exit(**{**known, "cause": cause})
         servers = tuple(Server(**server) for server in data["servers"])
-        return cls(frozenset(data["flags"]), data["identifier"], servers, exits, data["clock_ahead"])
+        return cls(
+            frozenset(data["flags"]), data["identifier"], servers, exits, data["clock_ahead"]
+        )
 
     def forget_exits(self) -> None:
-        """Take exits for ones that no check has reached: what HAProxy does with them has changed since.
+        """Take exits for ones that no check has reached: what HAProxy does with them has changed
+        since.
 
         What clients have reported still holds.
         """
@@ -103,7 +109,8 @@ class Look:
 def read_look(output: str, now: float, *, has_reports: bool = False) -> Look:
     """Return what the script of a look has printed; ``now`` is the Unix time of the control node.
 
-    ``has_reports`` says whether clients of the gateway may report exits; otherwise nothing that says so is believed.
+    ``has_reports`` says whether clients of the gateway may report exits; otherwise nothing that
+    says so is believed.
     """
     head, _mark, rest = output.replace("\r", "").partition("--- exits\n")
     reported, _mark, text = rest.partition("--- file\n")
@@ -137,7 +144,9 @@ def _exits(reported: str, servers: Sequence[Server]) -> dict[str, Exit]:
 
 
 def _exit(server: str, row: Mapping[str, str] | None) -> Exit:
-    """Return what HAProxy says of an exit: of its checks, and of the traffic that passes while all checks fail."""
+    """Return what HAProxy says of an exit: of its checks, and of the traffic that passes while all
+    checks fail.
+    """
     if row is None:
         return Exit(server, works=None)
     if row["status"] == _REPORTED:
@@ -175,7 +184,8 @@ def merge(reports: Iterable[Mapping[str, Exit]]) -> dict[str, Exit]:
 
 
 def _better(first: Exit | None, second: Exit) -> Exit:
-    """Return the one that says more in favor of an exit: it works, it is not known, it has been down for less.
+    """Return the one that says more in favor of an exit: it works, it is not known, it has been
+    down for less.
 
     A report says more than both.
     """

@@ -4,8 +4,8 @@
 
 """The options of the roles proxy_gateway and proxy_list, with all mistakes in them.
 
-Values come from the variables of the host. Each mistake is one sentence with the name of the variable, before anything
-is changed or paid for.
+Values come from the variables of the host. Each mistake is one sentence with the name of the
+variable, before anything is changed or paid for.
 """
 
 from __future__ import annotations
@@ -71,7 +71,11 @@ GATEWAY_OPTIONS: Spec = {
 LIST_OPTIONS: Spec = {
     **_STATE,
     "path": {"type": "str", "required": True},
-    "format": {"type": "str", "choices": ["lines", "urls", "json", "environment"], "default": "lines"},
+    "format": {
+        "type": "str",
+        "choices": ["lines", "urls", "json", "environment"],
+        "default": "lines",
+    },
     "template": {"type": "str", "default": ""},
     "scheme": {"type": "str", "choices": ["http", "socks5", "socks5h"], "default": "http"},
     "owner": {"type": "str", "default": ""},
@@ -108,11 +112,17 @@ _TARGET = re.compile(r"[A-Za-z0-9.-]{1,253}:([0-9]{1,5})")
 def read_gateway(values: Mapping[str, Any], product: str) -> Gateway:
     """Return the gateway that the options of a host describe; raises OptionError for a mistake.
 
-    ``values`` are the variables of the role as their types, ``product`` is that of pools without their own.
+    ``values`` are the variables of the role as their types, ``product`` is that of pools without
+    their own.
     """
     names = Names("proxy_gateway_")
     if not _NAME.fullmatch(values["name"]):
-        raise _unusable(names, "name", values["name"], "give at most 64 letters, digits, points, hyphens, underscores")
+        raise _unusable(
+            names,
+            "name",
+            values["name"],
+            "give at most 64 letters, digits, points, hyphens, underscores",
+        )
     if not _DIRECTORY.fullmatch(values["directory"]):
         fix = "give an absolute path of letters, digits and ._+@=~-, such as /etc"
         raise _unusable(names, "directory", values["directory"], fix)
@@ -192,7 +202,9 @@ def read_list(values: Mapping[str, Any], template: str, product: str) -> ProxyLi
     )
 
 
-def _read_entry(entry: Mapping[str, Any], number: int, values: Mapping[str, Any], product: str) -> Pool:
+def _read_entry(
+    entry: Mapping[str, Any], number: int, values: Mapping[str, Any], product: str
+) -> Pool:
     """Return the pool of an entry, which has what it leaves out from the options of the role."""
     place = f"entry {number}"
     name = entry.get("name")
@@ -218,7 +230,9 @@ def _read_entry(entry: Mapping[str, Any], number: int, values: Mapping[str, Any]
     if not _POOL_NAME.fullmatch(own["name"]):
         raise _unusable(names, "name", own["name"], "give 1 to 32 letters, digits and underscores")
     if own["name"] == _METRICS:
-        raise _unusable(names, "name", own["name"], "give another name, since the metrics have this one")
+        raise _unusable(
+            names, "name", own["name"], "give another name, since the metrics have this one"
+        )
     _check_port(names.of("port"), own["port"])
     pool = _pool(own["name"], own["port"], own, own.get("product") or product, names)
     return dataclasses.replace(pool, is_entry=True)
@@ -232,7 +246,9 @@ def _pool(name: str, port: int, values: Mapping[str, Any], product: str, names: 
     if values["keep_alive"] is not None:
         minutes = parse_minutes(names.of("keep_alive"), values["keep_alive"])
         if not isinstance(minutes, int):
-            raise _unusable(names, "keep_alive", values["keep_alive"], "give whole minutes, such as 5m or 1h")
+            raise _unusable(
+                names, "keep_alive", values["keep_alive"], "give whole minutes, such as 5m or 1h"
+            )
         check_range(names.of("keep_alive"), minutes, 1, 525600)
     drain = values["drain"]
     if drain is None:
@@ -267,40 +283,73 @@ def _pool(name: str, port: int, values: Mapping[str, Any], product: str, names: 
 def _check_unique(names: Names, pools: Sequence[Pool], metrics: str) -> None:
     """Refuse two pools with one name or port, and a port that the metrics have."""
     seen_names = set[str]()
-    seen_ports = {int(metrics.rpartition(":")[2]): "the port of proxy_gateway_metrics"} if metrics else {}
+    seen_ports = (
+        {int(metrics.rpartition(":")[2]): "the port of proxy_gateway_metrics"} if metrics else {}
+    )
     for pool in pools:
         if pool.name in seen_names:
             fix = "give each a name of its own"
             raise OptionError(names.of("pools"), f"has two pools named {pool.name}", fix)
         for port in pool.ports:
             if port in seen_ports:
-                taken = "" if port == pool.port else f" with {pool.count} slots takes port {port}, which"
+                taken = (
+                    ""
+                    if port == pool.port
+                    else f" with {pool.count} slots takes port {port}, which"
+                )
                 problem = f"={pool.port}{taken} is also {seen_ports[port]}"
-                raise OptionError(names_for(GATEWAY, pool).of("port"), problem, "give each a port of its own")
+                raise OptionError(
+                    names_for(GATEWAY, pool).of("port"), problem, "give each a port of its own"
+                )
         seen_names.add(pool.name)
-        description = f"a port of the slots of pool {pool.name}" if pool.slots else f"the port of pool {pool.name}"
+        description = (
+            f"a port of the slots of pool {pool.name}"
+            if pool.slots
+            else f"the port of pool {pool.name}"
+        )
         seen_ports.update(dict.fromkeys(pool.ports, description))
 
 
 def _check_slots(pool: Pool, *, is_web_only: bool) -> None:
-    """Refuse what a gateway cannot do for slots, since it passes bytes on and sees no request in them."""
+    """Refuse what a gateway cannot do for slots, since it passes bytes on and sees no request in
+    them.
+    """
     names = names_for(GATEWAY, pool)
     option = names.of("slots")
     if is_web_only:
-        problem = f"=true cannot be combined with {names.prefix}web_only=true, since a slot does not see the target"
+        problem = (
+            f"=true cannot be combined with {names.prefix}web_only=true, since a slot does "
+            f"not see the target"
+        )
         raise OptionError(
-            option, problem, f"set {names.prefix}web_only=false, or give the slots a gateway of their own"
+            option,
+            problem,
+            f"set {names.prefix}web_only=false, or give the slots a gateway of their own",
         )
     if pool.credentials:
-        problem = "=true cannot be combined with credentials=true, since a slot cannot add them to a request"
-        raise OptionError(option, problem, "set credentials=false, and register the host on the whitelist of the key")
+        problem = (
+            "=true cannot be combined with credentials=true, since a slot cannot add them to "
+            "a request"
+        )
+        raise OptionError(
+            option,
+            problem,
+            "set credentials=false, and register the host on the whitelist of the key",
+        )
     if pool.sticky != "none":
-        problem = f"=true cannot be combined with sticky={pool.sticky}, since a slot does not see the user name"
+        problem = (
+            f"=true cannot be combined with sticky={pool.sticky}, since a slot does not see "
+            f"the user name"
+        )
         raise OptionError(option, problem, "set sticky=none, since a slot keeps its exit anyway")
     last = pool.ports[-1]
     if last > MAX_PORT:
-        problem = f"={pool.port} is too high for {pool.count} slots, which need the ports up to {last}"
-        raise OptionError(names.of("port"), problem, f"give a port of at most {MAX_PORT + 1 - pool.count}")
+        problem = (
+            f"={pool.port} is too high for {pool.count} slots, which need the ports up to {last}"
+        )
+        raise OptionError(
+            names.of("port"), problem, f"give a port of at most {MAX_PORT + 1 - pool.count}"
+        )
 
 
 def _is_port(text: str) -> bool:
@@ -321,7 +370,9 @@ def _check_network(names: Names, network: str) -> None:
 def _check_metrics(names: Names, text: str) -> None:
     address, _colon, port = text.rpartition(":")
     if not is_ipv4(address) or not _is_port(port):
-        raise _unusable(names, "metrics", text, "give an IPv4 address and a port, such as 127.0.0.1:9101")
+        raise _unusable(
+            names, "metrics", text, "give an IPv4 address and a port, such as 127.0.0.1:9101"
+        )
 
 
 def _unusable(names: Names, option: str, value: str, fix: str) -> OptionError:

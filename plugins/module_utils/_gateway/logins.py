@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: Made before Ansible forks its workers, so that a digest of a key means nothing outside of the run.
+#: Made before Ansible forks its workers, so that a digest of a key means nothing outside of the
+#: run.
 _SALT = secrets.token_bytes(16)
 
 
@@ -31,7 +32,8 @@ class Login:
 
 
 def login_of(pool: str, entries: Iterable[Any], key: str | None, password: str | None) -> Login:
-    """Return the login of a pool: that of its entry, or ``key`` and ``password`` of pools without their own.
+    """Return the login of a pool: that of its entry, or ``key`` and ``password`` of pools without
+    their own.
 
     The password belongs to the key, so that an entry with a key has its own password or none.
     """

@@ -2,9 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps of a run that installs or refreshes gateways and lists, apart from what happens on the hosts.
+"""The steps of a run that installs or refreshes gateways and lists, apart from what happens on the
+hosts.
 
-A run looks at the hosts, records what it installs, leases for all of them, and says what each is to serve.
+A run looks at the hosts, records what it installs, leases for all of them, and says what each is to
+serve.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ _ROLES = {GATEWAY: "proxy_gateway", LIST: "proxy_list"}
 class Order:
     """An installation of this run, and what its host has reported of it.
 
-    ``logins`` tells the keys of its pools apart within the run, ``refused`` are sentences for pools whose key is wrong.
-    ``problem`` is why nothing can be done for it; empty if something can.
+    ``logins`` tells the keys of its pools apart within the run, ``refused`` are sentences for pools
+    whose key is wrong. ``problem`` is why nothing can be done for it; empty if something can.
     """
 
     installation: Installation
@@ -68,7 +70,9 @@ class Order:
 
 @dataclass
 class Outcome:
-    """What an order has come to: the servers of each pool, the leases of a list, and why it is not as declared."""
+    """What an order has come to: the servers of each pool, the leases of a list, and why it is not
+    as declared.
+    """
 
     servers: dict[str, list[Server]] = field(default_factory=dict)
     leases: list[dict[str, Any]] | None = None
@@ -82,7 +86,9 @@ class Outcome:
 
 
 def renew_locks(rows: Installations, orders: Iterable[Order], found: Collection[str]) -> None:
-    """Let the locks of a run, those of the rows that it found, last from now on; what it has lost is left alone."""
+    """Let the locks of a run, those of the rows that it found, last from now on; what it has lost
+    is left alone.
+    """
     lost = rows.renew(found, this_run())
     for order in orders:
         place = order.installation
@@ -102,30 +108,38 @@ def declare(rows: Installations, orders: Iterable[Order]) -> None:
     if taken:
         hosts = format_sample(sorted({each.host for each in taken}))
         raise QgError(
-            f"Another run is installing the {noun(taken[0].kind)} {taken[0].name} of {hosts}, so nothing was leased: "
+            f"Another run is installing the {noun(taken[0].kind)} {taken[0].name} of {hosts}, so "
+            f"nothing was leased: "
             "run this one again when the other has ended."
         )
 
 
 def why_not_refreshed(installation: Installation, look: Look) -> str:
-    """Return why nothing can be refreshed on a host, which may have another installation; empty if it can."""
+    """Return why nothing can be refreshed on a host, which may have another installation; empty if
+    it can.
+    """
     what = f"The {noun(installation.kind)} {installation.name}"
     if look.identifier == installation.id:
         if "room" in look.flags:
             return ""
         # What is leased could not be served, and would be paid for in each run.
         return (
-            f"{what} on {installation.host} cannot be written, since the disk is full or read-only, so nothing was "
+            f"{what} on {installation.host} cannot be written, since the disk is full or "
+            f"read-only, so nothing was "
             "leased: make room there. It serves as before."
         )
     if not look.identifier:
         return (
-            f"{what} is recorded for {installation.host}, but the host does not have it, or the play lacks become to "
-            f"read it, so nothing was leased. If the host was installed anew, run the role {_ROLES[installation.kind]} "
-            f"again; if it is gone for good, run qingguo.qgnet.deregister -e qg_forget={installation.host}."
+            f"{what} is recorded for {installation.host}, but the host does not have it, or the "
+            f"play lacks become to "
+            f"read it, so nothing was leased. If the host was installed anew, run the role "
+            f"{_ROLES[installation.kind]} "
+            f"again; if it is gone for good, run qingguo.qgnet.deregister -e "
+            f"qg_forget={installation.host}."
         )
     return (
-        f"{what} on {installation.host} was installed by another inventory or under another name of the host, so "
+        f"{what} on {installation.host} was installed by another inventory or under another name "
+        f"of the host, so "
         f"nothing was leased: run the role {_ROLES[installation.kind]} again to take it over."
     )
 
@@ -138,12 +152,14 @@ def check_host(order: Order) -> None:
     if isinstance(declaration, Gateway):
         if declaration.service == "systemd" and not {"root", "systemd"} <= flags:
             raise QgError(
-                "proxy_gateway_service=systemd needs a host that runs systemd, and a play that sets become. Without "
+                "proxy_gateway_service=systemd needs a host that runs systemd, and a play that "
+                "sets become. Without "
                 "both, set proxy_gateway_service=daemon."
             )
         if "directory" not in flags:
             raise QgError(
-                f"proxy_gateway_directory={declaration.directory} does not exist on {host}: create it, or name another "
+                f"proxy_gateway_directory={declaration.directory} does not exist on {host}: create "
+                f"it, or name another "
                 "directory."
             )
         return
@@ -154,12 +170,14 @@ def check_host(order: Order) -> None:
         raise QgError(f"{path} cannot be written by this user: set become, or name another file.")
     if "owner" in flags:
         raise QgError(
-            f"proxy_list_owner={declaration.owner} cannot own the file: name a user of the host, and set become."
+            f"proxy_list_owner={declaration.owner} cannot own the file: name a user of the host, "
+            f"and set become."
         )
     if "command" in flags:
         program = declaration.command.split()[0]
         raise QgError(
-            f"proxy_list_command begins with {program}, which the host does not have: install it, or name another "
+            f"proxy_list_command begins with {program}, which the host does not have: install it, "
+            f"or name another "
             "command."
         )
 
@@ -213,7 +231,9 @@ def unchanged(order: Order) -> Outcome:
 
 
 def _before(order: Order, pool: Pool) -> list[Server]:
-    """Return the servers of a pool before this run, with what clients have reported since they were written."""
+    """Return the servers of a pool before this run, with what clients have reported since they were
+    written.
+    """
     exits = order.look.exits_of(pool.name)
     servers = []
     for server in order.look.servers:
@@ -238,7 +258,9 @@ def served(order: Order, outcome: Outcome) -> dict[str, Any]:
             "file": order.declaration.file,
             "run": order.declaration.run,
             "text": file_text(order.installation.id, after),
-            "before": file_text(order.look.identifier, order.look.servers) if order.look.identifier else "",
+            "before": file_text(order.look.identifier, order.look.servers)
+            if order.look.identifier
+            else "",
         }
     else:
         paths = {"mark": order.declaration.mark}
@@ -266,7 +288,9 @@ def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> Non
         leases = _servers(outcome, order, pool, supply, supply.lasting)
         # The deadlines of before are times of the host.
         now = wall_time() + order.look.clock_ahead
-        servers = next_servers(leases, _before(order, pool), count=pool.count, bad=supply.bad, now=now)
+        servers = next_servers(
+            leases, _before(order, pool), count=pool.count, bad=supply.bad, now=now
+        )
     outcome.servers[pool.name] = servers
     if outcome.leases is None:
         outcome.leases = supply.leases
@@ -274,20 +298,28 @@ def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> Non
     place = f"Pool {pool.name} of {order.installation.host}"
     if order.installation.kind == LIST:
         place = f"The list {order.installation.name} of {order.installation.host}"
-    serving = [server for server in servers if not (server.drained or server.waits or server.reported)]
+    serving = [
+        server for server in servers if not (server.drained or server.waits or server.reported)
+    ]
     shut_out = _shut_out(order, pool, supply, serving)
     is_unread = supply.leases is None
-    if supply.problem and (supply.is_held_back or is_unread or shut_out or len(serving) < pool.count):
+    if supply.problem and (
+        supply.is_held_back or is_unread or shut_out or len(serving) < pool.count
+    ):
         outcome.problems.append(order.problem or f"{place}: {supply.problem}")
     elif shut_out:
         outcome.problems.append(f"{place}: {shut_out}")
 
 
 def _slots(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> list[Server]:
-    """Return the servers of all slots of a pool: those of before, if it is not known which leases they have."""
+    """Return the servers of all slots of a pool: those of before, if it is not known which leases
+    they have.
+    """
     servers = []
     for slot in range(1, pool.count + 1):
-        before = [server for server in order.look.servers if server.backend == f"{pool.name}.{slot}"]
+        before = [
+            server for server in order.look.servers if server.backend == f"{pool.name}.{slot}"
+        ]
         if supply.slots is None:
             servers += before
         else:
@@ -296,20 +328,28 @@ def _slots(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> list[S
     return servers
 
 
-def _servers(outcome: Outcome, order: Order, pool: Pool, supply: Supply, leases: Iterable[SlotLease]) -> list[Server]:
+def _servers(
+    outcome: Outcome, order: Order, pool: Pool, supply: Supply, leases: Iterable[SlotLease]
+) -> list[Server]:
     """Return servers for leases, without those that have no address."""
     servers = []
     for lease in leases:
         address = supply.addresses[lease.server]
         if address is None:
-            outcome.warnings.append(f"{lease.server} is left out, because the control node finds no address for it.")
+            outcome.warnings.append(
+                f"{lease.server} is left out, because the control node finds no address for it."
+            )
         else:
-            servers.append(Server(pool.name, address, _until(lease.until, supply, order.look), slot=lease.slot))
+            servers.append(
+                Server(pool.name, address, _until(lease.until, supply, order.look), slot=lease.slot)
+            )
     return servers
 
 
 def _address(server: str) -> str | None:
-    """Return a server with the IPv4 address that HAProxy takes at run time; None if its name has none."""
+    """Return a server with the IPv4 address that HAProxy takes at run time; None if its name has
+    none.
+    """
     host, _colon, port = server.rpartition(":")
     if is_ipv4(host):
         return server
@@ -332,7 +372,8 @@ def _until(deadline: float | None, supply: Supply, look: Look) -> int | None:
 
 
 def _shut_out(order: Order, pool: Pool, supply: Supply, serving: Sequence[Server]) -> str:
-    """Return why no exit of a lease that lives lets this host through, if none is known to; empty otherwise.
+    """Return why no exit of a lease that lives lets this host through, if none is known to; empty
+    otherwise.
 
     ``serving`` are the servers that get new requests after this run.
     """
@@ -344,15 +385,19 @@ def _shut_out(order: Order, pool: Pool, supply: Supply, serving: Sequence[Server
         if serving:
             return ""
         return (
-            "every exit was reported as banned, and the pool has bought as many leases for such exits as it may within "
-            "the time that a lease lasts. Check which of your programs report them, and why, or raise "
+            "every exit was reported as banned, and the pool has bought as many leases for such "
+            "exits as it may within "
+            "the time that a lease lasts. Check which of your programs report them, and why, or "
+            "raise "
             f"{names_for(order.installation.kind, pool).of('count')}."
         )
     if all(each.cause is Cause.REJECTED for each in exits):
         return (
-            "every exit answers 407 to this host, and lets others through. Register the host with the playbook "
+            "every exit answers 407 to this host, and lets others through. Register the host with "
+            "the playbook "
             "qingguo.qgnet.register, or check its credentials."
         )
     return (
-        "no exit works for this host, and exits work for others. Check that the host reaches the ports of the leases."
+        "no exit works for this host, and exits work for others. Check that the host reaches "
+        "the ports of the leases."
     )

@@ -27,12 +27,15 @@ _MONTH = 30 * 86400.0
 
 
 def outlook(client: Leases, key: str, cap: int | None, quota: Quota | None = None) -> str:
-    """Return the sentence about what the gateways and lists of the key of a client need; empty without any."""
+    """Return the sentence about what the gateways and lists of the key of a client need; empty
+    without any.
+    """
     caller = client.caller
     demands, unknown = demands_of(client, key)
     if unknown:
         return (
-            f"How many leases a day the {unknown[0].name} of {unknown[0].host} needs is known when this store has "
+            f"How many leases a day the {unknown[0].name} of {unknown[0].host} needs is known when "
+            f"this store has "
             "bought the first one, since plans differ in how long leases last."
         )
     recent = recent_purchases(caller.store, caller.key_digest)
@@ -45,7 +48,8 @@ def outlook(client: Leases, key: str, cap: int | None, quota: Quota | None = Non
 
 
 def demands_of(client: Leases, key: str) -> tuple[list[Demand], list[Installation]]:
-    """Return what the installations with a key need: equal pools share their leases, as in a refresh.
+    """Return what the installations with a key need: equal pools share their leases, as in a
+    refresh.
 
     Those of which it is not known how long leases last come second.
     """
@@ -98,7 +102,9 @@ def _life(api: LeaseApi, pool: Pool) -> float | None:
 
 
 def _until_deadline(holdings: Holdings[Lease]) -> float | None:
-    """Return the seconds between the purchase and the deadline of leases that may be held after it."""
+    """Return the seconds between the purchase and the deadline of leases that may be held after
+    it.
+    """
     longest = None
     for report in holdings.journal.reports(holdings.api.span):
         deadline = parse_vendor_time(report.data.ends)

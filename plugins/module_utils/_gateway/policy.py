@@ -203,7 +203,9 @@ def decide(
     # If no place in the pool is free, what was owed has been bought.
     state = replace(state, owed=min(state.owed, max(0, count - len(_lasting(live)))))
     # Reports do not mean that exits fail, and they do not end a hold.
-    is_reported = state.hold is None and len(live) > 0 and all(_is_reported(exit_) for exit_ in live)
+    is_reported = (
+        state.hold is None and len(live) > 0 and all(_is_reported(exit_) for exit_ in live)
+    )
     if is_reported or any(exit_.works for exit_ in live):
         return _replace_failed(replace(state, hold=None), live, pool)
     if state.hold:
@@ -242,7 +244,9 @@ def _top_up(state: PoolState, failed: Sequence[Exit], pool: _Pool) -> Decision:
 
 
 def _replace_failed(state: PoolState, live: Sequence[Exit], pool: _Pool) -> Decision:
-    """Replace exits that have been down for long enough while others work, the longest first, and reported ones."""
+    """Replace exits that have been down for long enough while others work, the longest first, and
+    reported ones.
+    """
     patience = min(max(pool.lifetime * PATIENCE, LEAST_PATIENCE), MOST_PATIENCE)
     lasting = _lasting(live)
     down = _down(lasting)

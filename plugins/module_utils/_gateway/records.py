@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is recorded of gateways and lists: a run finds it, locks it, and checks that its keys are the same."""
+"""What is recorded of gateways and lists: a run finds it, locks it, and checks that its keys are
+the same.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def noun(kind: str) -> str:
 
 
 def installations(store: Store) -> Installations:
-    """Return the installations in a store, whose locks end with the runs on this machine that hold them."""
+    """Return the installations in a store, whose locks end with the runs on this machine that hold
+    them.
+    """
     return Installations(store, _is_gone)
 
 
@@ -44,7 +48,9 @@ def this_run() -> str:
 
 
 def _place() -> str:
-    """Return what tells the processes that this one sees from others: a container may have the name of its machine."""
+    """Return what tells the processes that this one sees from others: a container may have the name
+    of its machine.
+    """
     namespace = ""
     with contextlib.suppress(OSError):
         namespace = os.readlink("/proc/self/ns/pid")
@@ -60,9 +66,15 @@ def _is_gone(run: str) -> bool:
 
 
 def find(
-    rows: Installations, inventory: str, hosts: Collection[str], kinds: Collection[str], *, is_named: bool
+    rows: Installations,
+    inventory: str,
+    hosts: Collection[str],
+    kinds: Collection[str],
+    *,
+    is_named: bool,
 ) -> tuple[list[Installation], dict[str, str]]:
-    """Return what a refresh has to do for hosts, and a sentence for each named host that has nothing.
+    """Return what a refresh has to do for hosts, and a sentence for each named host that has
+    nothing.
 
     Raises QgError if no host has anything: before anything is bought.
     """
@@ -73,7 +85,8 @@ def find(
     if not standing:
         detail = _why_none(here, everything)
         raise QgError(
-            f"No {what} is recorded for {format_sample(sorted(hosts))} in the inventory {inventory}, so nothing was "
+            f"No {what} is recorded for {format_sample(sorted(hosts))} in the inventory "
+            f"{inventory}, so nothing was "
             f"leased. {detail}"
         )
     missing = {}
@@ -82,8 +95,13 @@ def find(
             removed = [each for each in here if each.host == host]
             detail = "Install one with its role, or leave the host out of qg_hosts."
             if removed:
-                detail = f"It was removed{_when(removed[0])}. Leave the host out of qg_hosts, and remove its timer."
-            missing[host] = f"No {what} is recorded for {host}, so nothing was leased for it. {detail}"
+                detail = (
+                    f"It was removed{_when(removed[0])}. Leave the host out of qg_hosts, and "
+                    f"remove its timer."
+                )
+            missing[host] = (
+                f"No {what} is recorded for {host}, so nothing was leased for it. {detail}"
+            )
     return standing, missing
 
 
@@ -91,14 +109,16 @@ def _why_none(here: Sequence[Installation], everything: Sequence[Installation]) 
     """Return why a refresh has nothing to do, and what to type."""
     if here:
         return (
-            f"It was removed{_when(here[0])}. If a timer runs this refresh, remove it with the playbook "
+            f"It was removed{_when(here[0])}. If a timer runs this refresh, remove it with the "
+            f"playbook "
             "qingguo.qgnet.refresh_timer and qg_timer_state=absent."
         )
     others = sorted({each.host for each in everything if each.removed_at is None})
     if others:
         return f"The inventory has it for {format_sample(others)}: name these in qg_hosts."
     return (
-        "Install one with its role first. If it was installed with another path of the inventory, or another store, "
+        "Install one with its role first. If it was installed with another path of the inventory, "
+        "or another store, "
         "set qg_inventory_id and qg_store as they were then."
     )
 
@@ -114,7 +134,9 @@ def _when(installation: Installation) -> str:
 
 
 def lock(rows: Installations, chosen: Collection[Installation], budget: WaitBudget) -> None:
-    """Lock installations for this run, so that no other writes the same files; raises QgError after max_wait."""
+    """Lock installations for this run, so that no other writes the same files; raises QgError after
+    max_wait.
+    """
     run = this_run()
     while taken := rows.lock([each.id for each in chosen], run):
         names = format_sample(sorted({each.host for each in taken}))
@@ -123,23 +145,30 @@ def lock(rows: Installations, chosen: Collection[Installation], budget: WaitBudg
 
 
 def why_lost(kind: str, name: str, host: str) -> str:
-    """Return what to say of an installation whose lock another run has taken, since this one did not renew it in time.
+    """Return what to say of an installation whose lock another run has taken, since this one did
+    not renew it in time.
 
-    What this run has seen on the host, and would write, is older than what the other one has written.
+    What this run has seen on the host, and would write, is older than what the other one has
+    written.
     """
     return (
-        f"Another run has taken over the {noun(kind)} {name} of {host}, since this one took more than "
-        f"{LOCK_SECONDS:.0f} seconds for a step, and this one has left it alone: run it again if the other has failed."
+        f"Another run has taken over the {noun(kind)} {name} of {host}, since this one took more "
+        f"than "
+        f"{LOCK_SECONDS:.0f} seconds for a step, and this one has left it alone: run it again if "
+        f"the other has failed."
     )
 
 
 def recorded(installation: Installation) -> Declaration:
-    """Return the declaration of an installation; raises QgError for one that this release cannot read."""
+    """Return the declaration of an installation; raises QgError for one that this release cannot
+    read.
+    """
     try:
         return from_json(installation.kind, installation.options)
     except (KeyError, TypeError):
         raise QgError(
-            f"The record of the {noun(installation.kind)} {installation.name} on {installation.host} cannot be read: "
+            f"The record of the {noun(installation.kind)} {installation.name} on "
+            f"{installation.host} cannot be read: "
             "install it again with its role."
         ) from None
 
@@ -149,7 +178,11 @@ def described(installation: Installation) -> dict[str, Any]:
     times = {}
     for name in ("installed_at", "removed_at", "refreshed_at"):
         moment = getattr(installation, name)
-        times[name] = None if moment is None else datetime.datetime.fromtimestamp(round(moment), BEIJING).isoformat()
+        times[name] = (
+            None
+            if moment is None
+            else datetime.datetime.fromtimestamp(round(moment), BEIJING).isoformat()
+        )
     return {
         "kind": installation.kind,
         "host": installation.host,
@@ -186,8 +219,10 @@ def problem_of(installation: Installation, now: float) -> str:
     if age <= _INTERVALS * installation.options.get("interval", 0) + _MARGIN:
         return ""
     return (
-        f"{name} was last refreshed {_duration(age)} ago: to refresh it by a timer, type: ansible-playbook "
-        f"qingguo.qgnet.refresh_timer -e qg_hosts={installation.host}; if the host is lost: ansible-playbook "
+        f"{name} was last refreshed {_duration(age)} ago: to refresh it by a timer, type: "
+        f"ansible-playbook "
+        f"qingguo.qgnet.refresh_timer -e qg_hosts={installation.host}; if the host is lost: "
+        f"ansible-playbook "
         f"qingguo.qgnet.deregister -e qg_forget={installation.host}."
     )
 

@@ -4,10 +4,11 @@
 
 """The servers of a gateway: those of its file of leases as it is, and those that it should have.
 
-HAProxy has a fixed number of servers for each pool, and ``exits.lua`` gives them the addresses in this file. A line is
-``POOL sNUMBER HOST:PORT UNTIL STATE``; ``UNTIL`` is the deadline of the lease in Unix time or ``-``. With the state
-``drain``, only labels that have this exit already use it, and with ``out``, nobody does. The servers of a slot are
-those of ``POOL.SLOT``. With the state ``next``, one serves as soon as the other one does not.
+HAProxy has a fixed number of servers for each pool, and ``exits.lua`` gives them the addresses in
+this file. A line is ``POOL sNUMBER HOST:PORT UNTIL STATE``; ``UNTIL`` is the deadline of the lease
+in Unix time or ``-``. With the state ``drain``, only labels that have this exit already use it, and
+with ``out``, nobody does. The servers of a slot are those of ``POOL.SLOT``. With the state
+``next``, one serves as soon as the other one does not.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 _LINE = re.compile(
-    r"(?P<pool>\w{1,32})([.](?P<slot>\d{1,3}))? s(?P<number>\d{1,4}) (?P<server>[\d.]{7,15}:\d{1,5}) "
+    r"(?P<pool>\w{1,32})([.](?P<slot>\d{1,3}))? s(?P<number>\d{1,4}) "
+    r"(?P<server>[\d.]{7,15}:\d{1,5}) "
     r"(?P<until>\d{1,12}|-) (?P<state>ready|drain|next|out)",
     re.ASCII,
 )
@@ -32,8 +34,8 @@ SERVERS_OF_SLOT = 2
 class Server:
     """An exit of a pool. ``until`` is None for a lease whose end QG.net does not name.
 
-    ``number`` is that of its server in the configuration, and 0 if it has none yet. ``slot`` is 0 in a pool without
-    slots. The successor of the lease of a slot ``waits``. If a client has
+    ``number`` is that of its server in the configuration, and 0 if it has none yet. ``slot`` is 0
+    in a pool without slots. The successor of the lease of a slot ``waits``. If a client has
     reported it, it serves nobody until it ends.
     """
 
@@ -69,7 +71,9 @@ class Server:
 
 
 def number_of_servers(count: int) -> int:
-    """Return how many servers the configuration has for a pool: its leases, and those of before that still serve."""
+    """Return how many servers the configuration has for a pool: its leases, and those of before
+    that still serve.
+    """
     return 2 * count + 2
 
 
@@ -114,8 +118,9 @@ def next_servers(
 ) -> list[Server]:
     """Return the servers that a pool should have: its leases, and those of before that still serve.
 
-    A lease that is no longer among them serves until its deadline, and without one until there is another lease. It
-    gets no new labels as soon as there are ``count`` leases. ``bad`` servers leave at once.
+    A lease that is no longer among them serves until its deadline, and without one until there is
+    another lease. It gets no new labels as soon as there are ``count`` leases. ``bad`` servers
+    leave at once.
     """
     known = {old.server: old for old in before}
     serving = []
@@ -136,7 +141,8 @@ def next_servers(
 
 
 def slot_servers(leases: Sequence[Server], before: Iterable[Server]) -> list[Server]:
-    """Return the servers of one slot: of its leases, in the order in which they serve, the first two.
+    """Return the servers of one slot: of its leases, in the order in which they serve, the first
+    two.
 
     Each keeps the number and the deadline that it has already.
     """
@@ -158,7 +164,9 @@ def slot_servers(leases: Sequence[Server], before: Iterable[Server]) -> list[Ser
 
 
 def _steady(lease: Server, old: Server | None) -> Server:
-    """Return a lease as it is known already, unless it is another one: deadlines are read to a second."""
+    """Return a lease as it is known already, unless it is another one: deadlines are read to a
+    second.
+    """
     if old is None:
         return lease
     is_same = lease.until == old.until
@@ -175,7 +183,11 @@ def _numbered(servers: Sequence[Server], before: Iterable[Server], size: int) ->
     numbers: dict[str, int] = {}
     addresses = {server.server for server in chosen}
     for old in before:
-        if old.server in addresses and 1 <= old.number <= size and old.number not in numbers.values():
+        if (
+            old.server in addresses
+            and 1 <= old.number <= size
+            and old.number not in numbers.values()
+        ):
             numbers[old.server] = old.number
     free = [number for number in range(1, size + 1) if number not in numbers.values()]
     numbered = []

@@ -4,8 +4,8 @@
 
 """Which lease serves at which slot of a pool: a slot is a port with one exit.
 
-The store remembers it for a set of leases, so that a slot has the same exit on all hosts that share the set. A lease
-keeps its slot until its end, and its successor waits beside it.
+The store remembers it for a set of leases, so that a slot has the same exit on all hosts that share
+the set. A lease keeps its slot until its end, and its successor waits beside it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 class SlotLease:
     """A lease at a slot, from 1; 0 if it has none yet.
 
-    ``name`` tells it apart among the leases of the key, ``server`` is its HOST:PORT. ``until`` is its end in QG.net's
-    time (Unix time), and None if it may last longer than QG.net's list says.
+    ``name`` tells it apart among the leases of the key, ``server`` is its HOST:PORT. ``until`` is
+    its end in QG.net's time (Unix time), and None if it may last longer than QG.net's list says.
     """
 
     slot: int
@@ -50,10 +50,10 @@ def assign(
 ) -> list[SlotLease]:
     """Return the slots of all leases that live, each slot's in the order in which they serve.
 
-    ``leases`` are those that last long enough, without slots. A recorded one that is not among them keeps its slot
-    until its end: it ends soon, or another run knows it and this one does not yet. ``bad`` servers leave at once. A new
-    lease goes to a slot up to ``count`` that has none of ``leases``, first to one that refuses, and then to the one
-    that would do so next.
+    ``leases`` are those that last long enough, without slots. A recorded one that is not among them
+    keeps its slot until its end: it ends soon, or another run knows it and this one does not yet.
+    ``bad`` servers leave at once. A new lease goes to a slot up to ``count`` that has none of
+    ``leases``, first to one that refuses, and then to the one that would do so next.
     """
     lasting = {lease.name: lease for lease in leases}
     kept = []

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Leases for the pools of all hosts of a run: equal pools share one set of leases, and one call to QG.net.
+"""Leases for the pools of all hosts of a run: equal pools share one set of leases, and one call to
+QG.net.
 
-Health comes before payment: what the hosts report of the exits that live decides, by :mod:`.policy`, whether anything
-is bought. A set that fails stops no other.
+Health comes before payment: what the hosts report of the exits that live decides, by
+:mod:`.policy`, whether anything is bought. A set that fails stops no other.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ _DOING = {
     Cause.FAILING: "answered with errors or closed connections",
     Cause.REPORTED: "were reported as banned",
 }
-#: The seconds that leases are taken to last if nothing says it: the bound on purchases is then that of a day.
+#: The seconds that leases are taken to last if nothing says it: the bound on purchases is then that
+#: of a day.
 _UNKNOWN_LIFETIME = 86400.0
 #: For so many of its intervals, other runs rely on what a run has seen.
 _SEEN_FOR = 3
@@ -62,10 +64,11 @@ _SEEN_FOR = 3
 
 @dataclass(frozen=True)
 class Need:
-    """What a host needs of one of its pools. ``login`` tells keys apart within the run, and reveals none.
+    """What a host needs of one of its pools. ``login`` tells keys apart within the run, and reveals
+    none.
 
-    ``installation`` is the identifier of what has the pool: two gateways of a host may have pools of one name. It is
-    refreshed every ``interval`` seconds.
+    ``installation`` is the identifier of what has the pool: two gateways of a host may have pools
+    of one name. It is refreshed every ``interval`` seconds.
     """
 
     host: str
@@ -79,12 +82,14 @@ class Need:
 
 @dataclass
 class Supply:
-    """What a set of leases has to offer. ``problem`` is why it is not what was declared; empty if it is.
+    """What a set of leases has to offer. ``problem`` is why it is not what was declared; empty if
+    it is.
 
-    With ``is_held_back``, nothing is bought until exits work again. ``leases`` are as results of tasks show them, and
-    None if QG.net's list could not be read; ``lasting`` are the same ones. ``slots`` are those of pools with slots, and
-    None if there are none or they are not known. ``addresses`` has the IPv4 address and port of each server, and None
-    for a name without an address. ``bad`` are servers that nobody should use. The clock of the control node is
+    With ``is_held_back``, nothing is bought until exits work again. ``leases`` are as results of
+    tasks show them, and None if QG.net's list could not be read; ``lasting`` are the same ones.
+    ``slots`` are those of pools with slots, and None if there are none or they are not known.
+    ``addresses`` has the IPv4 address and port of each server, and None for a name without an
+    address. ``bad`` are servers that nobody should use. The clock of the control node is
     ``clock_ahead`` seconds ahead of QG.net's.
     """
 
@@ -103,7 +108,9 @@ class Supply:
 
 @dataclass
 class LeaseSet:
-    """The pools of several hosts that are served by the same leases: those of one key with the same terms."""
+    """The pools of several hosts that are served by the same leases: those of one key with the same
+    terms.
+    """
 
     needs: list[Need] = field(default_factory=list)
 
@@ -140,7 +147,8 @@ def lease_sets(needs: Iterable[Need]) -> list[LeaseSet]:
 
 @dataclass
 class Supplier:
-    """Leases sets for hosts. ``connect`` returns the connection for a need, ``cap`` is that of the user.
+    """Leases sets for hosts. ``connect`` returns the connection for a need, ``cap`` is that of the
+    user.
 
     ``bought`` is the number of leases that the run has bought, or would buy in check mode.
     """
@@ -169,10 +177,16 @@ class Supplier:
         pool = leases.pool
         terms = read_terms(areas=pool.areas, isp=pool.isp, keep_alive=pool.keep_alive)
         desired = desired_leases(
-            leases.count, terms, min_remaining=f"{leases.drain}s", on_uncertain="fail", exclude_ips=None
+            leases.count,
+            terms,
+            min_remaining=f"{leases.drain}s",
+            on_uncertain="fail",
+            exclude_ips=None,
         )
         connection = self.connect(leases.needs[0])
-        client = lease_client(connection, self.announcer, partial(check_new_terms, terms), store=self.store)
+        client = lease_client(
+            connection, self.announcer, partial(check_new_terms, terms), store=self.store
+        )
         self.clients[connection.key] = client
         supply.product = client.product
         # With product=auto, it is known only now.
@@ -209,7 +223,9 @@ class Supplier:
                 installations.save_set_state(name, decision.state.as_json())
                 # Once: a product that refuses it now would refuse it in each run.
                 _release(client, decision.exclude & lasting.keys() - state.bad.keys())
-            wanted = dataclasses.replace(desired, count=decision.count or 0, exclude_ips=decision.exclude)
+            wanted = dataclasses.replace(
+                desired, count=decision.count or 0, exclude_ips=decision.exclude
+            )
             try:
                 self._lease(client, wanted, leases, supply)
             finally:
@@ -219,10 +235,12 @@ class Supplier:
                     installations.save_set_state(name, state.as_json())
 
     def _seen(self, installations: Installations, name: str, leases: LeaseSet) -> dict[str, Exit]:
-        """Return what the hosts report, with the exits that work for hosts which other runs refresh.
+        """Return what the hosts report, with the exits that work for hosts which other runs
+        refresh.
 
-        Otherwise the run of a host that is shut out would replace exits that serve others. What works here is recorded
-        for those runs, in a row of its own: they need not wait for each other.
+        Otherwise the run of a host that is shut out would replace exits that serve others. What
+        works here is recorded for those runs, in a row of its own: they need not wait for each
+        other.
         """
         exits = merge(need.exits for need in leases.needs)
         now = self.store.now()
@@ -260,7 +278,9 @@ class Supplier:
     def _ensure(self, client: Leases, desired: Desired, leases: LeaseSet, supply: Supply) -> None:
         """Lease what is missing, and add it to what the set has to offer."""
         ignore_quota = leases.pool.ignore_quota
-        result = ensure_leases(client, desired, check=self.check, cap=self.cap, ignore_quota=ignore_quota)
+        result = ensure_leases(
+            client, desired, check=self.check, cap=self.cap, ignore_quota=ignore_quota
+        )
         supply.bought += result.missing if self.check else len(result.allocated)
         supply.warnings += [*result.warnings, *unusable_leases(result.after)]
         clock = client.caller.vendor_clock
@@ -313,21 +333,32 @@ def held_back(problem: Problem) -> str:
     exits = "the only exit" if len(problem.live) == 1 else "all exits"
     if problem.hold.cause is Cause.REJECTED:
         text = (
-            f"{exits} answered 407: the host is not on the whitelist of the key, or the credentials are wrong. Run "
+            f"{exits} answered 407: the host is not on the whitelist of the key, or the "
+            f"credentials are wrong. Run "
             "qingguo.qgnet.register for the host, or correct qg_password."
         )
     elif problem.hold.cause is Cause.REPORTED:
-        text = f"{exits} {_DOING[problem.hold.cause]}. Check which of your programs report them, and why."
+        text = (
+            f"{exits} {_DOING[problem.hold.cause]}. Check which of your programs report them, "
+            f"and why."
+        )
     else:
         text = (
-            f"{exits} {_DOING[problem.hold.cause]}. Check that the host reaches the ports of the leases, and whether "
+            f"{exits} {_DOING[problem.hold.cause]}. Check that the host reaches the ports of the "
+            f"leases, and whether "
             "other hosts do."
         )
     if problem.unchecked:
         return f"{text} A new lease is being tried, and the pool goes on by itself if it works."
     if problem.next_probe_at is None:
-        return f"{text} Nothing is bought while one of them lives. The pool goes on by itself when one works."
-    return f"{text} Nothing is bought but one lease at a time, to try it. The pool goes on by itself when one works."
+        return (
+            f"{text} Nothing is bought while one of them lives. The pool goes on by itself when "
+            f"one works."
+        )
+    return (
+        f"{text} Nothing is bought but one lease at a time, to try it. The pool goes on by "
+        f"itself when one works."
+    )
 
 
 def _name(client: Leases, leases: LeaseSet, what: str) -> str:
@@ -343,7 +374,8 @@ def _is_well(state: PoolState, exits: Iterable[Exit]) -> bool:
 
 
 def _held(client: Leases, desired: Desired, drain: float) -> tuple[dict[str, bool], float]:
-    """Return the servers of the leases that the set holds, with whether they last, and the seconds that leases last.
+    """Return the servers of the leases that the set holds, with whether they last, and the seconds
+    that leases last.
 
     A host has no say about leases of other terms, which may serve others.
     """

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The timings of a pool in seconds: interval, drain and the life of its leases have to fit each other."""
+"""The timings of a pool in seconds: interval, drain and the life of its leases have to fit each
+other.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from .declaration import Pool
 
 @dataclass(frozen=True)
 class Names:
-    """The name of an option in messages: the variable of the role, or the option of an entry of its pools."""
+    """The name of an option in messages: the variable of the role, or the option of an entry of its
+    pools.
+    """
 
     prefix: str
     pool: str = ""
@@ -39,7 +43,9 @@ def names_for(kind: str, pool: Pool) -> Names:
 
 
 def lifetime(pool: Pool) -> float | None:
-    """Return the seconds that new leases of a pool last, if the options or QG.net's documents say it."""
+    """Return the seconds that new leases of a pool last, if the options or QG.net's documents say
+    it.
+    """
     if pool.keep_alive is not None:
         return parse_minutes("keep_alive", pool.keep_alive) * 60.0
     return LIFETIMES.get(pool.product)
@@ -48,8 +54,8 @@ def lifetime(pool: Pool) -> float | None:
 def check_timings(kind: str, pools: Sequence[Pool], interval: int) -> None:
     """Refuse a drain that a refresh would miss, or that new leases would not outlast.
 
-    Between two refreshes, a lease must not run from "lasts long enough" to its end. The shortest drain comes first, so
-    that the interval in the sentence suits all pools.
+    Between two refreshes, a lease must not run from "lasts long enough" to its end. The shortest
+    drain comes first, so that the interval in the sentence suits all pools.
     """
     for pool in pools:
         check_drain(pool, names_for(kind, pool))
@@ -66,14 +72,17 @@ def check_timings(kind: str, pools: Sequence[Pool], interval: int) -> None:
 
 
 def check_drain(pool: Pool, names: Names) -> None:
-    """Refuse a drain that new leases would not outlast, so that nearly each refresh would pay for another one."""
+    """Refuse a drain that new leases would not outlast, so that nearly each refresh would pay for
+    another one.
+    """
     life = lifetime(pool)
     if life is None or pool.drain <= life * (1 - MATCHING_SHARE):
         return
     drain = max(2, int(life / 4))
     problem = f"={pool.drain} is too long for leases that last {counted(int(life), 'second')}"
     fix = (
-        f"nearly each refresh would pay for another one. Set drain={drain}, and {names.prefix}interval to at most "
+        f"nearly each refresh would pay for another one. Set drain={drain}, and "
+        f"{names.prefix}interval to at most "
         f"{max(1, drain - 5)}, for example, or raise keep_alive if the plan allows it"
     )
     raise OptionError(names.of("drain"), problem, fix)

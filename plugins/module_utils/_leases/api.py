@@ -188,7 +188,9 @@ def _listed(holdings: Holdings[Lease]) -> list[Lease]:
 
 
 def leases_with_origins(client: Leases) -> tuple[list[Lease], Origins]:
-    """Return the leases of a key, as :func:`held_leases` does, and who has bought them, by their names."""
+    """Return the leases of a key, as :func:`held_leases` does, and who has bought them, by their
+    names.
+    """
     holdings = Holdings(LeaseApi(client))
     holdings.look()
     # A purchase of another process, which the list shows already, is either open or recorded now.
@@ -210,11 +212,13 @@ def leases_with_origins(client: Leases) -> tuple[list[Lease], Origins]:
     return leases, found
 
 
-def _purchases(holdings: Holdings[Lease], open_calls: Iterable[OpenCall], *, is_whole: bool) -> Purchases:
+def _purchases(
+    holdings: Holdings[Lease], open_calls: Iterable[OpenCall], *, is_whole: bool
+) -> Purchases:
     """Return what the journal knows of purchases.
 
-    It has them for as long as they last. The ledger, which is slow to read and makes it whole, has also those that
-    lists have lacked for long.
+    It has them for as long as they last. The ledger, which is slow to read and makes it whole, has
+    also those that lists have lacked for long.
     """
     journal = holdings.journal
     bought = defaultdict[str, list[float | None]](list)
@@ -227,7 +231,9 @@ def _purchases(holdings: Holdings[Lease], open_calls: Iterable[OpenCall], *, is_
     since = holdings.now() - life
     if is_whole:
         for name, end in journal.received(since):
-            bought[name].append(None if end is None else datetime.datetime.fromisoformat(end).timestamp())
+            bought[name].append(
+                None if end is None else datetime.datetime.fromisoformat(end).timestamp()
+            )
     calls = journal.lost(since)
     for call in open_calls:
         calls.append(dataclasses.replace(call, adds=max(0, call.adds - named[call.id])))
@@ -240,7 +246,9 @@ def _end_of(deadline: str | None) -> float | None:
 
 
 def foreign_leases(origins: Origins, is_shared: bool) -> str:
-    """Return the rest of a sentence about leases that others have bought; empty if there are none."""
+    """Return the rest of a sentence about leases that others have bought; empty if there are
+    none.
+    """
     if not origins.foreign:
         return ""
     verb = "was" if origins.foreign == 1 else "were"
@@ -248,7 +256,9 @@ def foreign_leases(origins: Origins, is_shared: bool) -> str:
 
 
 def unexplained_addresses(number: int, is_shared: bool) -> str:
-    """Return the rest of a sentence about addresses that others have used up; empty if there are none."""
+    """Return the rest of a sentence about addresses that others have used up; empty if there are
+    none.
+    """
     if not number:
         return ""
     return f"; {number} more used up within a day than this store has bought: {_who(is_shared)}"
@@ -258,13 +268,16 @@ def _who(is_shared: bool) -> str:
     if is_shared:
         return "others use the key, as qg_shared_key says"
     return (
-        "somebody else uses the key. If nobody should, replace the key in QG.net's user center; if it is shared on "
+        "somebody else uses the key. If nobody should, replace the key in QG.net's user center; if "
+        "it is shared on "
         "purpose, set qg_shared_key=true"
     )
 
 
 def unexplained_fall(client: Leases, balance: int) -> int:
-    """Return by how many addresses the balance of a plan fell lately beyond what this store has bought."""
+    """Return by how many addresses the balance of a plan fell lately beyond what this store has
+    bought.
+    """
     journal = Holdings(LeaseApi(client)).journal
     facts = client.caller.host_facts
     now = journal.store.now()

@@ -51,7 +51,10 @@ def moment(option: str, text: str, now: float) -> float:
         found = datetime.datetime.fromisoformat(re.sub(r"[Zz]\Z", "+00:00", text))
         at = (found if found.tzinfo else found.replace(tzinfo=BEIJING)).timestamp()
     except (ValueError, OverflowError):
-        fix = "give one such as 2030-01-02T03:04:05+08:00, a date, or a duration before now such as 24h or 7d"
+        fix = (
+            "give one such as 2030-01-02T03:04:05+08:00, a date, or a duration before now such "
+            "as 24h or 7d"
+        )
         raise OptionError(option, f"={quoted(text)} is not a time", fix) from None
     if at > now:
         fix = "give a time that has passed, or leave it out"
@@ -69,16 +72,23 @@ def described(entry: Mapping[str, Any]) -> dict[str, Any]:
         "names": [name for _end, name in found],
         "ends": [end or None for end, _name in found],
         "user": entry["run_user"],
-        **{name: entry[name] for name in ("endpoint", "product", "state", "run", "host", "inventory")},
+        **{
+            name: entry[name]
+            for name in ("endpoint", "product", "state", "run", "host", "inventory")
+        },
     }
 
 
 def totals(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the numbers of each day and product. What a call without a known result asked for is ``unknown``."""
+    """Return the numbers of each day and product.
+
+    What a call without a known result asked for is ``unknown``.
+    """
     found: dict[tuple[str, str], dict[str, int]] = {}
     for entry in entries:
         of_day = found.setdefault(
-            (entry["at"][:10], entry["product"]), {"calls": 0, "asked": 0, "received": 0, "unknown": 0}
+            (entry["at"][:10], entry["product"]),
+            {"calls": 0, "asked": 0, "received": 0, "unknown": 0},
         )
         of_day["calls"] += 1
         of_day["asked"] += entry["asked"]
@@ -86,11 +96,16 @@ def totals(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             of_day["unknown"] += entry["asked"]
         else:
             of_day["received"] += entry["received"]
-    return [{"day": day, "product": product, **numbers} for (day, product), numbers in sorted(found.items())]
+    return [
+        {"day": day, "product": product, **numbers}
+        for (day, product), numbers in sorted(found.items())
+    ]
 
 
 def _keys(connection: Connection, store: Store) -> set[str]:
-    """Return the names of the key in the store: the one for the product, or with ``auto`` those for all products."""
+    """Return the names of the key in the store: the one for the product, or with ``auto`` those for
+    all products.
+    """
     caller = key_caller(connection, SILENT, store)
     if connection.product != AUTO:
         return {caller.key_digest}
@@ -102,7 +117,9 @@ def _keys(connection: Connection, store: Store) -> set[str]:
 
 
 def _needed(connection: Connection, store: Store) -> dict[str, float] | None:
-    """Return how many leases a day the gateways and lists of a key need; None without any, or if it is unknown."""
+    """Return how many leases a day the gateways and lists of a key need; None without any, or if it
+    is unknown.
+    """
     caller = key_caller(connection, SILENT, store)
     if connection.product == AUTO:
         caller.use_product(caller.facts.get(PRODUCT) or caller.product)

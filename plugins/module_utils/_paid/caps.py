@@ -21,7 +21,10 @@ DAY = 86400.0
 _AMOUNT = "CASE state WHEN 'settled' THEN got WHEN 'refused' THEN 0 ELSE buys END"
 BOUGHT = f"coalesce(sum({_AMOUNT}), 0)"
 _BOUGHT_TODAY = f"SELECT {BOUGHT} FROM journal WHERE key = ? AND buys > 0 AND sent_at > ?"
-_RECENT = f"SELECT sent_at, {_AMOUNT} FROM journal WHERE key = ? AND buys > 0 AND sent_at > ? ORDER BY sent_at"
+_RECENT = (
+    f"SELECT sent_at, {_AMOUNT} FROM journal WHERE key = ? AND buys > 0 AND sent_at > ? "
+    f"ORDER BY sent_at"
+)
 
 
 def parse_cap(max_new_per_day: int | None) -> int | None:
@@ -46,7 +49,9 @@ def check_cap(cap: int, bought: int, wanted: int, kind: str) -> None:
 
 
 def recent_purchases(store: Store, key: str) -> list[tuple[float, int]]:
-    """Return the ages in seconds and the numbers of what a key has bought in the last 24 hours, the oldest first."""
+    """Return the ages in seconds and the numbers of what a key has bought in the last 24 hours, the
+    oldest first.
+    """
     now = store.now()
     recent = []
     for sent_at, amount in store.rows(_RECENT, key, now - DAY):

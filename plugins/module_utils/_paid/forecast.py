@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How many leases a day what is installed needs, and when that reaches the cap or the end of the plan.
+"""How many leases a day what is installed needs, and when that reaches the cap or the end of the
+plan.
 
 These are pure functions over data. Times are seconds.
 """
@@ -19,7 +20,8 @@ from .caps import DAY
 
 @dataclass(frozen=True)
 class Demand:
-    """A number of leases that a timer keeps: each ``interval``, those with less than ``drain`` left are replaced.
+    """A number of leases that a timer keeps: each ``interval``, those with less than ``drain`` left
+    are replaced.
 
     A new one lasts for ``life``.
     """
@@ -55,9 +57,9 @@ class PerDay:
 class Budget:
     """What limits purchases: the ``cap`` of the last 24 hours, and what the plan has left.
 
-    ``recent`` are the ages and numbers of what was bought in these 24 hours, the oldest first. ``balance`` are the
-    addresses of a plan by volume, ``channels`` those of any other plan. Each is None if there is none, or if it is
-    unknown.
+    ``recent`` are the ages and numbers of what was bought in these 24 hours, the oldest first.
+    ``balance`` are the addresses of a plan by volume, ``channels`` those of any other plan. Each is
+    None if there is none, or if it is unknown.
     """
 
     cap: int | None = None
@@ -67,7 +69,9 @@ class Budget:
 
 
 def per_day(demands: Iterable[Demand]) -> PerDay:
-    """Return what these need in a day: a lease is replaced in the first run that finds it too short."""
+    """Return what these need in a day: a lease is replaced in the first run that finds it too
+    short.
+    """
     least = 0.0
     most = 0.0
     for demand in demands:
@@ -103,7 +107,9 @@ def forecast(demands: Sequence[Demand], budget: Budget) -> str:
         parts.append(_of_cap(budget.cap, budget.recent, need))
     if budget.balance is not None:
         lasting = duration(budget.balance * DAY / need.usual)
-        parts.append(f"the {number(budget.balance)} addresses that the plan has left last about {lasting}")
+        parts.append(
+            f"the {number(budget.balance)} addresses that the plan has left last about {lasting}"
+        )
     if budget.channels is not None:
         parts.append(_of_channels(budget.channels, count))
     return f"{'; '.join(parts)}."
@@ -116,7 +122,9 @@ def _of_cap(cap: int, recent: Sequence[tuple[float, int]], need: PerDay) -> str:
     soonest = cap_reached_after(cap, recent, need.most)
     if soonest is not None:
         return f"the cap of {number(cap)} may be reached after {duration(soonest)}"
-    return f"the cap of {number(cap)} is not reached, and leaves {number(cap - math.ceil(need.most))}"
+    return (
+        f"the cap of {number(cap)} is not reached, and leaves {number(cap - math.ceil(need.most))}"
+    )
 
 
 def _of_channels(channels: int, count: int) -> str:

@@ -97,8 +97,11 @@ class Journal:
         self._product = product
         self._cap = cap
 
-    def sending(self, call: NewCall, timeout: float, past: Iterable[Report]) -> contextlib.AbstractContextManager[None]:
-        """Record a call, and return the context in which it is sent, which records what its error says of the effect.
+    def sending(
+        self, call: NewCall, timeout: float, past: Iterable[Report]
+    ) -> contextlib.AbstractContextManager[None]:
+        """Record a call, and return the context in which it is sent, which records what its error
+        says of the effect.
 
         Delete what no longer matters: reports that are ``past``, and old rows of calls.
         """
@@ -265,23 +268,34 @@ class Journal:
         return None
 
     def held_at_first(self) -> frozenset[str] | None:
-        """Return the names that were held before the first purchase that is recorded; None without any purchase."""
-        query = "SELECT id, before FROM journal WHERE key = ? AND kind = ? AND buys > 0 ORDER BY id LIMIT 1"
+        """Return the names that were held before the first purchase that is recorded; None without
+        any purchase.
+        """
+        query = (
+            "SELECT id, before FROM journal WHERE key = ? AND kind = ? AND buys > 0 ORDER BY "
+            "id LIMIT 1"
+        )
         for number, before in self._rows(query):
             with _reading(self.store, number):
                 return _names(before)
         return None
 
     def longest_life(self) -> float:
-        """Return the seconds that the longest of what was bought had left when it was bought; 0 if none is known."""
+        """Return the seconds that the longest of what was bought had left when it was bought; 0 if
+        none is known.
+        """
         query = "SELECT coalesce(max(life), 0) FROM journal WHERE key = ? AND kind = ? AND buys > 0"
         return float(self._rows(query)[0][0])
 
     def lost(self, since: float) -> list[OpenCall]:
-        """Return the calls since a state time that have ended without their whole result, with the rest of it."""
+        """Return the calls since a state time that have ended without their whole result, with the
+        rest of it.
+        """
         calls = []
         for number, endpoint, rest, sent_at, timeout in self._rows(_LOST, since):
-            calls.append(OpenCall(number, endpoint, int(rest), 0, frozenset(), sent_at, timeout, None))
+            calls.append(
+                OpenCall(number, endpoint, int(rest), 0, frozenset(), sent_at, timeout, None)
+            )
         return calls
 
     def received(self, since: float) -> Iterator[tuple[str, str | None]]:
@@ -291,7 +305,9 @@ class Journal:
 
     def bought_since(self, moment: float) -> int:
         """Return how many resources were bought, or may have been bought, since a state time."""
-        query = f"SELECT {BOUGHT} FROM journal WHERE key = ? AND kind = ? AND buys > 0 AND sent_at > ?"
+        query = (
+            f"SELECT {BOUGHT} FROM journal WHERE key = ? AND kind = ? AND buys > 0 AND sent_at > ?"
+        )
         return int(self._rows(query, moment)[0][0])
 
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
@@ -334,7 +350,8 @@ class Journal:
         # Who has bought what was held before the first purchase of all is never known.
         clear = (
             "UPDATE journal SET before = '[]' WHERE id = ? AND (buys = 0 OR EXISTS "
-            "(SELECT 1 FROM journal AS first WHERE first.key = ? AND first.kind = ? AND buys > 0 AND first.id < ?))"
+            "(SELECT 1 FROM journal AS first WHERE first.key = ? AND first.kind = ? AND buys > 0 "
+            "AND first.id < ?))"
         )
         database.execute(clear, (call, self._key, self._kind, call))
 
@@ -378,13 +395,15 @@ def ledger(store: Store, keys: Collection[str], since: float) -> Iterator[dict[s
 
 
 def spending(store: Store, keys: Collection[str], since: float) -> Iterator[dict[str, Any]]:
-    """Yield the paid calls of these keys since a Unix time, with what was bought and what may have been.
+    """Yield the paid calls of these keys since a Unix time, with what was bought and what may have
+    been.
 
     That is quicker than :func:`ledger`, which also reads what it was.
     """
     any_key = ", ".join("?" * len(keys))
     query = (
-        "SELECT id, wall_at, product, run_user, host, CASE WHEN state = 'refused' THEN 0 ELSE buys END, got, state "
+        "SELECT id, wall_at, product, run_user, host, CASE WHEN state = 'refused' THEN 0 ELSE buys "
+        "END, got, state "
         f"FROM journal WHERE key IN ({any_key}) AND buys > 0 AND sent_at >= ?"
     )
     for row in store.rows(query, *keys, since - store.wall_ahead()):

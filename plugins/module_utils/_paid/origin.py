@@ -4,8 +4,8 @@
 
 """Who has bought what a key holds: this store, or somebody else with the same key.
 
-These are pure functions over data. Where the journal cannot tell, the answer is None: a false alarm about a stolen key
-is worse than one that comes a day late.
+These are pure functions over data. Where the journal cannot tell, the answer is None: a false alarm
+about a stolen key is worse than one that comes a day late.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import TypeAlias
 
 from .evidence import LIST_LAG, MAX_EXECUTION_DELAY, OpenCall
 
-#: The seconds that a lease is taken to last at most, unless the journal has a longer one: twice the longest of any plan
+#: The seconds that a lease is taken to last at most, unless the journal has a longer one: twice the
+#: longest of any plan
 #: that was observed.
 LONG_LIFE = 2 * 86400.0
 #: Seconds by which a list may show another end of a lease than the response that has bought it did.
@@ -30,9 +31,10 @@ End: TypeAlias = "float | None"
 class Purchases:
     """What the journal knows of purchases.
 
-    ``bought`` are the ends of what was bought, by server. ``calls`` may have bought more than is known: ``adds`` of
-    each is the rest. What was held before the ``first`` purchase is older than the journal; None without a purchase.
-    ``life`` are the seconds that what they have bought lasts at most.
+    ``bought`` are the ends of what was bought, by server. ``calls`` may have bought more than is
+    known: ``adds`` of each is the rest. What was held before the ``first`` purchase is older than
+    the journal; None without a purchase. ``life`` are the seconds that what they have bought lasts
+    at most.
     """
 
     bought: Mapping[str, Collection[End]] = field(default_factory=dict)
@@ -45,16 +47,20 @@ class Purchases:
 class Origins:
     """Whether this store has bought what is held, by name; None if that cannot be known.
 
-    ``foreign`` is how many others have bought at least, also of those of which it is not known who has bought which;
-    None if nothing can be known about that.
+    ``foreign`` is how many others have bought at least, also of those of which it is not known who
+    has bought which; None if nothing can be known about that.
     """
 
     bought_here: Mapping[str, bool | None]
     foreign: int | None
 
 
-def origins(held: Mapping[str, End], purchases: Purchases, now: float, vendor_now: float) -> Origins:
-    """Return who has bought what is held, given the ends by name, the state time and QG.net's time."""
+def origins(
+    held: Mapping[str, End], purchases: Purchases, now: float, vendor_now: float
+) -> Origins:
+    """Return who has bought what is held, given the ends by name, the state time and QG.net's
+    time.
+    """
     bought_here: dict[str, bool | None] = {}
     doubtful = 0
     for name, end in held.items():
@@ -62,7 +68,10 @@ def origins(held: Mapping[str, End], purchases: Purchases, now: float, vendor_no
             bought_here[name] = True
         elif purchases.first is None or name in purchases.first:
             bought_here[name] = None
-        elif any(_may_have_bought(call, name, end, purchases.life, vendor_now - now) for call in purchases.calls):
+        elif any(
+            _may_have_bought(call, name, end, purchases.life, vendor_now - now)
+            for call in purchases.calls
+        ):
             bought_here[name] = None
             doubtful += 1
         else:
@@ -83,7 +92,12 @@ def server_of(name: str) -> str:
 def _is_bought(name: str, end: End, purchases: Purchases, vendor_now: float) -> bool:
     """Whether the journal has this lease, and not an earlier one with the same server."""
     for recorded in purchases.bought.get(server_of(name), ()):
-        if end is None or recorded is None or recorded > vendor_now or abs(end - recorded) <= SAME_END:
+        if (
+            end is None
+            or recorded is None
+            or recorded > vendor_now
+            or abs(end - recorded) <= SAME_END
+        ):
             return True
     return False
 
@@ -97,26 +111,33 @@ def _may_have_bought(call: OpenCall, name: str, end: End, life: float, ahead: fl
 
 @dataclass(frozen=True)
 class BalanceReading:
-    """The addresses that a plan by volume had left at a state time, and those that it had left at the last reading."""
+    """The addresses that a plan by volume had left at a state time, and those that it had left at
+    the last reading.
+    """
 
     balance: int
     at: float
     last: int
 
 
-#: Seconds after which the fall of a balance is counted anew. Rows of calls are kept for a day at least.
+#: Seconds after which the fall of a balance is counted anew. Rows of calls are kept for a day at
+#: least.
 BALANCE_WINDOW = 86400.0 - 900.0
 #: Seconds before a reading in which what was bought may not have lowered the balance yet.
 BALANCE_LAG = MAX_EXECUTION_DELAY + LIST_LAG + 30.0
 
 
 def next_reading(earlier: BalanceReading | None, balance: int, now: float) -> BalanceReading:
-    """Return the reading from which on the fall of a balance counts; a higher balance was topped up."""
+    """Return the reading from which on the fall of a balance counts; a higher balance was topped
+    up.
+    """
     if earlier is None or balance > earlier.last or not 0 <= now - earlier.at <= BALANCE_WINDOW:
         return BalanceReading(balance, now, balance)
     return BalanceReading(earlier.balance, earlier.at, balance)
 
 
 def unexplained(reading: BalanceReading, bought: int) -> int:
-    """Return by how many addresses the balance fell beyond what this store has bought since, in doubt too few."""
+    """Return by how many addresses the balance fell beyond what this store has bought since, in
+    doubt too few.
+    """
     return max(0, reading.balance - reading.last - bought)

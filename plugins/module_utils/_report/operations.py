@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operation of qg_report_info: hosts, leases, spending, gateways and lists of a key, and what is wrong with them.
+"""The operation of qg_report_info: hosts, leases, spending, gateways and lists of a key, and what
+is wrong with them.
 
 What cannot be read is one sentence among the problems, and the rest is reported.
 """
@@ -24,7 +25,12 @@ from .._core.errors import QgError
 from .._core.text import format_sample
 from .._gateway.outlook import outlook
 from .._gateway.records import described, problem_of
-from .._leases.api import foreign_leases, leases_with_origins, unexplained_addresses, unexplained_fall
+from .._leases.api import (
+    foreign_leases,
+    leases_with_origins,
+    unexplained_addresses,
+    unexplained_fall,
+)
 from .._leases.operations import lease_results
 from .._paid.caps import DAY, bought_today, parse_cap
 from .._paid.journal import spending
@@ -50,9 +56,20 @@ _DAYS = 14
 
 
 class Reporter:
-    """Reads one part after the other into ``data``. The whitelist comes first, since it is of the classic API."""
+    """Reads one part after the other into ``data``.
 
-    def __init__(self, connection: Connection, caller: KeyCaller, mode: Mode, *, cap: int | None, shared: bool) -> None:
+    The whitelist comes first, since it is of the classic API.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        caller: KeyCaller,
+        mode: Mode,
+        *,
+        cap: int | None,
+        shared: bool,
+    ) -> None:
         self.connection = connection
         self.caller = caller
         self.mode = mode
@@ -77,13 +94,17 @@ class Reporter:
         self.data["installations"] = self._part("The gateways and lists", self._installations)
         self.data["forecast"] = ""
         if client:
-            sentence = self._part("The forecast", lambda: outlook(client, self.connection.key, self.cap, quota))
+            sentence = self._part(
+                "The forecast", lambda: outlook(client, self.connection.key, self.cap, quota)
+            )
             self.data["forecast"] = sentence or ""
         self.data["problems"] = self.problems
         return {**self.data, "page": page(self.data)}
 
     def _part(self, name: str, read: Callable[[], T]) -> T | None:
-        """Return what is read; None if that fails, for a reason that is one of the problems then."""
+        """Return what is read; None if that fails, for a reason that is one of the problems
+        then.
+        """
         try:
             return read()
         except QgError as error:
@@ -102,7 +123,8 @@ class Reporter:
             if not entry["listed"]:
                 hosts = sorted({owner["host"] for owner in entry["owners"]})
                 self.problems.append(
-                    f"{entry['ip']} is registered for {format_sample(hosts)}, and not on the whitelist. Type: "
+                    f"{entry['ip']} is registered for {format_sample(hosts)}, and not on the "
+                    f"whitelist. Type: "
                     f"ansible-playbook qingguo.qgnet.register -e qg_hosts={','.join(hosts)}"
                 )
         return whitelist
@@ -133,15 +155,21 @@ class Reporter:
         keys = self._digests(client)
         self.data["bought"] = sum(bought_today(store, key) for key in keys)
         now = store.now() + store.wall_ahead()
-        today = datetime.datetime.fromtimestamp(now, BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
+        today = datetime.datetime.fromtimestamp(now, BEIJING).replace(
+            hour=0, minute=0, second=0, microsecond=0
+        )
         first = today - datetime.timedelta(days=_DAYS - 1)
         calls = list(spending(store, keys, first.timestamp()))
         lately = [call for call in calls if call["at"].timestamp() > now - DAY]
         self.data["buyers"] = _sums(lately, ("user", "host"))
-        return _sums([{**call, "day": str(call["at"].date())} for call in calls], ("day", "product"))
+        return _sums(
+            [{**call, "day": str(call["at"].date())} for call in calls], ("day", "product")
+        )
 
     def _digests(self, client: Leases | None) -> list[str]:
-        """Return the names of the key in the store: those for all products if its own is not known."""
+        """Return the names of the key in the store: those for all products if its own is not
+        known.
+        """
         if client:
             return [client.caller.key_digest]
         digests = []
@@ -164,7 +192,9 @@ class Reporter:
 
 
 def _sums(calls: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the numbers of calls that have the same values of these names, in the order of the values."""
+    """Return the numbers of calls that have the same values of these names, in the order of the
+    values.
+    """
     sums: dict[tuple[str, ...], dict[str, int]] = {}
     for call in calls:
         values = tuple(call[name] for name in names)
@@ -172,7 +202,10 @@ def _sums(calls: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[dict
         numbers["calls"] += 1
         numbers["received"] += call["received"]
         numbers["unknown"] += call["unknown"]
-    return [{**dict(zip(names, values, strict=True)), **numbers} for values, numbers in sorted(sums.items())]
+    return [
+        {**dict(zip(names, values, strict=True)), **numbers}
+        for values, numbers in sorted(sums.items())
+    ]
 
 
 def _run(params: Params, mode: Mode) -> dict[str, Any]:

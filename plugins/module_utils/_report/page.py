@@ -41,7 +41,15 @@ def _hosts(whitelist: Mapping[str, Any] | None) -> list[str]:
                 note = "not listed"
             elif owner["there_before"]:
                 note = "there before"
-            rows.append((entry["ip"], owner["host"], _minute(owner["registered_since"]), note, owner["inventory_id"]))
+            rows.append(
+                (
+                    entry["ip"],
+                    owner["host"],
+                    _minute(owner["registered_since"]),
+                    note,
+                    owner["inventory_id"],
+                )
+            )
         if not entry["owners"]:
             rows.append((entry["ip"], "-", "-", "no owner", ""))
     lines = []
@@ -50,7 +58,8 @@ def _hosts(whitelist: Mapping[str, Any] | None) -> list[str]:
     unowned = sum(1 for entry in whitelist["entries"] if not entry["owners"])
     missing = sum(1 for entry in whitelist["entries"] if not entry["listed"])
     lines.append(
-        f"  {len(whitelist['whitelist'])} on the whitelist, {unowned} of them without an owner; {missing} registered "
+        f"  {len(whitelist['whitelist'])} on the whitelist, {unowned} of them without an owner; "
+        f"{missing} registered "
         "but not on the whitelist"
     )
     if whitelist["unreadable"]:
@@ -67,7 +76,16 @@ def _leases(data: Mapping[str, Any]) -> list[str]:
     for lease in data["leases"]:
         ends = _minute(lease["expires_at"])
         minutes = "-" if lease["remaining_seconds"] is None else lease["remaining_seconds"] // 60
-        rows.append((lease["server"], lease["ip"] or "-", ends, minutes, origin[lease["bought_here"]], lease["region"]))
+        rows.append(
+            (
+                lease["server"],
+                lease["ip"] or "-",
+                ends,
+                minutes,
+                origin[lease["bought_here"]],
+                lease["region"],
+            )
+        )
     lines = [f"  {counted(len(rows), 'live lease')} of product {data['product']}"]
     if rows:
         head = ("server", "exit", "until (UTC+08:00)", "minutes", "bought by", "region")
@@ -98,14 +116,26 @@ def _spending(data: Mapping[str, Any]) -> list[str]:
     for day in days:
         length = min(_BAR, -(-(day["received"] + day["unknown"]) * _BAR // whole))
         bar = f"{'=' * length}{'.' * (_BAR - length)}"
-        rows.append((day["day"], day["product"], day["calls"], day["received"], day["unknown"], bar))
+        rows.append(
+            (day["day"], day["product"], day["calls"], day["received"], day["unknown"], bar)
+        )
     scale = "of the cap" if cap else "of the most in a day"
     lines += _table(("day (UTC+08:00)", "product", "calls", "bought", "unknown", scale), rows)
     if data["buyers"]:
         rows = []
         for each in data["buyers"]:
-            rows.append((each["user"], each["host"] or "-", each["calls"], each["received"], each["unknown"]))
-        lines += _table(("user in 24 hours", "host of the task", "calls", "bought", "unknown"), rows)
+            rows.append(
+                (
+                    each["user"],
+                    each["host"] or "-",
+                    each["calls"],
+                    each["received"],
+                    each["unknown"],
+                )
+            )
+        lines += _table(
+            ("user in 24 hours", "host of the task", "calls", "bought", "unknown"), rows
+        )
     return lines
 
 
@@ -130,7 +160,9 @@ def _minute(moment: str | None) -> str:
 
 def _table(head: Row, rows: Iterable[Row]) -> list[str]:
     """Return rows below their heads, in columns; numbers stand at the right."""
-    texts = [[one_line(str(cell or "")) if cell != 0 else "0" for cell in row] for row in (head, *rows)]
+    texts = [
+        [one_line(str(cell or "")) if cell != 0 else "0" for cell in row] for row in (head, *rows)
+    ]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     lines = []
     for row in texts:

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The gateways and lists that were installed on hosts: what was declared, and how their last refresh ended.
+"""The gateways and lists that were installed on hosts: what was declared, and how their last
+refresh ended.
 
-A refresh takes all from here but keys and passwords. A removed one leaves its row as a tombstone, so that "removed" and
-"never here" are told apart.
+A refresh takes all from here but keys and passwords. A removed one leaves its row as a tombstone,
+so that "removed" and "never here" are told apart.
 """
 
 from __future__ import annotations
@@ -23,17 +24,22 @@ State = TypeVar("State")
 #: What can be installed.
 GATEWAY = "gateway"
 LIST = "list"
-#: Seconds after which a lock ends that its run has not renewed: it may have left it behind on another machine.
+#: Seconds after which a lock ends that its run has not renewed: it may have left it behind on
+#: another machine.
 LOCK_SECONDS = 120.0
 
 _COLUMNS = (
-    "id, kind, inventory, host, name, options, keys, installed_at, removed_at, refreshed_at, seconds, problem, "
+    "id, kind, inventory, host, name, options, keys, installed_at, removed_at, refreshed_at, "
+    "seconds, problem, "
     "locked_by, locked_until"
 )
 _DECLARE = (
-    "INSERT INTO installations (id, kind, inventory, host, name, options, keys, installed_at, problem, locked_by, "
-    "locked_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?) ON CONFLICT (kind, inventory, host, name) DO UPDATE SET "
-    "id = excluded.id, options = excluded.options, keys = excluded.keys, installed_at = excluded.installed_at, "
+    "INSERT INTO installations (id, kind, inventory, host, name, options, keys, installed_at, "
+    "problem, locked_by, "
+    "locked_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?) ON CONFLICT (kind, inventory, host, "
+    "name) DO UPDATE SET "
+    "id = excluded.id, options = excluded.options, keys = excluded.keys, installed_at = "
+    "excluded.installed_at, "
     "removed_at = NULL, locked_by = excluded.locked_by, locked_until = excluded.locked_until"
 )
 _SAVE_SET = (
@@ -48,9 +54,9 @@ _SET_LASTS = 30 * 86400.0
 class Installation:
     """A gateway, by its name, or a list, by its path, on a host of an inventory.
 
-    ``id`` is also on the host. ``keys`` are digests of the keys by the names of pools. Times are Unix times, and None
-    if that has not happened; ``seconds`` is the duration of the last refresh. ``problem`` is why the last refresh has
-    failed, and empty if it succeeded.
+    ``id`` is also on the host. ``keys`` are digests of the keys by the names of pools. Times are
+    Unix times, and None if that has not happened; ``seconds`` is the duration of the last refresh.
+    ``problem`` is why the last refresh has failed, and empty if it succeeded.
     """
 
     id: str
@@ -71,7 +77,10 @@ class Installation:
 
 @dataclass(frozen=True)
 class Installations:
-    """The rows of a store. ``is_gone`` says whether the run that holds a lock has ended without releasing it."""
+    """The rows of a store.
+
+    ``is_gone`` says whether the run that holds a lock has ended without releasing it.
+    """
 
     store: Store
     is_gone: Callable[[str], bool] = lambda _run: False
@@ -99,7 +108,8 @@ class Installations:
     def declare(self, installations: Collection[Installation], run: str) -> list[Installation]:
         """Record what is about to be installed, locked by a run.
 
-        Returns those that another run has locked, and then records none: both may have found nothing before.
+        Returns those that another run has locked, and then records none: both may have found
+        nothing before.
         """
         now = self._wall_time()
         until = self.store.now() + LOCK_SECONDS
@@ -116,32 +126,45 @@ class Installations:
                 database.execute(_DECLARE, (*values, options, keys, now, run, until))
         return []
 
-    def remove(self, inventory: str, hosts: Collection[str], kind: str = "", name: str = "") -> list[Installation]:
-        """Mark installations of hosts as removed, all or one; returns those that were not before."""
+    def remove(
+        self, inventory: str, hosts: Collection[str], kind: str = "", name: str = ""
+    ) -> list[Installation]:
+        """Mark installations of hosts as removed, all or one; returns those that were not
+        before.
+        """
         removed = []
         now = self._wall_time()
         with self.store.transaction() as database:
             for each in self.all(inventory):
-                is_meant = each.host in hosts and kind in ("", each.kind) and name in ("", each.name)
+                is_meant = (
+                    each.host in hosts and kind in ("", each.kind) and name in ("", each.name)
+                )
                 if is_meant and each.removed_at is None:
-                    statement = "UPDATE installations SET removed_at = ?, locked_by = '' WHERE id = ?"
+                    statement = (
+                        "UPDATE installations SET removed_at = ?, locked_by = '' WHERE id = ?"
+                    )
                     database.execute(statement, (now, each.id))
                     removed.append(replace(each, removed_at=now))
         return removed
 
     def lock(self, ids: Collection[str], run: str) -> list[Installation]:
-        """Lock these installations for a run; returns those that another run has locked, and then locks none."""
+        """Lock these installations for a run; returns those that another run has locked, and then
+        locks none.
+        """
         now = self.store.now()
         with self.store.transaction() as database:
             rows = [each for each in self.all() if each.id in ids]
             taken = self._taken(rows, run)
             if not taken:
                 statement = "UPDATE installations SET locked_by = ?, locked_until = ? WHERE id = ?"
-                database.executemany(statement, [(run, now + LOCK_SECONDS, each.id) for each in rows])
+                database.executemany(
+                    statement, [(run, now + LOCK_SECONDS, each.id) for each in rows]
+                )
         return taken
 
     def renew(self, ids: Collection[str], run: str) -> set[str]:
-        """Make the locks of a run last from now on; returns the identifiers of what it has not locked any more.
+        """Make the locks of a run last from now on; returns the identifiers of what it has not
+        locked any more.
 
         Another run may have taken the lock of such a one and released it, or may have removed it.
         """
@@ -178,7 +201,9 @@ class Installations:
         database.execute(statement, (number, run))
 
     def set_state(self, lease_set: str, read: Callable[[Mapping[str, Any]], State]) -> State:
-        """Return what is remembered of a set of leases, as ``read`` returns it: of an empty mapping if nothing is."""
+        """Return what is remembered of a set of leases, as ``read`` returns it: of an empty mapping
+        if nothing is.
+        """
         rows = self.store.rows("SELECT state FROM lease_sets WHERE id = ?", lease_set)
         if not rows:
             return read({})
@@ -189,7 +214,9 @@ class Installations:
     def set_states(self, prefix: str) -> list[dict[str, Any]]:
         """Return what is remembered in all rows whose names begin with a text without wildcards."""
         states = []
-        for name, state in self.store.rows("SELECT id, state FROM lease_sets WHERE id LIKE ?", f"{prefix}%"):
+        for name, state in self.store.rows(
+            "SELECT id, state FROM lease_sets WHERE id LIKE ?", f"{prefix}%"
+        ):
             with _reading(self.store, "lease_sets", name, "what its exits did is then forgotten"):
                 states.append(_mapping(state))
         return states
@@ -205,7 +232,9 @@ class Installations:
         read: Callable[[Mapping[str, Any]], State],
         change: Callable[[State], dict[str, Any]],
     ) -> dict[str, Any]:
-        """Remember what ``change`` makes of what is remembered, which no other run changes meanwhile; returns it."""
+        """Remember what ``change`` makes of what is remembered, which no other run changes
+        meanwhile; returns it.
+        """
         with self.store.transaction(durable=True) as database:
             state = change(self.set_state(lease_set, read))
             self._save(database, lease_set, state)
@@ -239,6 +268,7 @@ def _reading(store: Store, table: str, row: str, then: str) -> Iterator[None]:
         yield
     except (AttributeError, KeyError, TypeError, ValueError):
         raise StateError(
-            f"{store.place} cannot be used: row '{row}' of its table {table} cannot be read. Restore a backup, or "
+            f"{store.place} cannot be used: row '{row}' of its table {table} cannot be read. "
+            f"Restore a backup, or "
             f"delete the row with \"DELETE FROM {table} WHERE id = '{row}'\": {then}."
         ) from None

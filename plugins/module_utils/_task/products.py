@@ -94,7 +94,9 @@ def lease_client(
 
 
 def detected(caller: KeyCaller, check: Check = lambda _product: None) -> Leases:
-    """Return the client of the API that serves the leases of the key of a caller, which is found out."""
+    """Return the client of the API that serves the leases of the key of a caller, which is found
+    out.
+    """
     product = _found_out(caller)
     check(product)
     if product != caller.product:

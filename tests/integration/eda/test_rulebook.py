@@ -36,7 +36,8 @@ Event = dict[str, Any]
 
 README = Path(__file__).resolve().parents[3] / "extensions" / "eda" / "README.md"
 GUIDE = ENGLISH / "operations.rst"
-#: The rulebook of the README, which has a condition for each type of event, and a playbook that gets text of QG.net.
+#: The rulebook of the README, which has a condition for each type of event, and a playbook that
+#: gets text of QG.net.
 RULEBOOK = re.findall(r"```yaml\n(.*?)```", README.read_text("utf-8"), re.DOTALL)[0]
 TELL = """
 - hosts: localhost
@@ -72,7 +73,9 @@ class Rulebook:
     @property
     def last_words(self) -> str:
         """The end of it, without what each call of a poll says at the level of debugging."""
-        lines = [line for line in self.output.splitlines() if "Starting new HTTP connection" not in line]
+        lines = [
+            line for line in self.output.splitlines() if "Starting new HTTP connection" not in line
+        ]
         return "\n".join(lines[-100:])
 
     def write(self, name: str, text: str) -> Path:
@@ -109,7 +112,12 @@ class Rulebook:
         (self.root / "tmp").mkdir(exist_ok=True)
         with (self.root / "output").open("wb") as output:
             self.process = subprocess.Popen(
-                command, cwd=self.place, env=settings, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                command,
+                cwd=self.place,
+                env=settings,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
             )
 
     def until(self, what: str, condition: Callable[[], Any], seconds: float = START_SECONDS) -> Any:
@@ -117,7 +125,9 @@ class Rulebook:
         end = time.monotonic() + seconds
         while not (found := condition()):
             assert self.process is not None
-            assert self.process.poll() is None, f"ansible-rulebook ended before {what}:\n{self.last_words}"
+            assert self.process.poll() is None, (
+                f"ansible-rulebook ended before {what}:\n{self.last_words}"
+            )
             assert time.monotonic() < end, f"{what} did not come:\n{self.last_words}"
             time.sleep(0.1)
         return found
@@ -151,11 +161,19 @@ def rulebook(sim: Simulator) -> Iterator[Rulebook]:
                 running.stop(signal.SIGKILL)
 
 
-def test_conditions_see_each_change_and_text_of_the_vendor_stays_text(sim: Simulator, rulebook: Rulebook) -> None:
+def test_conditions_see_each_change_and_text_of_the_vendor_stays_text(
+    sim: Simulator, rulebook: Rulebook
+) -> None:
     sim.configure(pwd=PASSWORD, api_auth=True, whitelist=["203.0.113.5"])
     # The clock of the vendor alone is moved on below.
     sim.agent(balance="12.34", tolerance=3600)
-    own = {"interval": INTERVAL, "key": sim.key, "password": PASSWORD, "app_id": sim.app_id, "app_key": sim.app_key}
+    own = {
+        "interval": INTERVAL,
+        "key": sim.key,
+        "password": PASSWORD,
+        "app_id": sim.app_id,
+        "app_key": sim.app_key,
+    }
     rulebook.variables |= {f"secret_{name}": value for name, value in own.items()}
     options = "\n        ".join(f'{name}: "{{{{ secret_{name} }}}}"' for name in own)
     rulebook.write("notify.yml", TELL)
@@ -171,7 +189,9 @@ def test_conditions_see_each_change_and_text_of_the_vendor_stays_text(sim: Simul
         messages = re.findall(r"msg: ([A-Z][^}]*)", RULEBOOK)
         return re.findall(rf"^({'|'.join(messages)})$", rulebook.output, re.MULTILINE)
 
-    rulebook.start(str(rulebook.write("rulebook.yml", RULEBOOK.replace("interval: 60", options))), "-vv")
+    rulebook.start(
+        str(rulebook.write("rulebook.yml", RULEBOOK.replace("interval: 60", options))), "-vv"
+    )
     rulebook.until("the first poll", lambda: len(events()) == 4)
     rulebook.until("what is so at the start", lambda: said() == ["Too few leases"])
     parameters: dict[str, Any] = {"Key": sim.key, "Pwd": PASSWORD, "KeepAlive": 60}
@@ -190,7 +210,10 @@ def test_conditions_see_each_change_and_text_of_the_vendor_stays_text(sim: Simul
     hostile = json.dumps({"Code": -13, "Msg": f"{TRAP} {sim.key} {PASSWORD}"})
     sim.fault(path="/info/quota", kind="garbage", body=hostile, times=1)
     rulebook.until("the end of the playbook", lambda: "PLAY RECAP" in rulebook.output)
-    rulebook.until("the end of the failure", lambda: events("quota")[-1]["current"] == events("quota")[-1]["previous"])
+    rulebook.until(
+        "the end of the failure",
+        lambda: events("quota")[-1]["current"] == events("quota")[-1]["previous"],
+    )
     rulebook.stop()
     assert {event["meta"]["source"]["name"] for event in events()} == {"qg"}
     expected = ["Few channels"] * 2 + ["Low balance", "No office"] + ["Too few leases"] * 3
@@ -225,7 +248,9 @@ def rulebooks_in(path: Path) -> list[str]:
 def test_an_entry_that_disappears_is_registered_again(sim: Simulator, rulebook: Rulebook) -> None:
     own = ["203.0.113.11", "203.0.113.12"]
     sim.configure(whitelist=["203.0.113.11", "203.0.113.99"])
-    hosts = "".join(f"h{ip[-2:]} ansible_connection=local egress_whitelist_ips={ip}\n" for ip in own)
+    hosts = "".join(
+        f"h{ip[-2:]} ansible_connection=local egress_whitelist_ips={ip}\n" for ip in own
+    )
     rulebook.inventory = f"{hosts}[all:vars]\nansible_python_interpreter={sys.executable}\n"
 
     def runs() -> int:

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The guide to crawlers: each program is run from its text, by each address that the guide gives for it."""
+"""The guide to crawlers: each program is run from its text, by each address that the guide gives
+for it.
+"""
 
 from __future__ import annotations
 
@@ -102,16 +104,23 @@ class Crawler:
         }
 
     def typed(self, text: str) -> str:
-        """Return text of the guide as it is typed here, where the gateway and the tunnel have other addresses."""
+        """Return text of the guide as it is typed here, where the gateway and the tunnel have other
+        addresses.
+        """
         tunnel = str(self.sim.tunnel_url).removeprefix("http://").rstrip("/")
         text = text.replace("127.0.0.1", self.gateway)
         text = text.replace("tunnel.qg.net:19702", tunnel)
         return text.replace("KEY", self.sim.key).replace("PASSWORD", PASSWORD)
 
     def install(self, variables: dict[str, Any]) -> None:
-        """Install a gateway with variables of the guide, as a daemon below the directory of the test."""
+        """Install a gateway with variables of the guide, as a daemon below the directory of the
+        test.
+        """
         own = {"directory": str(self.playground.root), "service": "daemon"}
-        host = {"ansible_connection": "local", **{f"proxy_gateway_{name}": value for name, value in own.items()}}
+        host = {
+            "ansible_connection": "local",
+            **{f"proxy_gateway_{name}": value for name, value in own.items()},
+        }
         inventory = json.dumps({"all": {"hosts": {"crawler1": {**host, **variables}}}})
         environment = {"QG_KEY": self.sim.key, "QG_API_URL": self.sim.api_url}
         self.playground.play(PLAY, inventory=inventory, environment=environment).ok()
@@ -175,7 +184,9 @@ def crawler(playground_folder: Path) -> Iterator[Crawler]:
 def trust_sites(crawler: Crawler) -> None:
     """Let programs trust the sites of the simulator, which have an authority of its own."""
     authority = crawler.playground.root / "authorities.pem"
-    authority.write_text(requests.get(f"{crawler.sim.control_url}/ca.pem", timeout=5).text, encoding="utf-8")
+    authority.write_text(
+        requests.get(f"{crawler.sim.control_url}/ca.pem", timeout=5).text, encoding="utf-8"
+    )
     if shutil.which("certutil"):
         database = crawler.playground.home / ".pki" / "nssdb"
         database.mkdir(parents=True)
@@ -194,14 +205,20 @@ def node_packages(crawler: Crawler) -> None:
     # With the settings of the caller, who may have a registry of his own.
     environment = {**os.environ, "HOME": os.environ.get("QGNET_HOME", str(Path.home()))}
     command = ["npm", "ci", "--silent", "--prefer-offline"]
-    done = subprocess.run(command, cwd=crawler.folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=crawler.folder, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         pytest.skip(f"npm cannot install undici: {done.stdout}{done.stderr}")
 
 
 def need(program: str, request: pytest.FixtureRequest) -> None:
     """Skip a recipe whose program cannot be had here, with the reason."""
-    needed = {"crawl.go": "go=golang-go", "crawl.mjs": "node=nodejs", "crawl_browser.py": "chromium=chromium"}
+    needed = {
+        "crawl.go": "go=golang-go",
+        "crawl.mjs": "node=nodejs",
+        "crawl_browser.py": "chromium=chromium",
+    }
     name, _equals, package = needed.get(program, "sh=dash").partition("=")
     if not shutil.which(name):
         pytest.skip(f"there is no {name}: as root, apt-get install {package}")
@@ -226,7 +243,10 @@ def test_a_program_leaves_through_the_exits_of_its_address(
         assert set(seen) == crawler.exits
     elif address == BROWSER:
         # Two accounts, each with the exit that another program has with the same label.
-        assert seen == [crawler.exit_of(f"http://{label}:any@127.0.0.1:3129") for label in ("account-7", "account-8")]
+        assert seen == [
+            crawler.exit_of(f"http://{label}:any@127.0.0.1:3129")
+            for label in ("account-7", "account-8")
+        ]
     elif address == LIST:
         (lease,) = [lease for lease in crawler.sim.leases() if proxy == f"http://{lease['host']}"]
         assert set(seen) == {lease["ip"]}
@@ -263,7 +283,9 @@ def test_requests_waits_while_there_is_no_lease(crawler: Crawler) -> None:
 
 @pytest.fixture
 def container() -> Iterator[tuple[str, str]]:
-    """A network namespace in place of a container: its name, and the address of the bridge on the host."""
+    """A network namespace in place of a container: its name, and the address of the bridge on the
+    host.
+    """
     number = random.randrange(2**12)
     name = f"qgr{number}"
     # A part of the networks that the guide allows.
@@ -282,19 +304,28 @@ def container() -> Iterator[tuple[str, str]]:
     ]
     try:
         for command in setup:
-            done = subprocess.run(["ip", *command.split()], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                ["ip", *command.split()], capture_output=True, text=True, check=False
+            )
             if done.returncode != 0:
-                pytest.skip(f"this machine makes no network namespaces (ip {command}: {done.stderr.strip()})")
+                pytest.skip(
+                    f"this machine makes no network namespaces (ip {command}: "
+                    f"{done.stderr.strip()})"
+                )
         yield name, bridge
     finally:
         # The two ends of the cable go with it.
         subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
 
 
-def test_a_container_uses_the_gateway_of_its_host(crawler: Crawler, container: tuple[str, str]) -> None:
+def test_a_container_uses_the_gateway_of_its_host(
+    crawler: Crawler, container: tuple[str, str]
+) -> None:
     name, bridge = container
     block = guide_block("proxy_gateway_bind")
-    (command,) = [block.text for block in blocks(document("crawlers"), "text") if "docker run" in block.text]
+    (command,) = [
+        block.text for block in blocks(document("crawlers"), "text") if "docker run" in block.text
+    ]
     address = re.findall(r"PROXY=(\S+)", command)[0].replace("172.17.0.1", bridge)
     variables = yaml.safe_load(block.text.replace("172.17.0.1", bridge))
     crawler.install({**variables, "proxy_gateway_name": "for-containers", "proxy_gateway_count": 2})

@@ -76,31 +76,73 @@ def ports(text: str) -> range:
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="qgnet-simulator",
-        description="QG.net simulator, for tests. A port of 0 is a free one; options with several values are repeated.",
+        description=(
+            "QG.net simulator, for tests. A port of 0 is a free one; options with several "
+            "values are repeated."
+        ),
     )
     add = result.add_argument
     many: Any = {"action": "append", "default": []}
     add("--host", help="address to listen on (default %(default)s)", default=LOOPBACK)
     add("--port", help="port of the API (default %(default)s)", type=port, default=8080)
     add("--tls-port", help="port that serves the same by HTTPS", type=port)
-    add("--minute", help="seconds that a minute of QG.net lasts (default 60)", type=seconds, default=60.0)
+    add(
+        "--minute",
+        help="seconds that a minute of QG.net lasts (default 60)",
+        type=seconds,
+        default=60.0,
+    )
     add("--key", help="a key that exists (default QGDEMO01)", metavar="NAME", **many)
     add("--agent", help="an account that exists", metavar="APPID:APPKEY", type=account, **many)
     add("--proxy-port", help="port of a proxy for the first key", type=port)
-    add("--tunnel-port", help="port of a tunnel for a key (the first one)", metavar="[KEY=]PORT", type=tunnel, **many)
+    add(
+        "--tunnel-port",
+        help="port of a tunnel for a key (the first one)",
+        metavar="[KEY=]PORT",
+        type=tunnel,
+        **many,
+    )
     add("--tunnel-control-port", help="another port for PUT /proxyip", type=port)
-    add("--map", help="public address of a source address", metavar="SOURCE=PUBLIC", type=pair, **many)
-    add("--site", help="local server behind the proxies", metavar="NAME[:PORT]=127.0.0.1:PORT", type=site, **many)
-    add("--upstream", help="let proxies connect to whatever this machine resolves and reaches", action="store_true")
-    add("--advertise", help="host by which clients reach it, if not by that of --host", metavar="HOST")
-    add("--lease-ports", help="ports of leases (default: free ones)", metavar="FIRST-LAST", type=ports, default=())
+    add(
+        "--map",
+        help="public address of a source address",
+        metavar="SOURCE=PUBLIC",
+        type=pair,
+        **many,
+    )
+    add(
+        "--site",
+        help="local server behind the proxies",
+        metavar="NAME[:PORT]=127.0.0.1:PORT",
+        type=site,
+        **many,
+    )
+    add(
+        "--upstream",
+        help="let proxies connect to whatever this machine resolves and reaches",
+        action="store_true",
+    )
+    add(
+        "--advertise",
+        help="host by which clients reach it, if not by that of --host",
+        metavar="HOST",
+    )
+    add(
+        "--lease-ports",
+        help="ports of leases (default: free ones)",
+        metavar="FIRST-LAST",
+        type=ports,
+        default=(),
+    )
     add("--ca-dir", help="directory that keeps the authority of all certificates", type=Path)
     add("--ready-file", help="JSON file written once the simulator listens", type=Path)
     return result
 
 
 def _environment(api_url: str, key: str, agent: tuple[str, str], minute: float) -> dict[str, str]:
-    """Return the environment variables with which the collection uses the simulator and nothing else."""
+    """Return the environment variables with which the collection uses the simulator and nothing
+    else.
+    """
     environment = {
         "QG_KEY": key,
         "QG_API_URL": api_url,
@@ -116,7 +158,10 @@ def _environment(api_url: str, key: str, agent: tuple[str, str], minute: float) 
 
 def _instructions(ready: Mapping[str, Any], key: str) -> str:
     api_url = ready["api_url"]
-    lines = [f"The simulator listens on {api_url}; Ctrl-C stops it. Paste this into another terminal:", ""]
+    lines = [
+        f"The simulator listens on {api_url}; Ctrl-C stops it. Paste this into another terminal:",
+        "",
+    ]
     for name, value in ready["environment"].items():
         lines.append(f"export {name}={shlex.quote(value)}")
     lines += [
@@ -125,7 +170,11 @@ def _instructions(ready: Mapping[str, Any], key: str) -> str:
         f"Control:  curl {api_url}/_sim/state",
         f"Authority of https://{ECHO_NAME} through a proxy:  curl {api_url}/_sim/ca.pem",
     ]
-    urls = {f"Forward proxy of {key}": "proxy_url", f"Tunnel of {key}": "tunnel_url", "HTTPS": "tls_url"}
+    urls = {
+        f"Forward proxy of {key}": "proxy_url",
+        f"Tunnel of {key}": "tunnel_url",
+        "HTTPS": "tls_url",
+    }
     for title, name in urls.items():
         if ready[name]:
             lines.append(f"{title}:  {ready[name]}")
@@ -135,9 +184,13 @@ def _instructions(ready: Mapping[str, Any], key: str) -> str:
 def _warning(address: str, number: int, is_open: bool) -> str:
     targets = "what listens on loopback here"
     if is_open:
-        targets = "whatever this machine reaches: with --upstream, it is an open proxy unless it listens on loopback"
+        targets = (
+            "whatever this machine reaches: with --upstream, it is an open proxy unless it "
+            "listens on loopback"
+        )
     return (
-        f"Warning: the simulator listens on {address} and has no login: anyone who can reach its port {number} can "
+        f"Warning: the simulator listens on {address} and has no login: anyone who can reach its "
+        f"port {number} can "
         f"control it and, through its proxies, reach {targets}."
     )
 
@@ -152,7 +205,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     core = Core(key_names, dict(options.map), options.minute, agents=agents)
     keys = core.keys
     host = options.host
-    proxies = ForwardProxies(core.network, core.clock, keys.get, host, options.advertise, options.lease_ports)
+    proxies = ForwardProxies(
+        core.network, core.clock, keys.get, host, options.advertise, options.lease_ports
+    )
     keys.lease_service.ports = proxies
     proxies.targets.sites = dict(options.site)
     proxies.targets.is_open = options.upstream
@@ -210,8 +265,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def stop(_number: int, _frame: object) -> None:
         server.should_exit = True
 
-    # uvicorn installs its own handlers only once it serves, and passes a signal on after its shutdown. With these
-    # handlers, the process then ends normally instead of by the signal.
+    # uvicorn installs its own handlers only once it serves, and passes a signal on after its
+    # shutdown. With these handlers, the process then ends normally instead of by the signal.
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, stop)
     if not is_loopback(address):

@@ -1,6 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The clock of the simulator. All simulated time comes from it, so that a test can advance or stop it."""
+"""The clock of the simulator.
+
+All simulated time comes from it, so that a test can advance or stop it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,9 @@ def http_date(timestamp: float) -> str:
 
 
 class Clock:
-    """A clock that follows the real time, or, with a start time, one that changes only when it is advanced."""
+    """A clock that follows the real time, or, with a start time, one that changes only when it is
+    advanced.
+    """
 
     def __init__(self, start: float | None = None) -> None:
         self._follows_real_time = start is None

@@ -1,9 +1,10 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vendor without the network: dispatches calls to the APIs, keeps the journal and applies planned faults.
+"""The vendor without the network: dispatches calls to the APIs, keeps the journal and applies
+planned faults.
 
-The HTTP server passes its requests to ``accept`` and ``respond``. Tests that make many calls use ``Core.handle``, which
-needs no sockets.
+The HTTP server passes its requests to ``accept`` and ``respond``. Tests that make many calls use
+``Core.handle``, which needs no sockets.
 """
 
 from __future__ import annotations
@@ -29,7 +30,12 @@ from .rate_limits import RateLimiter
 from .routing import ROUTES, is_tunnel_path, reads_body
 
 HTML_ERROR = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>simulated</body></html>"
-ENDINGS = {"refuse": "close", "reset_before": "reset", "reset_after": "reset", "truncate": "truncate"}
+ENDINGS = {
+    "refuse": "close",
+    "reset_before": "reset",
+    "reset_after": "reset",
+    "truncate": "truncate",
+}
 """How the connection ends by a kind of fault."""
 
 
@@ -78,7 +84,8 @@ class Core:
         self.journal.clear()
 
     def handle(self, method: str, path: str, params: Mapping[str, str]) -> tuple[int, Any]:
-        """Make one call and return its HTTP status and its JSON value, which is None if the body is not JSON.
+        """Make one call and return its HTTP status and its JSON value, which is None if the body is
+        not JSON.
 
         Planned faults have the same effect as over HTTP, except that delays advance the clock.
         """
@@ -125,7 +132,9 @@ class Core:
 
     @classmethod
     def respond(cls, call: PendingCall, fault: Fault) -> ApiResponse:
-        """Execute a call unless its fault prevents that, and apply what the fault does to the response."""
+        """Execute a call unless its fault prevents that, and apply what the fault does to the
+        response.
+        """
         response = cls._response(call, fault)
         if response.ending not in ("close", "reset"):
             call.record.http_status = response.status

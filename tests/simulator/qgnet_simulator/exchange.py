@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One exchange with an API of the vendor: the request, its record in the journal, the response and the handler."""
+"""One exchange with an API of the vendor: the request, its record in the journal, the response and
+the handler.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ class ApiRequest:
 
 @dataclass
 class CallRecord:
-    """The journal entry of a request. It is created on arrival and completed while the request is processed."""
+    """The journal entry of a request.
+
+    It is created on arrival and completed while the request is processed.
+    """
 
     seq: int
     at: float
@@ -42,7 +47,9 @@ class CallRecord:
     executed: bool = False
     fault: str | None = None
     refusal: str | None = None
-    """Kind of error of a refused account call. It does not depend on the codes that the agent is configured with."""
+    """Kind of error of a refused account call. It does not depend on the codes that the agent is
+    configured with.
+    """
     request_id: str | None = None
     """Only account calls have one."""
 
@@ -57,7 +64,9 @@ class ApiResponse:
     media_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     ending: str = ""
-    """How the connection ends instead of a response (``close``, ``reset``), or within it (``truncate``)."""
+    """How the connection ends instead of a response (``close``, ``reset``), or within it
+    (``truncate``).
+    """
 
 
 class PendingCall(Protocol):
@@ -68,7 +77,8 @@ class PendingCall(Protocol):
     def execute(self, defect: str, drop: int) -> ApiResponse | None:
         """Execute the call; None if the endpoint does not allow the method.
 
-        ``defect`` is the kind of a fault that changes the body. ``drop`` is the number of addresses to leave out.
+        ``defect`` is the kind of a fault that changes the body. ``drop`` is the number of addresses
+        to leave out.
         """
 
     def reject(self, code: Any, message: str | None) -> ApiResponse:

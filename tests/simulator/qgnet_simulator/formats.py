@@ -16,22 +16,30 @@ _ESCAPES = {r"\r": "\r", r"\n": "\n", r"\t": "\t"}
 
 
 def unescape_separator(text: str) -> str:
-    """Return the separator that a link names: generated links spell control characters with a backslash."""
+    """Return the separator that a link names: generated links spell control characters with a
+    backslash.
+    """
     for escape, character in _ESCAPES.items():
         text = text.replace(escape, character)
     return text or DEFAULT_SEPARATOR
 
 
 def to_text(servers: Iterable[str], separator: str) -> str:
-    """Return the servers with the separator between them, and none at the end: programs use a text as it is."""
+    """Return the servers with the separator between them, and none at the end: programs use a text
+    as it is.
+    """
     return separator.join(servers)
 
 
 def to_xml(value: Any) -> str:
-    """Return a JSON value as an XML document: an element for each field, and an ``item`` for each item of a list."""
+    """Return a JSON value as an XML document: an element for each field, and an ``item`` for each
+    item of a list.
+    """
     root = ElementTree.Element("response")
     _append(root, value)
-    return XML_DECLARATION + ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
+    return XML_DECLARATION + ElementTree.tostring(
+        root, encoding="unicode", short_empty_elements=False
+    )
 
 
 def _append(parent: ElementTree.Element, value: Any) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 Connection = tuple[tuple[str, int], tuple[str, int]]
-"""Local address of the client, and address of the server. Several connections may have the first in common."""
+"""Local address of the client, and address of the server. Several connections may have the first in
+common.
+"""
 
 
 def connection_of(scope: MutableMapping[str, Any]) -> Connection:
@@ -19,7 +21,9 @@ def connection_of(scope: MutableMapping[str, Any]) -> Connection:
 
 
 class Network:
-    """Maps the source address of a connection to its public address, as a NAT gateway or a forward proxy does."""
+    """Maps the source address of a connection to its public address, as a NAT gateway or a forward
+    proxy does.
+    """
 
     def __init__(self, public_addresses: Mapping[str, str]) -> None:
         self._initial = dict(public_addresses)

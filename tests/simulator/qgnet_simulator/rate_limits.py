@@ -25,8 +25,11 @@ class RateLimiter:
         self.windows: dict[str, RateWindow] = {}
         """By key and name, with a blank between them."""
 
-    def try_acquire(self, key: str, name: str, limit: int, count: int = 1, seconds: float | None = None) -> bool:
-        """Count ``count`` units in a window, or return False and count nothing if they exceed the limit.
+    def try_acquire(
+        self, key: str, name: str, limit: int, count: int = 1, seconds: float | None = None
+    ) -> bool:
+        """Count ``count`` units in a window, or return False and count nothing if they exceed the
+        limit.
 
         A window lasts one minute of the vendor unless ``seconds`` is given.
         """

@@ -24,7 +24,10 @@ def is_tunnel_path(path: str) -> bool:
 
 
 def reads_body(method: str, path: str) -> bool:
-    """Return whether the parameters of a call are in its body. Those of account and product calls are in the URL."""
+    """Return whether the parameters of a call are in its body.
+
+    Those of account and product calls are in the URL.
+    """
     if is_tunnel_path(path):
         return method == "PUT"
     return method == "POST" and not is_account_path(path) and not is_product_path(path)

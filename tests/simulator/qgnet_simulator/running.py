@@ -45,7 +45,9 @@ class Simulator:
         self.app_key: str = agent["appkey"]
 
     def control(self, method: str, path: str, values: Any = None) -> Any:
-        """Make a control call, for example ``control("PUT", "/keys/QGDEMO01", {"capacity": 3})``."""
+        """Make a control call, for example ``control("PUT", "/keys/QGDEMO01", {"capacity":
+        3})``.
+        """
         path = "/" + path.removeprefix("/_sim").lstrip("/")
         data = None
         if values is not None:
@@ -79,7 +81,9 @@ class Simulator:
         self.control("PUT", "/clock", {"advance": seconds})
 
     def hold_clock(self, held: bool = True) -> None:
-        """Stop the simulator's clock, or start it again, so that a test does not depend on the speed of the machine."""
+        """Stop the simulator's clock, or start it again, so that a test does not depend on the
+        speed of the machine.
+        """
         self.control("PUT", "/clock", {"running": not held})
 
     def journal(self, path: str | None = None) -> list[dict[str, Any]]:
@@ -97,7 +101,9 @@ class Simulator:
         return answer
 
     def agent(self, appid: str | None = None, **fields: Any) -> dict[str, Any]:
-        """Create or change an agent, by default the first one, and return its state with all instances."""
+        """Create or change an agent, by default the first one, and return its state with all
+        instances.
+        """
         answer: dict[str, Any] = self.control("PUT", f"/agents/{appid or self.app_id}", fields)
         return answer
 
@@ -109,9 +115,13 @@ def _wait(process: subprocess.Popen[bytes], ready_file: Path, log: Path) -> dict
             ready: dict[str, Any] = json.loads(ready_file.read_text(encoding="utf-8"))
             return ready
         if process.poll() is not None:
-            raise RuntimeError(f"the simulator ended with {process.returncode}: {log.read_text(errors='replace')}")
+            raise RuntimeError(
+                f"the simulator ended with {process.returncode}: {log.read_text(errors='replace')}"
+            )
         time.sleep(0.02)
-    raise RuntimeError(f"the simulator is not up after {START_SECONDS} s: {log.read_text(errors='replace')}")
+    raise RuntimeError(
+        f"the simulator is not up after {START_SECONDS} s: {log.read_text(errors='replace')}"
+    )
 
 
 @contextmanager
@@ -123,9 +133,13 @@ def running_simulator(arguments: Sequence[str] = ()) -> Iterator[Simulator]:
         program = [sys.executable, "-m", "qgnet_simulator"]
         command = [*program, "--port", "0", "--ready-file", str(ready_file), *arguments]
         # It runs no code of the plugins, so measuring their coverage would only slow it down.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
+        }
         with log.open("wb") as output:
-            process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
         try:
             yield Simulator(_wait(process, ready_file, log))
         finally:

@@ -9,7 +9,17 @@ import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from types import NoneType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -18,8 +28,16 @@ Settings = TypeVar("Settings", bound="DataclassInstance")
 HttpStatus = Annotated[int, range(200, 600)]
 Port = Annotated[int, range(65536)]
 HIGHEST: dict[type, float] = {int: 10**6, float: 3.2e9}
-"""The highest number that counts things, and a hundred years in seconds: later dates cannot be formatted."""
-SCHEMA_TYPES: dict[Any, str] = {int: "integer", float: "number", str: "string", bool: "boolean", NoneType: "null"}
+"""The highest number that counts things, and a hundred years in seconds: later dates cannot be
+formatted.
+"""
+SCHEMA_TYPES: dict[Any, str] = {
+    int: "integer",
+    float: "number",
+    str: "string",
+    bool: "boolean",
+    NoneType: "null",
+}
 
 
 class SettingError(ValueError):
@@ -71,7 +89,11 @@ def schema(hint: Any) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": schema(inner[1])}
     if is_dataclass(hint) and isinstance(hint, type):
         # What a method reads has several forms.
-        properties = {name: schema(each) for name, each in hints(hint).items() if not hasattr(hint, f"parse_{name}")}
+        properties = {
+            name: schema(each)
+            for name, each in hints(hint).items()
+            if not hasattr(hint, f"parse_{name}")
+        }
         return {"type": "object", "properties": properties}
     if hint in HIGHEST:
         return {"type": SCHEMA_TYPES[hint], "minimum": 0, "maximum": HIGHEST[hint]}

@@ -31,16 +31,28 @@ BROKEN = QgError("/query was refused.", code=-13, endpoint="/query", http_status
 FAILURE = {
     "watched": "it",
     "msg": "/query was refused.",
-    "error": {"code": -13, "meaning": None, "endpoint": "/query", "http_status": 200, "request_id": None},
+    "error": {
+        "code": -13,
+        "meaning": None,
+        "endpoint": "/query",
+        "http_status": 200,
+        "request_id": None,
+    },
 }
-#: What each poll reads or fails with, and the previous, added and removed of its event; None if there is none.
+#: What each poll reads or fails with, and the previous, added and removed of its event; None if
+#: there is none.
 STORIES: dict[str, list[tuple[Any, tuple[Any, list[Any], list[Any]] | None]]] = {
     "nothing happens": [
         (["203.0.113.5"], (None, [], [])),
         (["203.0.113.5"], None),
         (["203.0.113.5"], None),
     ],
-    "an empty list": [([], (None, [], [])), ([], None), ([ONE], ([], [ONE], [])), ([], ([ONE], [], [ONE]))],
+    "an empty list": [
+        ([], (None, [], [])),
+        ([], None),
+        ([ONE], ([], [ONE], [])),
+        ([], ([ONE], [], [ONE])),
+    ],
     "entries come and go in one poll": [
         (["203.0.113.5", "203.0.113.6"], (None, [], [])),
         (
@@ -54,12 +66,22 @@ STORIES: dict[str, list[tuple[Any, tuple[Any, list[Any], list[Any]] | None]]] = 
         (["203.0.113.6", "203.0.113.5"], None),
     ],
     "two leases of one address": [([ONE], (None, [], [])), ([ONE, TWO], ([ONE], [TWO], []))],
-    "a lease replaces another": [([ONE, TWO], (None, [], [])), ([OTHER, TWO], ([ONE, TWO], [OTHER], [ONE]))],
+    "a lease replaces another": [
+        ([ONE, TWO], (None, [], [])),
+        ([OTHER, TWO], ([ONE, TWO], [OTHER], [ONE])),
+    ],
     "time passes, and a list names the task": [
         ([ONE], (None, [], [])),
         ([lease("192.0.2.1:80", 540, task_id="T1")], None),
         # What was known is the last reading.
-        ([], ([lease("192.0.2.1:80", 540, task_id="T1")], [], [lease("192.0.2.1:80", 540, task_id="T1")])),
+        (
+            [],
+            (
+                [lease("192.0.2.1:80", 540, task_id="T1")],
+                [],
+                [lease("192.0.2.1:80", 540, task_id="T1")],
+            ),
+        ),
     ],
     "numbers": [
         (quota(3), (None, [], [])),
@@ -91,7 +113,9 @@ STORIES: dict[str, list[tuple[Any, tuple[Any, list[Any], list[Any]] | None]]] = 
 
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
-def test_each_story_causes_its_events(story: list[tuple[Any, tuple[Any, list[Any], list[Any]] | None]]) -> None:
+def test_each_story_causes_its_events(
+    story: list[tuple[Any, tuple[Any, list[Any], list[Any]] | None]],
+) -> None:
     changes = Changes()
     for outcome, expected in story:
         kind = "it"
@@ -149,5 +173,7 @@ def test_the_event_source_takes_the_key_from_the_first_source_that_has_it(
     with pytest.raises(Exception, match=r"^key is empty \(''\), which never means another key: "):
         key(key="")
     monkeypatch.setenv("QG_KEY", "")
-    with pytest.raises(Exception, match=r"^key is missing: give it as option of qg_watch or as QG_KEY in the env"):
+    with pytest.raises(
+        Exception, match=r"^key is missing: give it as option of qg_watch or as QG_KEY in the env"
+    ):
         key()

@@ -1,9 +1,11 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every reader of foreign text, with text that it was not made for: a value, or an error of the collection.
+"""Every reader of foreign text, with text that it was not made for: a value, or an error of the
+collection.
 
-What a reader returns must be of use to the rest of the collection, too: it is printed, stored and compared.
+What a reader returns must be of use to the rest of the collection, too: it is printed, stored and
+compared.
 """
 
 from __future__ import annotations
@@ -18,21 +20,36 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import account as account_endpoints
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api import account_rows as account_models
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api import (
+    account_rows as account_models,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import calls as endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import lease_client as models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import monopolies, whitelist
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import CLASSIC as CLASSIC_PRODUCT
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import (
+    CLASSIC as CLASSIC_PRODUCT,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import PRODUCTS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import HttpResponse
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Area, Lease, Quota, oldest_first
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import (
+    Area,
+    Lease,
+    Quota,
+    oldest_first,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.model import Call
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, retry_after
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import (
+    ResponseShapeError,
+    retry_after,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import data_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import sentence, without_secrets
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import (
+    sentence,
+    without_secrets,
+)
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils import _egress as detect
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -64,7 +81,11 @@ MONOPOLY = {
 _CLASSIC = PRODUCTS[CLASSIC_PRODUCT]
 #: For each call of the proxy API a valid response, and what reads it.
 CLASSIC: dict[str, tuple[Call, Any, Callable[[Any], Any]]] = {
-    "quota": (_CLASSIC.query, {"Code": 0, "Total": 5, "Available": 3, "Used": 2}, models.read_quota),
+    "quota": (
+        _CLASSIC.query,
+        {"Code": 0, "Total": 5, "Available": 3, "Used": 2},
+        models.read_quota,
+    ),
     "whitelist": (endpoints.WHITELIST, {"Code": 0, "Data": ["203.0.113.5"]}, whitelist.listed),
     "change": (
         endpoints.WHITELIST_DELETE,
@@ -76,7 +97,11 @@ CLASSIC: dict[str, tuple[Call, Any, Callable[[Any], Any]]] = {
         {"Code": 0, "TotalNum": 1, "TaskList": [{"TaskID": "T1", "Data": [LEASE]}]},
         models.read_held,
     ),
-    "allocate": (_CLASSIC.allocate, {"Code": 0, "TaskID": "T1", "Num": 1, "Data": [LEASE]}, models.read_new),
+    "allocate": (
+        _CLASSIC.allocate,
+        {"Code": 0, "TaskID": "T1", "Num": 1, "Data": [LEASE]},
+        models.read_new,
+    ),
     "extract": (endpoints.EXTRACT, {"Code": 0, "Data": [LEASE]}, models.read_task),
     "areas": (
         _CLASSIC.areas,
@@ -104,12 +129,29 @@ def part_of(row: dict[str, Any], *fields: str, **changes: Any) -> dict[str, Any]
 
 INSTANCE = part_of(
     pages.INSTANCES["1"],
-    *("Suid", "line_no", "Ip", "Local_ip", "Host_id", "Order_status", "System_name", "Buy_time", "Login_password"),
+    *(
+        "Suid",
+        "line_no",
+        "Ip",
+        "Local_ip",
+        "Host_id",
+        "Order_status",
+        "System_name",
+        "Buy_time",
+        "Login_password",
+    ),
     Run_status=1,
     Systemdisk=40,
 )
 PACKAGE = part_of(
-    pages.PACKAGES["1"], "Package_no", "Area_id", "Cpu", "Basic_price", "User_price", "Buy_status", "Day_rate"
+    pages.PACKAGES["1"],
+    "Package_no",
+    "Area_id",
+    "Cpu",
+    "Basic_price",
+    "User_price",
+    "Buy_status",
+    "Day_rate",
 )
 LINE = part_of(pages.LINES[0], "id", "name", "buystatus", "createdat", bindspecs=["1", 2])
 PLAN = part_of(pages.PROXY_PLAN, "Order_status", "Ip_type", "Authkey", "End_time", Type="1")
@@ -117,17 +159,33 @@ PLAN = part_of(pages.PROXY_PLAN, "Order_status", "Ip_type", "Authkey", "End_time
 
 #: The same for the account API.
 ACCOUNT: dict[str, tuple[Call, Any, Callable[[Any], Any]]] = {
-    "balance": (account_endpoints.BALANCE, {"result": True, "data": "12.34"}, account_models.balance),
+    "balance": (
+        account_endpoints.BALANCE,
+        {"result": True, "data": "12.34"},
+        account_models.balance,
+    ),
     "instances": (
         account_endpoints.INSTANCES,
         {"Code": 0, "data": {"1": INSTANCE, "2": INSTANCE}},
         account_models.instances,
     ),
-    "packages": (account_endpoints.PACKAGES, {"Code": "200", "data": [PACKAGE]}, account_models.packages),
+    "packages": (
+        account_endpoints.PACKAGES,
+        {"Code": "200", "data": [PACKAGE]},
+        account_models.packages,
+    ),
     "lines": (account_endpoints.LINES, {"Code": 0, "data": [LINE]}, account_models.lines),
     "plan": (account_endpoints.PROXY_PLAN, {"Code": 0, "data": PLAN}, account_models.proxy_plan),
-    "price": (account_endpoints.ORDER_PRICE, {"Code": 0, "data": [pages.PRICES]}, account_models.order_price),
-    "refusal": (account_endpoints.LINES, {"Code": 4001, "Message": "no", "RequestId": "r"}, account_models.lines),
+    "price": (
+        account_endpoints.ORDER_PRICE,
+        {"Code": 0, "data": [pages.PRICES]},
+        account_models.order_price,
+    ),
+    "refusal": (
+        account_endpoints.LINES,
+        {"Code": 4001, "Message": "no", "RequestId": "r"},
+        account_models.lines,
+    ),
 }
 
 NOW = 1_900_000_000.0
@@ -141,12 +199,19 @@ times = (
     | st.builds(
         "{}, {} {} {} {}:{}:{} {}".format,
         *(st.sampled_from(["Mon", "Fri", "Xyz", ""]), st.integers(-1, 99)),
-        *(st.sampled_from(["Jan", "Dec", "Xyz", ""]), st.sampled_from([0, 1, 69, 1970, 9999, 10000, 10**30])),
+        *(
+            st.sampled_from(["Jan", "Dec", "Xyz", ""]),
+            st.sampled_from([0, 1, 69, 1970, 9999, 10000, 10**30]),
+        ),
         *(st.integers(-1, 99), st.integers(-1, 99), st.integers(-1, 10**20)),
-        st.sampled_from(["GMT", "", "-0000", "+0800", "+9999", "+" + "9" * 30, "-" + "9" * 5000, "EST", "\xb2"]),
+        st.sampled_from(
+            ["GMT", "", "-0000", "+0800", "+9999", "+" + "9" * 30, "-" + "9" * 5000, "EST", "\xb2"]
+        ),
     )
 )
-headers = st.fixed_dictionaries({}, optional={"Retry-After": mangled(times), "Date": mangled(times)})
+headers = st.fixed_dictionaries(
+    {}, optional={"Retry-After": mangled(times), "Date": mangled(times)}
+)
 
 
 @st.composite
@@ -215,7 +280,9 @@ def test_responses_of_the_proxy_api(response: Response) -> None:
 def hear_proxy_api(name: str, text: str, status: int, reported: dict[str, str]) -> None:
     endpoint, _shape, read = CLASSIC[name]
     try:
-        body = data_of(HttpResponse(status, text, reported), endpoint, _quoted, name=name, url_option="x")
+        body = data_of(
+            HttpResponse(status, text, reported), endpoint, _quoted, name=name, url_option="x"
+        )
         with contextlib.suppress(ResponseShapeError):
             use_proxy_api(read(body))
     except QgError as error:
@@ -231,7 +298,9 @@ def test_responses_of_the_account_api(response: Response) -> None:
 def hear_account_api(name: str, text: str, status: int, reported: dict[str, str]) -> None:
     endpoint, _shape, read = ACCOUNT[name]
     try:
-        data = data_of(HttpResponse(status, text, reported), endpoint, _quoted, name=name, url_option="x")
+        data = data_of(
+            HttpResponse(status, text, reported), endpoint, _quoted, name=name, url_option="x"
+        )
         with contextlib.suppress(ResponseShapeError):
             value = read(data)
             use_account_api(name, value)
@@ -258,9 +327,18 @@ answers = texts | mangled(
     bent({"ip": "203.0.113.5", "origin": "203.0.113.5, 203.0.113.6", "query": "x"}).map(written)
     | st.sampled_from(["203.0.113.5", "198.51.100.7\n", "2001:db8::1"])
 )
-counts = st.sampled_from(["0", "1", "2", "3", "-1", "99", "\N{SUPERSCRIPT TWO}", "9" * 5000, "", "1_0", "\udcff"])
-codes = st.sampled_from(["0", "0", "0", "7", "22", "28", "56", "-5", "\N{SUPERSCRIPT TWO}", "9" * 5000, "x", ""])
-noise = st.sampled_from(["", "\n", "Last login: today\r\n", f"\n{NONCE} ", f"\n{NONCE}.", f"\n{NONCE}: 0 "]) | texts
+counts = st.sampled_from(
+    ["0", "1", "2", "3", "-1", "99", "\N{SUPERSCRIPT TWO}", "9" * 5000, "", "1_0", "\udcff"]
+)
+codes = st.sampled_from(
+    ["0", "0", "0", "7", "22", "28", "56", "-5", "\N{SUPERSCRIPT TWO}", "9" * 5000, "x", ""]
+)
+noise = (
+    st.sampled_from(
+        ["", "\n", "Last login: today\r\n", f"\n{NONCE} ", f"\n{NONCE}.", f"\n{NONCE}: 0 "]
+    )
+    | texts
+)
 
 
 def listed(records: list[str]) -> str:
@@ -268,7 +346,11 @@ def listed(records: list[str]) -> str:
 
 
 egress_records = st.lists(
-    mangled(st.builds((f"\n{NONCE} {{}} {{}} {{}}\n{NONCE}.\n{{}}").format, counts, codes, answers, noise)),
+    mangled(
+        st.builds(
+            (f"\n{NONCE} {{}} {{}} {{}}\n{NONCE}.\n{{}}").format, counts, codes, answers, noise
+        )
+    ),
     max_size=5,
 ).map(listed)
 
@@ -301,7 +383,9 @@ def test_responses_of_an_echo_service(answer: str, any_scope: bool) -> None:
 @FUZZER
 @given(headers)
 @example({"Retry-After": "9" * 5000, "Date": "Fri, 31 Dec 9999 23:59:59"})
-@example({"Retry-After": "Fri, 31 Dec 9999 23:59:59 -0000", "Date": "Mon, 01 Jan 0001 00:00:00 -0000"})
+@example(
+    {"Retry-After": "Fri, 31 Dec 9999 23:59:59 -0000", "Date": "Mon, 01 Jan 0001 00:00:00 -0000"}
+)
 def test_headers(reported: dict[str, str]) -> None:
     wait = retry_after(reported)
     assert wait is None or 0 <= wait <= 10**9
@@ -320,11 +404,15 @@ def test_each_hostile_value_in_each_place_of_each_response() -> None:
 
 
 def test_each_hostile_value_in_the_first_place_of_a_response() -> None:
-    for text in itertools.islice(poisoned(CLASSIC["leases"][1]), len(HOSTILE_JSON) + len(HOSTILE_TEXTS)):
+    for text in itertools.islice(
+        poisoned(CLASSIC["leases"][1]), len(HOSTILE_JSON) + len(HOSTILE_TEXTS)
+    ):
         hear_proxy_api("leases", text, 200, {})
 
 
 def poisoned(shape: Any) -> Iterator[str]:
     text = json.dumps(shape)
     for place in sorted({json.dumps(leaf) for leaf in leaves(shape)}):
-        yield from (text.replace(place, raw, 1) for raw in (*HOSTILE_JSON, *map(json.dumps, HOSTILE_TEXTS)))
+        yield from (
+            text.replace(place, raw, 1) for raw in (*HOSTILE_JSON, *map(json.dumps, HOSTILE_TEXTS))
+        )

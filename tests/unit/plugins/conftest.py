@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A control node that changes the whitelist as the role egress_whitelist does once its hosts have reported."""
+"""A control node that changes the whitelist as the role egress_whitelist does once its hosts have
+reported.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, use
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import Registrations
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
+    Registrations,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     PROXY_API_OPTIONS,
     Connection,
@@ -72,7 +76,9 @@ class RoleNode(ControlNode):
 
     def _locked(self, max_wait: float) -> Any:
         defaults = {name: option.get("default") for name, option in PROXY_API_OPTIONS.items()}
-        caller = key_caller(Connection.of({**defaults, **self.options, "max_wait": max_wait}), SILENT)
+        caller = key_caller(
+            Connection.of({**defaults, **self.options, "max_wait": max_wait}), SILENT
+        )
         return locked(caller, Mode(runtime=self.runtime))
 
 

@@ -52,8 +52,20 @@ class Vaulted:
 @pytest.mark.parametrize(
     "lease",
     [
-        *(SERVER, [SERVER], (SERVER,), {"server": SERVER}, {"server": SERVER, "proxy_url": None}, URL, f"{URL}/"),
-        *({"server": SERVER, "proxy_url": URL}, Vaulted(URL), {"server": Vaulted(SERVER), "proxy_url": Vaulted(URL)}),
+        *(
+            SERVER,
+            [SERVER],
+            (SERVER,),
+            {"server": SERVER},
+            {"server": SERVER, "proxy_url": None},
+            URL,
+            f"{URL}/",
+        ),
+        *(
+            {"server": SERVER, "proxy_url": URL},
+            Vaulted(URL),
+            {"server": Vaulted(SERVER), "proxy_url": Vaulted(URL)},
+        ),
     ],
 )
 def test_each_form_of_a_lease(lease: Any) -> None:
@@ -61,7 +73,9 @@ def test_each_form_of_a_lease(lease: Any) -> None:
     login = f"{LOGIN}@" if "Vaulted" in repr(lease) or "http" in str(lease) else ""
     names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
     for scheme in ("http", "socks5", "socks5h"):
-        assert proxy_environment(lease, None, scheme=scheme) == dict.fromkeys(names, f"{scheme}://{login}{SERVER}")
+        assert proxy_environment(lease, None, scheme=scheme) == dict.fromkeys(
+            names, f"{scheme}://{login}{SERVER}"
+        )
 
 
 def test_several_leases_are_lines_in_one_order() -> None:
@@ -70,26 +84,40 @@ def test_several_leases_are_lines_in_one_order() -> None:
     for several in (leases, leases[::-1], f"{OTHER},{SERVER}", f"{URL},http://{OTHER}"):
         assert proxy_haproxy(several) == lines
         assert "a list of" in refused(proxy_environment, several)
-    assert proxy_haproxy(SERVER, prefix="a.b", options="") == f"server a.b-198.51.100.8-21504 {SERVER}"
+    assert (
+        proxy_haproxy(SERVER, prefix="a.b", options="") == f"server a.b-198.51.100.8-21504 {SERVER}"
+    )
     # Before ansible-core 2.19, lookup() returns empty text for an empty list.
     assert proxy_haproxy([]) == proxy_haproxy("") == ""
 
 
 @pytest.mark.parametrize(
     ("no_proxy", "text"),
-    [([], ""), ("a.example, ,192.0.2.0/24", "a.example,192.0.2.0/24"), (["a", " b,c "], "a,b,c"), ("*", "*")],
+    [
+        ([], ""),
+        ("a.example, ,192.0.2.0/24", "a.example,192.0.2.0/24"),
+        (["a", " b,c "], "a,b,c"),
+        ("*", "*"),
+    ],
 )
 def test_no_proxy(no_proxy: Any, text: str) -> None:
     variables = proxy_environment(SERVER, no_proxy)
     assert variables["no_proxy"] == variables["NO_PROXY"] == text
 
 
-_unsafe = st.text(st.sampled_from("a1.:-_@/ \t\r\n\0#\\'\"%${};\u2028\xe9"), max_size=30) | st.text(max_size=30)
+_unsafe = st.text(st.sampled_from("a1.:-_@/ \t\r\n\0#\\'\"%${};\u2028\xe9"), max_size=30) | st.text(
+    max_size=30
+)
 
 
 @given(_unsafe, _unsafe, _unsafe)
 def test_nothing_in_a_lease_adds_a_word_or_a_line(server: str, login: str, no_proxy: str) -> None:
-    for lease in (server, {"server": server}, f"http://{login}@{SERVER}", {"server": SERVER, "proxy_url": login}):
+    for lease in (
+        server,
+        {"server": server},
+        f"http://{login}@{SERVER}",
+        {"server": SERVER, "proxy_url": login},
+    ):
         try:
             line = proxy_haproxy([lease])
             url = proxy_environment([lease], [no_proxy])["http_proxy"]
@@ -102,11 +130,37 @@ def test_nothing_in_a_lease_adds_a_word_or_a_line(server: str, login: str, no_pr
 @pytest.mark.parametrize(
     "lease",
     [None, True, 21504, b"198.51.100.8:21504", {}, {"server": None}, {"server": 21504}, [[SERVER]]]
-    + ["", " ", "198.51.100.8", "198.51.100.8:", ":21504", "198.51.100.8:http", "198.51.100.8:0", "198.51.100.8:70000"]
-    + ["198.51.100.8:21504\nserver evil 203.0.113.9:1", "198.51.100:1", "0.0.0.0:1", "0x7f000001:1", "a..b:1"]
-    + ["https://198.51.100.8:21504", "[2001:db8::1]:21504", "QGDEMO01:Hush4", f"QGDEMO01:Hush4@{SERVER}"]
-    + [{"server": SERVER, "proxy_url": f"http://QGDEMO01:Hush4@{end}"} for end in ("", OTHER, f"{SERVER}/path")]
-    + [{"server": SERVER, "proxy_url": f"http://a:Hush4{end}@{SERVER}"} for end in (" ", "\n", "%0A", "%7f", "%", "@")],
+    + [
+        "",
+        " ",
+        "198.51.100.8",
+        "198.51.100.8:",
+        ":21504",
+        "198.51.100.8:http",
+        "198.51.100.8:0",
+        "198.51.100.8:70000",
+    ]
+    + [
+        "198.51.100.8:21504\nserver evil 203.0.113.9:1",
+        "198.51.100:1",
+        "0.0.0.0:1",
+        "0x7f000001:1",
+        "a..b:1",
+    ]
+    + [
+        "https://198.51.100.8:21504",
+        "[2001:db8::1]:21504",
+        "QGDEMO01:Hush4",
+        f"QGDEMO01:Hush4@{SERVER}",
+    ]
+    + [
+        {"server": SERVER, "proxy_url": f"http://QGDEMO01:Hush4@{end}"}
+        for end in ("", OTHER, f"{SERVER}/path")
+    ]
+    + [
+        {"server": SERVER, "proxy_url": f"http://a:Hush4{end}@{SERVER}"}
+        for end in (" ", "\n", "%0A", "%7f", "%", "@")
+    ],
 )
 def test_what_is_no_lease_is_refused_and_not_shown(lease: Any) -> None:
     for function in (proxy_haproxy, proxy_environment):
@@ -122,11 +176,21 @@ def test_what_is_no_lease_is_refused_and_not_shown(lease: Any) -> None:
         (proxy_environment, {"scheme": ""}),
     ]
     + [(proxy_environment, {"no_proxy": each}) for each in ("a b", ["http://me:Hush4@a\nb"])]
-    + [(proxy_tunnel, {**TUNNEL, "label": each}) for each in ("", "a b", "a-S-b", "x" * 65, ["a", "b:T60"])]
-    + [(proxy_tunnel, {**TUNNEL, "form": "headers", "label": "a\r\nb"}), (proxy_tunnel, {**TUNNEL, "form": "text"})]
+    + [
+        (proxy_tunnel, {**TUNNEL, "label": each})
+        for each in ("", "a b", "a-S-b", "x" * 65, ["a", "b:T60"])
+    ]
+    + [
+        (proxy_tunnel, {**TUNNEL, "form": "headers", "label": "a\r\nb"}),
+        (proxy_tunnel, {**TUNNEL, "form": "text"}),
+    ]
     + [(proxy_tunnel, {**TUNNEL, "ttl": each}) for each in (0, 86401, "soon", True)]
     + [(proxy_tunnel, {**TUNNEL, "area": each}) for each in ("Japan", "1", True)]
-    + [(proxy_tunnel, {"form": "headers", "area": "JP"}), (proxy_tunnel, {"key": "QGDEMO01"}), (proxy_tunnel, {})]
+    + [
+        (proxy_tunnel, {"form": "headers", "area": "JP"}),
+        (proxy_tunnel, {"key": "QGDEMO01"}),
+        (proxy_tunnel, {}),
+    ]
     + [(proxy_tunnel, {**TUNNEL, "key": each}) for each in (7, "", "Hush4\n")],
 )
 def test_an_option_that_cannot_be_used_is_refused(function: Any, options: dict[str, Any]) -> None:
@@ -135,7 +199,12 @@ def test_an_option_that_cannot_be_used_is_refused(function: Any, options: dict[s
 
 def test_what_is_undefined_is_reported_as_elsewhere() -> None:
     missing = StrictUndefined(name="missing")
-    for lease in (missing, {"server": missing}, {"server": SERVER, "proxy_url": missing}, [SERVER, missing]):
+    for lease in (
+        missing,
+        {"server": missing},
+        {"server": SERVER, "proxy_url": missing},
+        [SERVER, missing],
+    ):
         with pytest.raises(UndefinedError, match=phrases.MISSING_IS_UNDEFINED):
             proxy_haproxy(lease)
     for options in ({"no_proxy": missing}, {"no_proxy": [missing]}, {"scheme": missing}):
@@ -152,7 +221,10 @@ def test_the_user_name_or_a_header_chooses_the_exit_of_a_tunnel() -> None:
     assert proxy_tunnel(tunnel, ["a", 7], **TUNNEL) == labeled
     assert proxy_environment(labeled[0])["https_proxy"] == labeled[0]
     assert proxy_tunnel(tunnel, [], **TUNNEL) == []
-    assert proxy_tunnel(tunnel, "web-1", ttl=60, form="headers") == {"Proxy-TunnelID": "web-1", "Proxy-TTL": "60"}
+    assert proxy_tunnel(tunnel, "web-1", ttl=60, form="headers") == {
+        "Proxy-TunnelID": "web-1",
+        "Proxy-TTL": "60",
+    }
     assert proxy_tunnel(tunnel, ["web-1"], form="headers") == [{"Proxy-TunnelID": "web-1"}]
     assert proxy_tunnel(tunnel, form="headers") == {}
 

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Text of a vendor or a host is shown without anything that a terminal obeys or that hides other text."""
+"""Text of a vendor or a host is shown without anything that a terminal obeys or that hides other
+text.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import 
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import use
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import Exact, clean, one_line, visible
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import (
+    Exact,
+    clean,
+    one_line,
+    visible,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._egress import (
     DetectionRequest,
@@ -39,7 +46,8 @@ from support.node import Node
 from support.plugin_runs import run_action
 from support.vendor import KEY, Answer, Call, Vendor
 
-#: An escape sequence that clears the screen, its form of one byte, a reversal, signs without width, half of a pair.
+#: An escape sequence that clears the screen, its form of one byte, a reversal, signs without width,
+#: half of a pair.
 STRANGE = "a\x1b[2J\x9b2J\u202eb\u200bc\u2066\ufeff\x00\x07\x7fd\ud83d"
 SCOPE = "2606:4700::1%\x1b[2J"
 
@@ -52,7 +60,11 @@ def shown(text: str) -> bool:
 def everything(value: Any) -> list[str]:
     if isinstance(value, dict):
         return [text for name, item in value.items() for text in (str(name), *everything(item))]
-    return [text for item in value for text in everything(item)] if isinstance(value, list) else [str(value)]
+    return (
+        [text for item in value for text in everything(item)]
+        if isinstance(value, list)
+        else [str(value)]
+    )
 
 
 @given(st.text())
@@ -67,11 +79,13 @@ def test_text_without_controls_stays_as_it_is(text: str) -> None:
     kept = "".join(sign for sign in text if sign.isprintable() and sign not in "{}#\\")
     assert visible(f"{kept}\n\t") == f"{visible(kept)}\n\t"
     assert not re.search(
-        r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", visible(text)
+        r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]",
+        visible(text),
     )
 
 
-#: Texts that are evaluated where a user trusts them; those of one line are joined by a template of the user's.
+#: Texts that are evaluated where a user trusts them; those of one line are joined by a template of
+#: the user's.
 TEMPLATES = [
     ["{{ 40 + 2 }}"],
     ["{% if true %}{{ 40 + 2 }}{% endif %}"],
@@ -85,13 +99,17 @@ TEMPLATES = [
 
 
 def trusted(value: Any) -> Any:
-    """A value as it comes from a file of variables: before ansible-core 2.19, all text is trusted."""
+    """A value as it comes from a file of variables: before ansible-core 2.19, all text is
+    trusted.
+    """
     trust = getattr(ansible.template, "trust_as_template", str)
     return [trust(item) for item in value] if isinstance(value, list) else trust(value)
 
 
 def rendered(parts: list[str]) -> str:
-    """Do as ansible-rulebook, whose native types evaluate a literal, and then as Ansible with the variable."""
+    """Do as ansible-rulebook, whose native types evaluate a literal, and then as Ansible with the
+    variable.
+    """
     value = NativeEnvironment().from_string("{{ parts | join }}").render(parts=parts)
     return str(ansible.template.Templar(DataLoader()).template(trusted(value)))
 
@@ -132,11 +150,16 @@ LEASE = {
     STRANGE: [{STRANGE: KEY}],
 }
 BODIES: dict[str, dict[str, Any]] = {
-    "/whitelist/query": {"Code": 0, "Data": ["192.0.2.1", STRANGE, SCOPE, f"192.0.2.9\n192.0.2.8 {KEY}"]},
+    "/whitelist/query": {
+        "Code": 0,
+        "Data": ["192.0.2.1", STRANGE, SCOPE, f"192.0.2.9\n192.0.2.8 {KEY}"],
+    },
     "/info/quota": {"Code": 0, "Total": 5, "Available": 4, "Used": 1, STRANGE: STRANGE},
     "/query": {"Code": 0, "TaskList": [{"TaskID": f"T{STRANGE}", "Data": [LEASE]}]},
     "/resources": {"Code": 0, "Data": [{"area": STRANGE, "areaid": 350500, STRANGE: KEY}]},
-    "/monopolies": {"data": [{"uuid": f"u{STRANGE}", "area": STRANGE, "state": STRANGE, "ip": STRANGE}]},
+    "/monopolies": {
+        "data": [{"uuid": f"u{STRANGE}", "area": STRANGE, "state": STRANGE, "ip": STRANGE}]
+    },
 }
 
 
@@ -181,7 +204,9 @@ def test_an_entry_with_a_line_feed_is_one_line_of_a_result(node: Node) -> None:
     assert [len(text.splitlines()) for text in result["unreadable"]] == [1, 1, 1]
 
 
-def test_the_lookup_returns_and_the_store_keeps_no_key(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lookup_returns_and_the_store_keeps_no_key(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(LEASE, "host", "192.0.2.1:80")
     lookup, _names = lookup_of(proxy)
     with use(node.runtime):
@@ -211,7 +236,11 @@ def test_an_address_with_a_scope_is_refused_everywhere() -> None:
 
 
 def question(**changes: Any) -> dict[str, Any]:
-    sources = ["https://one.example/ip?token=HUSH7", "https://one.example/ip?token=HUSH8", "https://two.example/ip"]
+    sources = [
+        "https://one.example/ip?token=HUSH7",
+        "https://one.example/ip?token=HUSH8",
+        "https://two.example/ip",
+    ]
     options = {"sources": sources, "quorum": 2, "samples": 1, "timeout": 5.0}
     return {**options, **changes}
 
@@ -238,12 +267,18 @@ def test_a_token_in_a_source_is_in_no_result_and_no_message() -> None:
 
 
 def test_credentials_in_a_source_are_refused() -> None:
-    with pytest.raises(OptionError, match="sources, entry 2, contains a user name, a password or another @: leave"):
-        DetectionRequest.parse(question(sources=["https://one.example/ip", "https://me:HUSH7@two.example/ip"]))
+    with pytest.raises(
+        OptionError, match="sources, entry 2, contains a user name, a password or another @: leave"
+    ):
+        DetectionRequest.parse(
+            question(sources=["https://one.example/ip", "https://me:HUSH7@two.example/ip"])
+        )
 
 
 def test_warnings_and_messages_of_an_action_are_fit_to_be_shown() -> None:
-    result = redact({"msg": STRANGE, "warnings": [f"{STRANGE}\n{KEY}"]}, {"key": KEY}, {"key": {"no_log": True}})
+    result = redact(
+        {"msg": STRANGE, "warnings": [f"{STRANGE}\n{KEY}"]}, {"key": KEY}, {"key": {"no_log": True}}
+    )
     assert result["msg"].isprintable()
     assert result["warnings"][0].isprintable()
     assert KEY not in result["warnings"][0]

@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget, use
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import AREAS, LEASE_LIST, REPLACEMENT, Facts
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import (
+    AREAS,
+    LEASE_LIST,
+    REPLACEMENT,
+    Facts,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 
@@ -27,7 +32,9 @@ DAY = 24 * 60 // MINUTES
 
 def one_run(node: RoleNode, number: int) -> None:
     """What a run keeps: hosts with new addresses, a change of the whitelist, calls, and a lease."""
-    hosts: dict[str, Any] = {f"i-{n}": f"198.51.100.{(HOSTS * number + n) % 250}" for n in range(HOSTS)}
+    hosts: dict[str, Any] = {
+        f"i-{n}": f"198.51.100.{(HOSTS * number + n) % 250}" for n in range(HOSTS)
+    }
     assert not any(own["failed"] for own in node.role(**hosts)["hosts"].values())
     with use(node.runtime):
         state = open_store(str(node.store))
@@ -68,7 +75,9 @@ def test_hundreds_of_runs_leave_no_more_than_a_few(node: RoleNode) -> None:
             rows = {table: state.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
             named = dict(state.rows("SELECT name, count(*) FROM facts GROUP BY name"))
             state.close()
-            assert rows["registrations"] == HOSTS, "former addresses are forgotten once they are removed"
+            assert rows["registrations"] == HOSTS, (
+                "former addresses are forgotten once they are removed"
+            )
             assert named[LEASE_LIST] <= DAY + 1
             assert named[AREAS] <= HOUR + 1, "those of an hour"
             assert rows["journal"] == 0, "changes of the whitelist are not paid"

@@ -3,7 +3,8 @@
 
 """No option quotes the credentials of a URL that is mistyped, or that does not belong there.
 
-The options come from the specifications and the documentation, so that a new one is tried without a change here.
+The options come from the specifications and the documentation, so that a new one is tried without a
+change here.
 """
 
 from __future__ import annotations
@@ -61,9 +62,25 @@ MISTYPED = [
 
 
 #: What every option of these names holds while another one is tried.
-VALID: dict[str, Any] = {"key": "QGDEMO01", "password": "pass-of-demo", "app_id": "agent", "app_key": "key-of-agent"}
-VALID |= {"product_id": 1, "resource_no": "demo1", "package_no": "1", "system_no": "1", "duration": "1m"}
-VALID |= {"ips": ["8.8.8.8"], "proxies": ["192.0.2.8:3128"], "step": "detect", "tunnel": "tunnel.qg.example:19702"}
+VALID: dict[str, Any] = {
+    "key": "QGDEMO01",
+    "password": "pass-of-demo",
+    "app_id": "agent",
+    "app_key": "key-of-agent",
+}
+VALID |= {
+    "product_id": 1,
+    "resource_no": "demo1",
+    "package_no": "1",
+    "system_no": "1",
+    "duration": "1m",
+}
+VALID |= {
+    "ips": ["8.8.8.8"],
+    "proxies": ["192.0.2.8:3128"],
+    "step": "detect",
+    "tunnel": "tunnel.qg.example:19702",
+}
 #: The same for single modules, which want one of several.
 CHOICES: dict[str, dict[str, Any]] = {
     "qg_proxy_allocate": {"count": 1},
@@ -96,7 +113,9 @@ def _no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def takes_text(option: dict[str, Any]) -> bool:
-    """Whether a URL can be given to an option; of those with choices Ansible itself says what was wrong."""
+    """Whether a URL can be given to an option; of those with choices Ansible itself says what was
+    wrong.
+    """
     kind = option.get("elements") if option.get("type") == "list" else option.get("type", "str")
     return kind in ("str", "raw", None) and not option.get("choices") and not option.get("no_log")
 
@@ -116,7 +135,10 @@ def complaint(work: Callable[[], object]) -> object:
 
 
 def assert_nothing_is_quoted(
-    option: str, declared: dict[str, Any], run: Callable[[dict[str, Any]], object], urls: Sequence[str] = MISTYPED
+    option: str,
+    declared: dict[str, Any],
+    run: Callable[[dict[str, Any]], object],
+    urls: Sequence[str] = MISTYPED,
 ) -> None:
     """Give each mistyped URL to an option."""
     for url in urls:
@@ -129,7 +151,8 @@ def run_with(name: str, common: dict[str, Any], given: dict[str, Any]) -> object
     return run_action(name, {**common, **given})
 
 
-#: Each of the APIs, and a host. The other modules share their options, so that a fifth of the URLs does for each.
+#: Each of the APIs, and a host. The other modules share their options, so that a fifth of the URLs
+#: does for each.
 REPRESENTATIVE = ["qg_whitelist", "qg_balance_info", "qg_tunnel_exit", "qg_egress_ip_info"]
 OTHERS = sorted(set(plugin_names("action")) - set(REPRESENTATIVE))
 
@@ -137,13 +160,29 @@ OTHERS = sorted(set(plugin_names("action")) - set(REPRESENTATIVE))
 @pytest.mark.parametrize("name", [*REPRESENTATIVE, *slow_cases(*OTHERS)])
 def test_no_option_of_a_module_quotes_credentials(name: str, tmp_path: Path) -> None:
     spec = spec_of(name)
-    valid = {option: value for option, value in VALID.items() if option in spec and not name.endswith("_info")}
+    valid = {
+        option: value
+        for option, value in VALID.items()
+        if option in spec and not name.endswith("_info")
+    }
     valid |= CHOICES.get(name, {})
-    valid |= {option: VALID[option] for option in spec if spec[option].get("required") and option not in valid}
+    valid |= {
+        option: VALID[option]
+        for option in spec
+        if spec[option].get("required") and option not in valid
+    }
     # No call waits for its turn.
-    valid |= {option: value for option, value in (("store", str(tmp_path)), ("max_wait", 0)) if option in spec}
+    valid |= {
+        option: value
+        for option, value in (("store", str(tmp_path)), ("max_wait", 0))
+        if option in spec
+    }
     # These two are names that are shown nowhere but as they are looked up.
-    names = [option for option, declared in spec.items() if takes_text(declared) and option not in ("inventory_id",)]
+    names = [
+        option
+        for option, declared in spec.items()
+        if takes_text(declared) and option not in ("inventory_id",)
+    ]
     urls = MISTYPED if name in REPRESENTATIVE else MISTYPED[OTHERS.index(name) % 5 :: 5]
     assert {"api_url", "account_url", "tunnel", "through_proxy", "url"} & set(names)
     for option in names:
@@ -191,7 +230,9 @@ def test_no_option_of_the_lookup_quotes_credentials(tmp_path: Path) -> None:
     names = {option for option, declared in documented.items() if takes_text(declared)}
     assert {"api_url", "store"} <= names
     for option in names - {"_terms", "spread", "key", "password"}:
-        assert_nothing_is_quoted(option, documented[option], lambda given: lookup.run([], {}, **{**common, **given}))
+        assert_nothing_is_quoted(
+            option, documented[option], lambda given: lookup.run([], {}, **{**common, **given})
+        )
 
 
 def test_no_option_of_the_event_source_quotes_credentials(tmp_path: Path) -> None:
@@ -204,7 +245,12 @@ def test_no_option_of_the_event_source_quotes_credentials(tmp_path: Path) -> Non
             await poller.watch(queue, options, pause)
         return [str(caught.value), *(queue.get_nowait() for _number in range(queue.qsize()))]
 
-    common: dict[str, Any] = {"key": "QGDEMO01", "app_id": "agent", "app_key": "key-of-agent", "max_wait": 0}
+    common: dict[str, Any] = {
+        "key": "QGDEMO01",
+        "app_id": "agent",
+        "app_key": "key-of-agent",
+        "max_wait": 0,
+    }
     common |= {"watch": ["quota", "balance"], "store": str(tmp_path)}
     for option in ("api_url", "account_url"):
         for url in MISTYPED:
@@ -219,8 +265,15 @@ def test_no_argument_of_a_filter_quotes_credentials(name: str) -> None:
     valid |= {"url": "https://d.qg.net/ip"} if "url" in arguments else {}
 
     def cases(url: str) -> Iterator[dict[str, Any]]:
-        yield from ({**valid, argument: value} for argument in arguments for value in (url, [url], {"a": url}))
-        yield from ({**valid, arguments[0]: {"server": server, "proxy_url": url}} for server in (url, "192.0.2.8:3128"))
+        yield from (
+            {**valid, argument: value}
+            for argument in arguments
+            for value in (url, [url], {"a": url})
+        )
+        yield from (
+            {**valid, arguments[0]: {"server": server, "proxy_url": url}}
+            for server in (url, "192.0.2.8:3128")
+        )
 
     for case in itertools.chain.from_iterable(map(cases, MISTYPED)):
         declared = complaint(partial(make, **case))

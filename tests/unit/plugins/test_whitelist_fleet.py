@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The registrations of hosts: which addresses the role adds and removes for them, and what it tells each host."""
+"""The registrations of hosts: which addresses the role adds and removes for them, and what it tells
+each host.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,11 @@ def everywhere(hosts: Iterable[str], address: str) -> dict[str, Any]:
 
 def told(result: dict[str, Any]) -> dict[str, tuple[list[str], list[str]]]:
     """What was added and removed, as each host was told."""
-    return {host: (own["added"], own["removed"]) for host, own in result["hosts"].items() if own["changed"]}
+    return {
+        host: (own["added"], own["removed"])
+        for host, own in result["hosts"].items()
+        if own["changed"]
+    }
 
 
 def for_other(ip: str, host: str, inventory: str) -> dict[str, Any]:
@@ -47,7 +53,12 @@ def for_other(ip: str, host: str, inventory: str) -> dict[str, Any]:
 
 def found(ip: str) -> dict[str, Any]:
     """An address that stays, since it was there before."""
-    return {"ip": ip, "reason": "listed before the host reported it", "host": None, "inventory_id": None}
+    return {
+        "ip": ip,
+        "reason": "listed before the host reported it",
+        "host": None,
+        "inventory_id": None,
+    }
 
 
 def line(result: dict[str, Any], *, check: bool = False) -> str:
@@ -88,7 +99,9 @@ def test_what_was_there_before_is_never_removed_for_a_host(node: RoleNode) -> No
     assert told(node.role("absent", a="")) == {"a": ([], [OFFICE])}
 
 
-def test_an_address_that_was_removed_by_other_means_is_ours_once_added_again(node: RoleNode) -> None:
+def test_an_address_that_was_removed_by_other_means_is_ours_once_added_again(
+    node: RoleNode,
+) -> None:
     node.configure(whitelist=[OFFICE])
     node.role(a=OFFICE)
     node.configure(whitelist=[])
@@ -100,7 +113,10 @@ def test_absent_removes_what_is_registered_and_what_is_given(node: RoleNode) -> 
     node.configure(whitelist=[OFFICE, D])
     node.role(a=A, b=B)
     assert told(node.role("absent", a="", c=D, given=True)) == {"a": ([], [A]), "c": ([], [D])}
-    assert (node.listed(), node.registered()) == ([OFFICE, B], [("b", B)]) or node.listed() == [B, OFFICE]
+    assert (node.listed(), node.registered()) == ([OFFICE, B], [("b", B)]) or node.listed() == [
+        B,
+        OFFICE,
+    ]
     assert told(node.role("absent", a="", c="")) == {}
 
 
@@ -136,10 +152,15 @@ def test_a_host_that_leaves_and_stays_for_another_is_not_in_sync(node: RoleNode)
     done = node.role("absent", a="", b="")
     assert done["hosts"]["a"]["kept"] == [for_other(A, "a", "other")]
     assert line(done) == f"2 hosts: 1 in sync, 1 {phrases.KEPT_FOR_OTHERS}, 1 removed"
-    assert line(predicted, check=True) == f"2 hosts: 1 checked, 1 {phrases.KEPT_FOR_OTHERS}, 1 to remove"
+    assert (
+        line(predicted, check=True)
+        == f"2 hosts: 1 checked, 1 {phrases.KEPT_FOR_OTHERS}, 1 to remove"
+    )
     assert predicted["warnings"] == done["warnings"]
     (warning,) = done["warnings"]
-    assert warning.startswith(f"1 host stays {phrases.ON_THE_WHITELIST} for others: {A} of a (registered for a of")
+    assert warning.startswith(
+        f"1 host stays {phrases.ON_THE_WHITELIST} for others: {A} of a (registered for a of"
+    )
     assert warning.endswith(" -e egress_whitelist_inventory_id=other")
     assert node.listed() == [A]
     assert node.role("absent", a="", inventory="other")["warnings"] == []
@@ -163,7 +184,10 @@ def test_the_owner_of_the_same_name_is_named_among_others(node: RoleNode) -> Non
     node.role(inventory="zoo", a=A, b=A)
     (warning,) = node.role("absent", a="", b="")["warnings"]
     for name in ("a", "b"):
-        assert f"{A} of {name} (registered for {name} of the inventory zoo and 2 other hosts)" in warning
+        assert (
+            f"{A} of {name} (registered for {name} of the inventory zoo and 2 other hosts)"
+            in warning
+        )
     assert warning.endswith("again with -e egress_whitelist_inventory_id=zoo")
 
 
@@ -185,11 +209,15 @@ def test_what_was_there_before_a_host_that_leaves_is_named(node: RoleNode) -> No
     assert result["changed"] is False
     (warning,) = result["warnings"]
     assert warning.startswith(f"1 host stays {phrases.ON_THE_WHITELIST}: {OFFICE} of a (")
-    assert f"ansible localhost -m qingguo.qgnet.qg_whitelist -a 'state=absent ips={OFFICE}'" in warning
+    assert (
+        f"ansible localhost -m qingguo.qgnet.qg_whitelist -a 'state=absent ips={OFFICE}'" in warning
+    )
 
 
 def test_a_thousand_hosts_that_stay_are_one_warning(node: RoleNode) -> None:
-    hosts: dict[str, Any] = {f"h{number}": f"198.51.100.{number % 200}" for number in range(1, 1001)}
+    hosts: dict[str, Any] = {
+        f"h{number}": f"198.51.100.{number % 200}" for number in range(1, 1001)
+    }
     node.configure(capacity=1000)
     node.role(**hosts)
     node.role(inventory="other", **hosts)
@@ -197,7 +225,8 @@ def test_a_thousand_hosts_that_stay_are_one_warning(node: RoleNode) -> None:
     assert line(result) == f"1000 hosts: 1000 {phrases.KEPT_FOR_OTHERS}"
     (warning,) = result["warnings"]
     assert warning.startswith(
-        f"1000 hosts stay {phrases.ON_THE_WHITELIST} for others: 198.51.100.1 of h1 (registered for h1 of"
+        f"1000 hosts stay {phrases.ON_THE_WHITELIST} for others: 198.51.100.1 of h1 (registered "
+        f"for h1 of"
     )
     assert "and 4 other hosts), " in warning
     assert " and 995 more. " in warning
@@ -222,12 +251,19 @@ def test_a_host_that_moved_is_in_sync_whatever_its_former_address(node: RoleNode
 def test_a_host_to_forget_must_be_known(node: RoleNode) -> None:
     node.role(a=A)
     node.role(inventory="other", b=B)
-    with pytest.raises(OptionError, match=rf"'b', {phrases.NOT_REGISTERED} .* The inventory other has it: run qing"):
+    with pytest.raises(
+        OptionError, match=rf"'b', {phrases.NOT_REGISTERED} .* The inventory other has it: run qing"
+    ):
         node.role("absent", forget=True, b="")
-    with pytest.raises(OptionError, match=rf"'c', {phrases.NOT_REGISTERED} .*it has a\. The playbook"):
+    with pytest.raises(
+        OptionError, match=rf"'c', {phrases.NOT_REGISTERED} .*it has a\. The playbook"
+    ):
         node.role("absent", forget=True, c="")
     # A host of the inventory may be chosen by --limit as well, and then has the same outcome.
-    assert node.role("absent", forget=True, b="", present=["b"])["warnings"] == node.role("absent", b="")["warnings"]
+    assert (
+        node.role("absent", forget=True, b="", present=["b"])["warnings"]
+        == node.role("absent", b="")["warnings"]
+    )
 
 
 # --- a change that the whitelist does not show
@@ -245,7 +281,9 @@ def test_a_host_fails_whose_change_was_reported_but_not_shown(node: RoleNode) ->
     assert own["failed"] is True
     assert own["tolerable"] is False
     assert result["hosts"]["b"]["failed"] is False
-    assert own["msg"].startswith(f"{A}, {C} {phrases.NOT_CONFIRMED} {C} as added and {A} as removed")
+    assert own["msg"].startswith(
+        f"{A}, {C} {phrases.NOT_CONFIRMED} {C} as added and {A} as removed"
+    )
     # The former address belongs to the host until the list shows that it has gone.
     assert node.registered() == [("a", A), ("a", C), ("b", B)]
     node.vendor.advance(1000)
@@ -323,11 +361,15 @@ def test_a_walk_of_hosts_with_kills_and_losses_loses_nothing(node: RoleNode, see
     hosts = "abcd"
     node.configure(whitelist=[OFFICE, pool[0]])
     for _round in range(25):
-        run: dict[str, Any] = {host: chance.choice(pool) for host in chance.sample(hosts, chance.randint(1, 4))}
+        run: dict[str, Any] = {
+            host: chance.choice(pool) for host in chance.sample(hosts, chance.randint(1, 4))
+        }
         if chance.random() < 0.3:
             node.at_step(chance.randint(1, 12), node.die)
         elif chance.random() < 0.4:
-            node.fault(chance.choice([ADD, DEL]), chance.choice(["reset_after", "reset_before", "garbage"]))
+            node.fault(
+                chance.choice([ADD, DEL]), chance.choice(["reset_after", "reset_before", "garbage"])
+            )
         try:
             result = node.role(**run)
             assert not any(own["failed"] for own in result["hosts"].values())
@@ -354,7 +396,9 @@ def test_info_shows_who_an_entry_is_for(node: RoleNode) -> None:
     node.task(B, state="absent")
     info = node.info()
     owners = {
-        entry["ip"]: [(own["host"], own["inventory_id"], own["there_before"]) for own in entry["owners"]]
+        entry["ip"]: [
+            (own["host"], own["inventory_id"], own["there_before"]) for own in entry["owners"]
+        ]
         for entry in info["entries"]
         if entry["listed"]
     }

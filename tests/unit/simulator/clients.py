@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Clients of the simulator: HTTP sessions, a SOCKS5 client that shows each reply, and calls as documents write them."""
+"""Clients of the simulator: HTTP sessions, a SOCKS5 client that shows each reply, and calls as
+documents write them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ PASSWORD = "0123456789ab"
 
 
 def new_session(proxy: str | None = None, *, verify: bool | str = True) -> requests.Session:
-    """Return a session that ignores the proxies and the netrc file of the machine, and uses this proxy if any."""
+    """Return a session that ignores the proxies and the netrc file of the machine, and uses this
+    proxy if any.
+    """
     session = requests.Session()
     session.trust_env = False
     session.verify = verify

@@ -35,7 +35,9 @@ class Like:
         return f"Like({self.pattern!r})"
 
 
-CASES: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("documents.yml").read_text(encoding="utf-8"))
+CASES: dict[str, dict[str, Any]] = yaml.safe_load(
+    Path(__file__).with_name("documents.yml").read_text(encoding="utf-8")
+)
 ADDRESS = r"(198\.51\.100|192\.0\.2)\.\d+"
 PORT = r"\d{5}"
 DIGITS = "[0-9a-f]"
@@ -115,16 +117,28 @@ EXAMPLES: dict[str, tuple[str, dict[str, Any], Any]] = {
         {"package_no": "1", "system_no": "1", "duration": "1m"},
         {"OriginalPrice": "60", "TotalPrice": "50"},
     ),
-    "cloud-product/packageList": ("返回内容", {"productId": "104", "load_rate": "1"}, pages.PACKAGES),
+    "cloud-product/packageList": (
+        "返回内容",
+        {"productId": "104", "load_rate": "1"},
+        pages.PACKAGES,
+    ),
     "physical-product/lineList": ("xxxxxxx", {"productId": "115"}, pages.LINES),
-    "proxyip/resourceView": ("ok", {"resource_no": "demo0001", "productId": "117"}, pages.PROXY_PLAN),
+    "proxyip/resourceView": (
+        "ok",
+        {"resource_no": "demo0001", "productId": "117"},
+        pages.PROXY_PLAN,
+    ),
     "cloud-operate/restart": ("ok", {"suid": "12154545", "productId": "104"}, "重启成功"),
 }
 
 
 def account(vendor: Vendor, path: str, changes: dict[str, str] | None = None, **params: Any) -> Any:
     time = str(int(vendor.clock.now()))
-    own = {**CREDENTIALS, "time": time, "sign": sign("qgdemo01", "www.qg.net", time, "0123456789abcdef0123")}
+    own = {
+        **CREDENTIALS,
+        "time": time,
+        "sign": sign("qgdemo01", "www.qg.net", time, "0123456789abcdef0123"),
+    }
     return vendor.handle("GET", f"/api/{path}", {**own, **params, **(changes or {})})[1]
 
 
@@ -202,7 +216,10 @@ def test_the_key_of_a_call_stands_in_the_journal(vendor: Vendor) -> None:
 
 def table(language: str) -> str:
     """Return the tables of a README about what is simulated and what is not."""
-    heads = {"en": ("call", "what it does", "known", "remark"), "zh": ("接口", "作用", "依据", "说明")}
+    heads = {
+        "en": ("call", "what it does", "known", "remark"),
+        "zh": ("接口", "作用", "依据", "说明"),
+    }
     known = {"en": ("documented", "observed", "assumed"), "zh": ("官方文档", "实测", "推测")}
     titles = {"en": "Not simulated", "zh": "未模拟的接口"}
     words = dict(zip(known["en"], known[language], strict=True))
@@ -219,12 +236,16 @@ def table(language: str) -> str:
 
 
 def test_each_call_has_a_row() -> None:
-    rows = [(call["path"], method) for call in CALLS for method in call.get("methods", ["GET", "POST"])]
+    rows = [
+        (call["path"], method) for call in CALLS for method in call.get("methods", ["GET", "POST"])
+    ]
     assert len(rows) == len(set(rows))
     for path, methods in ROUTES.items():
         assert {method for name, method in rows if name == path} == set(methods), path
     for call in CALLS:
-        assert (call["path"] in ROUTES) is (call.get("simulated", True) and call["path"].startswith("/"))
+        assert (call["path"] in ROUTES) is (
+            call.get("simulated", True) and call["path"].startswith("/")
+        )
 
 
 @pytest.mark.parametrize(("language", "name"), [("en", "README.md"), ("zh", "README.zh-CN.md")])

@@ -20,11 +20,18 @@ B = "203.0.113.6"
 ADD = "/whitelist/add"
 QUERY = "/whitelist/query"
 DONE = b'{"Code":0,"Data":["203.0.113.5"],"Num":1}'
-#: What arrives of a call that adds an address: status and body, whether it was executed, and the code in the journal.
+#: What arrives of a call that adds an address: status and body, whether it was executed, and the
+#: code in the journal.
 FAULTS: list[tuple[dict[str, Any], tuple[str, bytes], bool, Any]] = [
     ({"kind": "code", "code": -1}, ("200", '{"Code":-1,"Msg":"未知错误"}'.encode()), False, -1),
     (
-        {"kind": "code", "code": -99, "msg": "odd", "http_status": 400, "body_extra": {"error": "no"}},
+        {
+            "kind": "code",
+            "code": -99,
+            "msg": "odd",
+            "http_status": 400,
+            "body_extra": {"error": "no"},
+        },
         ("400", b'{"Code":-99,"Msg":"odd","error":"no"}'),
         False,
         -99,
@@ -53,8 +60,13 @@ def response(sim: Simulator) -> tuple[str, bytes]:
     """Add an address over a socket, and return the status and the body that arrive."""
     address = urlsplit(sim.api_url)
     data = b""
-    with socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=10) as connection:
-        request = f"GET {ADD}?Key={sim.key}&IP={A} HTTP/1.1\r\nHost: simulator\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(
+        (str(address.hostname), int(address.port or 0)), timeout=10
+    ) as connection:
+        request = (
+            f"GET {ADD}?Key={sim.key}&IP={A} HTTP/1.1\r\nHost: simulator\r\nConnection: "
+            f"close\r\n\r\n"
+        )
         connection.sendall(request.encode())
         try:
             while chunk := connection.recv(65536):
@@ -65,7 +77,9 @@ def response(sim: Simulator) -> tuple[str, bytes]:
     return head.decode()[9:12], body
 
 
-@pytest.mark.parametrize(("fault", "arrived", "executed", "code"), FAULTS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("fault", "arrived", "executed", "code"), FAULTS, ids=lambda value: str(value)[:40]
+)
 def test_a_fault_meets_one_call(
     sim: Simulator, fault: dict[str, Any], arrived: tuple[str, bytes], executed: bool, code: Any
 ) -> None:
@@ -81,7 +95,9 @@ def test_a_fault_meets_one_call(
 
 
 def test_a_fault_without_the_network_is_the_same(vendor: Vendor) -> None:
-    vendor.faults.append([{"path": ADD, "kind": "reset_after"}, {"path": ADD, "kind": "delay", "seconds": 9}])
+    vendor.faults.append(
+        [{"path": ADD, "kind": "reset_after"}, {"path": ADD, "kind": "delay", "seconds": 9}]
+    )
     with pytest.raises(ConnectionLost):
         vendor.call(ADD, IP=A)
     assert vendor.call(QUERY)["Data"] == [A]
@@ -141,7 +157,9 @@ def test_a_code_can_be_planned_for_each_api(
     ],
 )
 def test_a_fault_that_cannot_be_is_refused(sim: Simulator, fault: Any) -> None:
-    answer = new_session().post(f"{sim.control_url}/faults", json=[{"path": ADD, "kind": "refuse"}, fault], timeout=10)
+    answer = new_session().post(
+        f"{sim.control_url}/faults", json=[{"path": ADD, "kind": "refuse"}, fault], timeout=10
+    )
     assert answer.status_code == 400
     assert "fault" in answer.json()["error"]
     assert sim.control("GET", "/faults") == {"faults": []}

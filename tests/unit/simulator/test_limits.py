@@ -45,7 +45,11 @@ CALLS: dict[tuple[str, str], dict[str, int]] = {
     },
     ("share", "volume"): {"/share/get": 60, "/share/balance": 60},
     ("longterm", "time"): {"/longterm/get": 20, "/longterm/query": 60, "/longterm/delete": 20},
-    ("exclusive", "time"): {"/exclusive/get": 20, "/exclusive/replace": 20, "/exclusive/delete": 20},
+    ("exclusive", "time"): {
+        "/exclusive/get": 20,
+        "/exclusive/replace": 20,
+        "/exclusive/delete": 20,
+    },
     ("overseas", "time"): {"/overseas/get": 60, "/overseas/query": 60, "/overseas/resources": 60},
 }
 ROWS = [(*plan, target, limit) for plan, calls in CALLS.items() for target, limit in calls.items()]
@@ -82,7 +86,17 @@ def test_a_call_has_its_limit_in_a_window_from_the_first_call(
         ("dynamic_dedicated", ["/extract", "/monopolies", "/share/get"]),
         ("dynamic_shared", ["/replace", "/release", "/monopolies", "/longterm/get"]),
         ("exclusive_occupancy", ["/allocate", "/query", "/release", "/replace", "/extract"]),
-        ("share", ["/allocate", "/query", "/info/quota", "/resources", "/share/balance", "/exclusive/query"]),
+        (
+            "share",
+            [
+                "/allocate",
+                "/query",
+                "/info/quota",
+                "/resources",
+                "/share/balance",
+                "/exclusive/query",
+            ],
+        ),
         ("tunnel", ["/allocate", "/share/get"]),
     ],
 )
@@ -103,7 +117,12 @@ def test_a_plan_lacks_the_calls_of_others(vendor: Vendor, kind: str, others: lis
         ({"billing": "volume", "balance": 1}, "/allocate", {}, [0, -105]),
         ({"kind": "share", "channels": 1}, "/share/get", {}, ["SUCCESS", "NO_AVAILABLE_CHANNEL"]),
         ({"kind": "share"}, "/share/get", {"area": "999999"}, ["NO_RESOURCE_FOUND"]),
-        ({"kind": "share", "billing": "volume", "balance": 0}, "/share/get", {}, ["BALANCE_INSUFFICIENT"]),
+        (
+            {"kind": "share", "billing": "volume", "balance": 0},
+            "/share/get",
+            {},
+            ["BALANCE_INSUFFICIENT"],
+        ),
         ({"kind": "share"}, "/share/get", {"num": "101"}, ["INVALID_PARAMETER"]),
         ({"kind": "share"}, "/share/get", {"distinct": "maybe"}, ["INVALID_PARAMETER"]),
         ({"kind": "share"}, "/share/get", {"area": "4401"}, ["INVALID_PARAMETER"]),
@@ -126,9 +145,27 @@ def test_more_than_there_is_is_refused(
         ({"channels": 1}, "/allocate", "/release?IP=*", 1, [0, 0, -105]),
         ({"kind": "static_dedicated"}, "/allocate", "/release?IP=*", DAY, [-105]),
         ({"kind": "static_dedicated"}, "/allocate", "/release?IP=*", 1.1 * DAY, [0, 0, -105]),
-        ({"kind": "exclusive", "channels": 1}, "/exclusive/get", "/exclusive/delete?ip=*", 1, LIMITED),
-        ({"kind": "longterm", "static": True}, "/longterm/get", "/longterm/delete?ip=*", DAY, TOO_YOUNG),
-        ({"kind": "longterm", "static": True}, "/longterm/get", "/longterm/delete?ip=*", 1.1 * DAY, LIMITED),
+        (
+            {"kind": "exclusive", "channels": 1},
+            "/exclusive/get",
+            "/exclusive/delete?ip=*",
+            1,
+            LIMITED,
+        ),
+        (
+            {"kind": "longterm", "static": True},
+            "/longterm/get",
+            "/longterm/delete?ip=*",
+            DAY,
+            TOO_YOUNG,
+        ),
+        (
+            {"kind": "longterm", "static": True},
+            "/longterm/get",
+            "/longterm/delete?ip=*",
+            1.1 * DAY,
+            LIMITED,
+        ),
     ],
 )
 def test_releases_have_limits(
@@ -161,8 +198,12 @@ def test_static_addresses_are_released_twice_a_week_however_many(
         assert len(vendor.leases) == left
 
 
-@pytest.mark.parametrize(("form", "expected"), [("list", {"Data": []}), ("null", {"Data": None}), ("absent", {})])
-def test_an_empty_list_has_a_form_of_its_own(vendor: Vendor, form: str, expected: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("form", "expected"), [("list", {"Data": []}), ("null", {"Data": None}), ("absent", {})]
+)
+def test_an_empty_list_has_a_form_of_its_own(
+    vendor: Vendor, form: str, expected: dict[str, Any]
+) -> None:
     vendor.configure(options={"empty_data": form})
     assert fetch(vendor, "/whitelist/query")[1] == {"Code": 0, **expected}
     vendor.configure(whitelist=["203.0.113.5"])
@@ -181,7 +222,9 @@ def test_an_empty_list_has_a_form_of_its_own(vendor: Vendor, form: str, expected
         ("overseas", "/overseas/get", 60),
     ],
 )
-def test_a_lease_lasts_as_long_as_its_plan_says(vendor: Vendor, kind: str, get: str, minutes: int) -> None:
+def test_a_lease_lasts_as_long_as_its_plan_says(
+    vendor: Vendor, kind: str, get: str, minutes: int
+) -> None:
     vendor.configure(plan={"kind": kind})
     fetch(vendor, get)
     (lease,) = vendor.keys[KEY].holdings.leases
@@ -208,7 +251,9 @@ def test_a_replace_gives_up_the_oldest_and_pays_for_new_ones(vendor: Vendor) -> 
 
 
 def test_a_monopoly_is_queued_dialed_and_released(vendor: Vendor) -> None:
-    vendor.configure(plan={"kind": "exclusive_occupancy"}, options={"queue_seconds": 5, "dial_seconds": 5})
+    vendor.configure(
+        plan={"kind": "exclusive_occupancy"}, options={"queue_seconds": 5, "dial_seconds": 5}
+    )
     (uuid,) = vendor.call("POST /monopolies")["data"]
     states = []
     for seconds in (0, 5, 5):

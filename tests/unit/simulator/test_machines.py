@@ -1,8 +1,10 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulator on machines of its own: where programs have names of QG.net in their code, and in a container.
+"""The simulator on machines of its own: where programs have names of QG.net in their code, and in a
+container.
 
-No engine for containers is needed: a container is a network namespace with an address, which others reach by it.
+No engine for containers is needed: a container is a network namespace with an address, which others
+reach by it.
 """
 
 from __future__ import annotations
@@ -27,8 +29,13 @@ from support import phrases
 from .clients import PASSWORD, new_session
 
 UNSHARE = ["unshare", "--map-root-user", "--net", "--mount"]
-IS_POSSIBLE = sys.platform == "linux" and subprocess.run([*UNSHARE, "true"], capture_output=True).returncode == 0
-in_namespaces = pytest.mark.skipif(not IS_POSSIBLE, reason="this user may not make network namespaces")
+IS_POSSIBLE = (
+    sys.platform == "linux"
+    and subprocess.run([*UNSHARE, "true"], capture_output=True).returncode == 0
+)
+in_namespaces = pytest.mark.skipif(
+    not IS_POSSIBLE, reason="this user may not make network namespaces"
+)
 
 START = """
 ip link set lo up
@@ -88,8 +95,14 @@ curl -sf -x http://10.77.0.2:20000 http://10.77.0.1:8000/page
 def run(folder: Path, script: str) -> list[str]:
     """Run a script on a machine without a network, and return the lines that it prints."""
     command = [*UNSHARE, "bash", "-c", START + script]
-    settings = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHON": sys.executable, "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, timeout=60)
+    settings = {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "PYTHON": sys.executable,
+        "LC_ALL": "C.UTF-8",
+    }
+    done = subprocess.run(
+        command, cwd=folder, env=settings, capture_output=True, text=True, timeout=60
+    )
     log = folder / "log"
     assert done.returncode == 0, done.stderr + (log.read_text() if log.exists() else "")
     return done.stdout.splitlines()
@@ -125,7 +138,10 @@ def test_an_authority_lasts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     for _run in range(2):
         with running_simulator(["--ca-dir", str(folder), "--tls-port", "0"]) as sim:
             session = new_session(verify=str(folder / "ca.pem"))
-            assert session.get(f"{sim.tls_url}/_sim/ca.pem", timeout=10).text == (folder / "ca.pem").read_text()
+            assert (
+                session.get(f"{sim.tls_url}/_sim/ca.pem", timeout=10).text
+                == (folder / "ca.pem").read_text()
+            )
     assert (folder / "ca.key").stat().st_mode & 0o777 == 0o600
     (folder / "ca.key").write_text("damaged")
     assert cli.main(["--port", "0", "--ca-dir", str(folder)]) == 1
@@ -136,7 +152,10 @@ def test_only_upstream_opens_the_proxies() -> None:
     for options, status in ((["--upstream"], 502), ([], 403)):
         with running_simulator(["--proxy-port", "0", *options]) as sim:
             proxy = str(sim.proxy_url).replace("//", f"//{sim.key}:{PASSWORD}@")
-            assert new_session(proxy).get("http://no-such-host.invalid/", timeout=20).status_code == status
+            assert (
+                new_session(proxy).get("http://no-such-host.invalid/", timeout=20).status_code
+                == status
+            )
 
 
 def test_a_state_is_saved_and_loaded_by_another_run(tmp_path: Path) -> None:
@@ -145,20 +164,37 @@ def test_a_state_is_saved_and_loaded_by_another_run(tmp_path: Path) -> None:
         sim.hold_clock()
         sim.advance(5000)
         sim.configure(whitelist=["203.0.113.5"], options={"list_lag": 30.0, "empty_data": "null"})
-        sim.configure("LINES", plan={"kind": "exclusive_occupancy"}, options={"queue_seconds": 0, "dial_seconds": 0})
-        sim.configure("SHARE", plan={"kind": "dynamic_shared", "billing": "time"}, tunnel={"areas": ["US"]}, proxy=True)
+        sim.configure(
+            "LINES",
+            plan={"kind": "exclusive_occupancy"},
+            options={"queue_seconds": 0, "dial_seconds": 0},
+        )
+        sim.configure(
+            "SHARE",
+            plan={"kind": "dynamic_shared", "billing": "time"},
+            tunnel={"areas": ["US"]},
+            proxy=True,
+        )
         sim.agent(balance="7.00", instances=3)
         sim.fault(path="/release", kind="code", code=-103, times=-1, skip=2)
         sim.control("PUT", "/map", {"127.0.0.1": "203.0.113.5"})
         sim.control("PUT", "/echo/one", {"answers": ["a", "b"]})
-        calls = ["/allocate?Num=2&Key=", "/allocate?Num=2&Key=", "/release?IP=*&Key=", "/query?Key=", "/allocate?Key="]
+        calls = [
+            "/allocate?Num=2&Key=",
+            "/allocate?Num=2&Key=",
+            "/release?IP=*&Key=",
+            "/query?Key=",
+            "/allocate?Key=",
+        ]
         for call in calls:
             session.get(f"{sim.api_url}{call}{sim.key}", timeout=10)
         session.get(f"{sim.api_url}/extract?Num=3&Key=SHARE", timeout=10)
         session.post(f"{sim.api_url}/monopolies?Num=2&Key=LINES", timeout=10)
         session.get(f"{sim.api_url}/whitelist/add?IP=203.0.113.7&Key={sim.key}", timeout=10)
         session.get(f"{sim.api_url}/echo/one", timeout=10)
-        new_session(f"{sim.key}-S-job:{PASSWORD}@{str(sim.tunnel_url)[7:]}").get("http://d.qg.net/ip", timeout=10)
+        new_session(f"{sim.key}-S-job:{PASSWORD}@{str(sim.tunnel_url)[7:]}").get(
+            "http://d.qg.net/ip", timeout=10
+        )
         before = sim.state()
         saved = sim.control("GET", "/snapshot")
         sim.reset()
@@ -177,9 +213,13 @@ def test_a_state_is_saved_and_loaded_by_another_run(tmp_path: Path) -> None:
         }
         again["state"]["now"] = pytest.approx(saved["state"]["now"])
         assert again == saved
-        # What others see: proxies listen, limits are used, lists lag, and the exit of a label stays.
+        # What others see: proxies listen, limits are used, lists lag, and the exit of a label
+        # stays.
         (lease, *_others) = sim.leases()
-        assert new_session(lease["host"]).get("http://d.qg.net/ip", timeout=10).text.strip() == lease["ip"]
+        assert (
+            new_session(lease["host"]).get("http://d.qg.net/ip", timeout=10).text.strip()
+            == lease["ip"]
+        )
         assert session.get(f"{sim.api_url}/echo/one", timeout=10).text == "b"
         assert sim.control("GET", "/clock")["running"] is False
         listed = session.get(f"{sim.api_url}/query?Key={sim.key}", timeout=10).json()
@@ -202,7 +242,9 @@ def test_a_state_is_saved_and_loaded_by_another_run(tmp_path: Path) -> None:
         ({"objects": []}, "there is no object 0"),
     ],
 )
-def test_another_snapshot_is_refused_and_changes_nothing(sim: Simulator, change: Any, sentence: str) -> None:
+def test_another_snapshot_is_refused_and_changes_nothing(
+    sim: Simulator, change: Any, sentence: str
+) -> None:
     new_session().get(f"{sim.api_url}/allocate?Key={sim.key}", timeout=10)
     before = sim.state()
     saved = sim.control("GET", "/snapshot")
@@ -224,15 +266,25 @@ def test_the_control_interface_describes_itself(sim: Simulator) -> None:
     for path, methods in described["paths"].items():
         for method, operation in methods.items():
             assert operation["summary"], path
-            listed.add((path, *sorted({method.upper(), "HEAD"} if method == "get" else {method.upper()})))
+            listed.add(
+                (path, *sorted({method.upper(), "HEAD"} if method == "get" else {method.upper()}))
+            )
     assert listed == served
     schemas = described["components"]["schemas"]
     assert set(re.findall(r"schemas/(\w+)", json.dumps(described["paths"]))) <= schemas.keys()
     (faults,) = re.findall(r'"kind": {"enum": (\[.*?\])', json.dumps(described["paths"]))[:1]
     assert json.loads(faults) == list(KINDS)
     assert schemas["KeyOptions"]["properties"]["empty_data"] == {"enum": ["list", "null", "absent"]}
-    for path, name in (("keys/NEW", "KeySettings"), ("agents/new", "Agent"), ("echo/one", "EchoOverrides")):
-        refused = new_session().put(f"{sim.control_url}/{path}", json={"odd": 1}, timeout=10).json()["error"]
+    for path, name in (
+        ("keys/NEW", "KeySettings"),
+        ("agents/new", "Agent"),
+        ("echo/one", "EchoOverrides"),
+    ):
+        refused = (
+            new_session()
+            .put(f"{sim.control_url}/{path}", json={"odd": 1}, timeout=10)
+            .json()["error"]
+        )
         # What is read in several forms has no schema.
         rest = set(refused.partition("known: ")[2].split(", ")) - schemas[name]["properties"].keys()
         assert rest <= {"plan", "instances", "packages", "lines"}

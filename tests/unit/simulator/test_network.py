@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The program and its network: sources and their public addresses, proxies by HTTP and SOCKS5, control calls."""
+"""The program and its network: sources and their public addresses, proxies by HTTP and SOCKS5,
+control calls.
+"""
 
 from __future__ import annotations
 
@@ -45,12 +47,20 @@ def host(sim: Simulator) -> requests.Session:
     return session
 
 
-def test_an_echo_service_tells_the_public_address_or_what_a_test_says(sim: Simulator, host: requests.Session) -> None:
-    for path, text in (("ip", f"{PUBLIC}\n"), ("json", f'{{"ip":"{PUBLIC}"}}'), ("origin", f'{{"origin":"{PUBLIC}"}}')):
+def test_an_echo_service_tells_the_public_address_or_what_a_test_says(
+    sim: Simulator, host: requests.Session
+) -> None:
+    for path, text in (
+        ("ip", f"{PUBLIC}\n"),
+        ("json", f'{{"ip":"{PUBLIC}"}}'),
+        ("origin", f'{{"origin":"{PUBLIC}"}}'),
+    ):
         assert host.get(f"{sim.api_url}/{path}", timeout=10).text == text
     sim.control("PATCH", "/map", {SOURCE: "203.0.113.99"})
     assert host.get(f"{sim.api_url}/echo/one", timeout=10).text == "203.0.113.99\n"
-    sim.control("PUT", "/echo/one", {"answers": ["a", "b"], "status": 503, "headers": {"Retry-After": "1"}})
+    sim.control(
+        "PUT", "/echo/one", {"answers": ["a", "b"], "status": 503, "headers": {"Retry-After": "1"}}
+    )
     for text in ("a", "b", "a"):
         answer = host.get(f"{sim.api_url}/echo/one", timeout=10)
         assert answer.status_code == 503
@@ -60,7 +70,9 @@ def test_an_echo_service_tells_the_public_address_or_what_a_test_says(sim: Simul
     assert sim.journal() == []
 
 
-def test_a_proxy_admits_a_client_once_it_is_whitelisted(sim: Simulator, host: requests.Session) -> None:
+def test_a_proxy_admits_a_client_once_it_is_whitelisted(
+    sim: Simulator, host: requests.Session
+) -> None:
     url = f"{sim.api_url}/ip"
     host.proxies = {"http": str(sim.proxy_url)}
     assert host.get(url, timeout=10).status_code == 407
@@ -142,7 +154,9 @@ def test_a_list_can_be_text_or_xml(sim: Simulator, separator: str) -> None:
     headers = {"Host": "share.proxy.qg.net"}
     text = session.get(f"{sim.api_url}/get", params=params, headers=headers, timeout=10).text
     assert text.split(between) == [lease["host"] for lease in sim.leases("SHARE")]
-    xml = session.get(f"{sim.api_url}/info/quota", params={"Key": sim.key, "DataFormat": "xml"}, timeout=10).text
+    xml = session.get(
+        f"{sim.api_url}/info/quota", params={"Key": sim.key, "DataFormat": "xml"}, timeout=10
+    ).text
     assert "<response><Code>0</Code><Total>5</Total>" in xml
 
 
@@ -175,7 +189,9 @@ def test_a_list_can_be_text_or_xml(sim: Simulator, separator: str) -> None:
         ("GET", "/journal?since=x", None),
     ],
 )
-def test_a_control_call_with_a_mistake_changes_nothing(sim: Simulator, method: str, path: str, body: Any) -> None:
+def test_a_control_call_with_a_mistake_changes_nothing(
+    sim: Simulator, method: str, path: str, body: Any
+) -> None:
     before = sim.state()
     answer = new_session().request(method, f"{sim.control_url}{path}", json=body, timeout=10)
     assert answer.status_code == 400
@@ -186,7 +202,9 @@ def test_a_control_call_with_a_mistake_changes_nothing(sim: Simulator, method: s
 def test_a_control_call_of_a_page_or_of_another_name_is_refused(sim: Simulator) -> None:
     session = new_session()
     for method, path in (("GET", "/state"), ("POST", "/reset")):
-        answer = session.request(method, f"{sim.control_url}{path}", headers={"Origin": sim.api_url}, timeout=10)
+        answer = session.request(
+            method, f"{sim.control_url}{path}", headers={"Origin": sim.api_url}, timeout=10
+        )
         assert answer.status_code == 403
     assert session.get(f"{sim.control_url}/nothing", timeout=10).status_code == 404
     assert sim.journal() == []
@@ -198,7 +216,12 @@ def test_a_reset_restores_the_start_and_time_can_stand_still(sim: Simulator) -> 
     sim.advance(3600)
     held = sim.control("GET", "/clock")
     assert sim.control("GET", "/clock") == held
-    assert new_session().get(sim.api_url, timeout=10).headers["Date"].endswith(f":{int(held['now']) % 60:02} GMT")
+    assert (
+        new_session()
+        .get(sim.api_url, timeout=10)
+        .headers["Date"]
+        .endswith(f":{int(held['now']) % 60:02} GMT")
+    )
     sim.configure("OTHER", whitelist=["203.0.113.9"], tunnel={}, proxy=True)
     sim.agent(balance="1.00")
     sim.control("PUT", "/map", {})
@@ -210,7 +233,9 @@ def test_the_program_prints_variables_and_stops_on_a_signal(tmp_path: Path) -> N
     ready = tmp_path / "ready.json"
     options = ["--port=0", "--minute=3", "--host=0.0.0.0", f"--ready-file={ready}"]
     command = [sys.executable, "-m", "qgnet_simulator", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         wait_for(ready.exists)
         process.send_signal(signal.SIGTERM)
         output, errors = process.communicate(timeout=60)
@@ -218,8 +243,12 @@ def test_the_program_prints_variables_and_stops_on_a_signal(tmp_path: Path) -> N
     assert process.returncode == 0
     assert phrases.HAS_NO_LOGIN in errors
     script = output.split("\n\n")[1] + "\nenv"
-    pasted = subprocess.run(["bash", "-ec", script], env={}, capture_output=True, text=True, timeout=60, check=True)
-    variables = dict(line.split("=", 1) for line in pasted.stdout.splitlines() if line.startswith("QG_"))
+    pasted = subprocess.run(
+        ["bash", "-ec", script], env={}, capture_output=True, text=True, timeout=60, check=True
+    )
+    variables = dict(
+        line.split("=", 1) for line in pasted.stdout.splitlines() if line.startswith("QG_")
+    )
     assert variables == information["environment"]
     assert variables["QG_API_URL"] == information["api_url"]
     assert variables["QG_MINUTE_SECONDS"] == "3"
@@ -237,7 +266,9 @@ def test_the_program_prints_variables_and_stops_on_a_signal(tmp_path: Path) -> N
         "--tunnel-port=OTHER=0",
     ],
 )
-def test_an_option_with_a_mistake_is_refused(capsys: pytest.CaptureFixture[str], option: str) -> None:
+def test_an_option_with_a_mistake_is_refused(
+    capsys: pytest.CaptureFixture[str], option: str
+) -> None:
     with pytest.raises(SystemExit):
         cli.main([option])
     assert "error:" in capsys.readouterr().err
@@ -248,5 +279,8 @@ def test_a_start_that_fails_says_why(capsys: pytest.CaptureFixture[str]) -> None
         port = str(taken.getsockname()[1])
         assert cli.main(["--port", "0", "--proxy-port", port]) == 1
     assert capsys.readouterr().err.strip() == phrases.CANNOT_LISTEN.format("127.0.0.1", port)
-    with pytest.raises(RuntimeError, match=phrases.UNRECOGNIZED_ARGUMENTS), running_simulator(["--no-such-option"]):
+    with (
+        pytest.raises(RuntimeError, match=phrases.UNRECOGNIZED_ARGUMENTS),
+        running_simulator(["--no-such-option"]),
+    ):
         pass

@@ -36,7 +36,16 @@ class Site(http.server.BaseHTTPRequestHandler):
 def simulator() -> Iterator[Simulator]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as site:
         threading.Thread(target=site.serve_forever, daemon=True).start()
-        arguments = ["--key", "QGDEMO01", "--key", "TUNNEL02", "--proxy-port", "0", "--tls-port", "0"]
+        arguments = [
+            "--key",
+            "QGDEMO01",
+            "--key",
+            "TUNNEL02",
+            "--proxy-port",
+            "0",
+            "--tls-port",
+            "0",
+        ]
         tunnels = ["--tunnel-port", "0", "--tunnel-port", "TUNNEL02=0"]
         with running_simulator(
             [*arguments, *tunnels, "--site", f"httpbin.org=127.0.0.1:{site.server_port}"]
@@ -56,7 +65,9 @@ def authority(sim: Simulator, tmp_path: Path) -> str:
 def curl(*arguments: str) -> str:
     """What curl, which programs use, says at last."""
     command = ["curl", "-sS", "--noproxy", "", "--max-time", "20", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=30, check=True
+    ).stdout.strip()
 
 
 def test_a_pool_gives_as_many_addresses_as_are_free(sim: Simulator) -> None:
@@ -85,17 +96,23 @@ def test_a_distinct_pool_gives_no_server_twice(sim: Simulator) -> None:
 def test_a_tunnel_speaks_tls_and_plain_http_on_one_port(sim: Simulator, authority: str) -> None:
     server = f"{sim.key}:{PASSWORD}@{str(sim.tunnel_url).removeprefix('http://')}"
     label = ("--proxy-header", "Proxy-TunnelID: a")
-    plain = curl(*label, "-p", "-x", f"http://{server}", "--cacert", authority, "https://d.qg.net/ip")
+    plain = curl(
+        *label, "-p", "-x", f"http://{server}", "--cacert", authority, "https://d.qg.net/ip"
+    )
     trusting = ("--proxy-cacert", authority, "--cacert", authority)
     for target in ("http://d.qg.net/ip", "https://d.qg.net/ip"):
         assert curl(*label, "-p", "-x", f"https://{server}", *trusting, target) == plain
 
 
-def test_tls_to_a_proxy_carries_more_than_one_record(sim: Simulator, authority: str, tmp_path: Path) -> None:
+def test_tls_to_a_proxy_carries_more_than_one_record(
+    sim: Simulator, authority: str, tmp_path: Path
+) -> None:
     sent = tmp_path / "sent"
     sent.write_bytes(b"Key=%s&IP=%s" % (sim.key.encode(), b"x" * 200_000))
     proxy = f"https://{sim.key}:{PASSWORD}@{str(sim.proxy_url).removeprefix('http://')}"
-    answer = curl("-x", proxy, "--proxy-cacert", authority, "-d", f"@{sent}", f"{sim.api_url}/whitelist/add")
+    answer = curl(
+        "-x", proxy, "--proxy-cacert", authority, "-d", f"@{sent}", f"{sim.api_url}/whitelist/add"
+    )
     assert '"Code":-10' in answer
 
 
@@ -103,7 +120,12 @@ def test_the_api_and_the_tunnel_control_serve_both_schemes(sim: Simulator, autho
     session = new_session(verify=authority)
     form = {"auth_key": sim.key, "password": PASSWORD}
     for url in (sim.api_url, str(sim.tls_url)):
-        assert session.get(f"{url}/whitelist/query", params={"Key": sim.key}, timeout=10).json()["Code"] == 0
+        assert (
+            session.get(f"{url}/whitelist/query", params={"Key": sim.key}, timeout=10).json()[
+                "Code"
+            ]
+            == 0
+        )
         assert "proxyip" in session.put(f"{url}/proxyip", data=form, timeout=10).json()
     with pytest.raises(requests.exceptions.SSLError):
         new_session().get(str(sim.tls_url), timeout=10)
@@ -122,10 +144,18 @@ def test_each_key_has_a_tunnel_at_the_port_of_its_choice(sim: Simulator) -> None
 
 
 def test_a_local_server_stands_for_a_name_behind_every_proxy(sim: Simulator) -> None:
-    for url in (sim.proxy_url, sim.tunnel_url, f"socks5h://{str(sim.proxy_url).removeprefix('http://')}"):
+    for url in (
+        sim.proxy_url,
+        sim.tunnel_url,
+        f"socks5h://{str(sim.proxy_url).removeprefix('http://')}",
+    ):
         proxy = str(url).replace("//", f"//{sim.key}:{PASSWORD}@")
         assert curl("-x", proxy, "http://httpbin.org/get") == "site httpbin.org"
-    refused = curl("-x", str(sim.proxy_url).replace("//", f"//{sim.key}:{PASSWORD}@"), "http://www.example.org/")
+    refused = curl(
+        "-x",
+        str(sim.proxy_url).replace("//", f"//{sim.key}:{PASSWORD}@"),
+        "http://www.example.org/",
+    )
     assert f"www.example.org:80 {phrases.NOT_ON_THIS_MACHINE}" in refused
     assert "--site www.example.org=127.0.0.1:PORT" in refused
 
@@ -133,7 +163,11 @@ def test_a_local_server_stands_for_a_name_behind_every_proxy(sim: Simulator) -> 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs all of 127.0.0.0/8")
 def test_a_lease_is_reached_by_its_ip_and_port(sim: Simulator) -> None:
     sim.configure(whitelist=["127.0.0.1"])
-    answer = new_session().get(f"{sim.api_url}/allocate", params={"Key": sim.key, "Num": "2"}, timeout=10).json()
+    answer = (
+        new_session()
+        .get(f"{sim.api_url}/allocate", params={"Key": sim.key, "Num": "2"}, timeout=10)
+        .json()
+    )
     for item in answer["Data"]:
         assert item["host"] == f"{item['IP']}:{item['port']}"
         assert curl("-x", item["host"], "http://d.qg.net/ip") == item["IP"]
@@ -141,9 +175,16 @@ def test_a_lease_is_reached_by_its_ip_and_port(sim: Simulator) -> None:
 
 @pytest.mark.parametrize(
     ("user", "password", "options"),
-    [("-A-tokyo", "", "-A-tokyo"), ("-S-channel-1", "", "-S-channel-1"), ("", ":A99", "A99"), ("", ":", "")],
+    [
+        ("-A-tokyo", "", "-A-tokyo"),
+        ("-S-channel-1", "", "-S-channel-1"),
+        ("", ":A99", "A99"),
+        ("", ":", ""),
+    ],
 )
-def test_a_malformed_option_is_refused_as_such(sim: Simulator, user: str, password: str, options: str) -> None:
+def test_a_malformed_option_is_refused_as_such(
+    sim: Simulator, user: str, password: str, options: str
+) -> None:
     server = str(sim.tunnel_url).removeprefix("http://")
     for secret, status in ((PASSWORD, 400), ("guess", 407)):
         session = new_session(f"{sim.key}{user}:{secret}{password}@{server}")

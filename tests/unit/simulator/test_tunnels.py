@@ -13,7 +13,8 @@ from support import phrases
 
 from .clients import PASSWORD, Socks5Client, name, new_session
 
-#: What is asked for, as area, label and seconds; behind the user name, behind the password, and in headers.
+#: What is asked for, as area, label and seconds; behind the user name, behind the password, and in
+#: headers.
 ASKED = [
     (("990100", None, None), "-A-990100", "A990100", {}),
     (("JP", None, None), "-A-jp", "AJP", {}),
@@ -30,7 +31,19 @@ ASKED = [
     (("990100", "job1", 60), "-T-60-S-job1-A-990100", "Cjob1:T60:A990100", {}),
 ]
 MALFORMED_USERS = ["-S", "-S-", "-X-1", "-S-a-S-b", "-T-0-S-a", "-T-x", "-A-tokyo", "-S-a-b"]
-MALFORMED_PASSWORDS = ["", "A", "Atokyo", "A990100:", "A990100:A990200", "A990100:60", "Ca b", "T0", "X1", "a", "a:x"]
+MALFORMED_PASSWORDS = [
+    "",
+    "A",
+    "Atokyo",
+    "A990100:",
+    "A990100:A990200",
+    "A990100:60",
+    "Ca b",
+    "T0",
+    "X1",
+    "a",
+    "a:x",
+]
 
 
 class Tunnel:
@@ -45,7 +58,9 @@ class Tunnel:
         if options is not None:
             login += f":{options}"
         named = {header.replace("_", "-"): value for header, value in headers.items()}
-        return new_session(f"{login}@{self.server}").get("http://d.qg.net/ip", headers=named, timeout=10)
+        return new_session(f"{login}@{self.server}").get(
+            "http://d.qg.net/ip", headers=named, timeout=10
+        )
 
     def exit(self, user: str = "", options: str | None = None, **headers: str) -> str:
         answer = self.get(user, options, **headers)
@@ -140,7 +155,11 @@ def test_a_client_needs_the_password_or_a_whitelisted_address(tunnel: Tunnel) ->
     assert session.get("http://d.qg.net/ip", timeout=10).status_code == 200
     tunnel.sim.configure(whitelist=[], pwd="with:colon")
     assert tunnel.get().status_code == 407
-    assert new_session(f"{tunnel.sim.key}:with:colon:T60@{tunnel.server}").get("http://d.qg.net/ip", timeout=10).ok
+    assert (
+        new_session(f"{tunnel.sim.key}:with:colon:T60@{tunnel.server}")
+        .get("http://d.qg.net/ip", timeout=10)
+        .ok
+    )
 
 
 def test_the_control_port_changes_the_exit(tunnel: Tunnel) -> None:

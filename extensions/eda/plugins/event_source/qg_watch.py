@@ -18,13 +18,14 @@ DOCUMENTATION = r"""
 ---
 short_description: Report changes of leases, quota, whitelist and balance at QG.net
 description:
-  - Polls the API of QG.net at an interval, and emits one event for each subject that has changed since the last poll.
-    The conditions of the rulebook decide what a change means.
+  - Polls the API of QG.net at an interval, and emits one event for each subject that has changed
+    since the last poll. The conditions of the rulebook decide what a change means.
   - An event has the fields type, current, previous, added, removed and count. The README in
     extensions/eda describes them.
-  - The first poll emits an event for each subject, with previous null. So does the first poll after a failure, with
-    what was known before it as previous.
-  - The calls are counted in the store, and wait for the rate limits of QG.net together with those of playbooks.
+  - The first poll emits an event for each subject, with previous null. So does the first poll after
+    a failure, with what was known before it as previous.
+  - The calls are counted in the store, and wait for the rate limits of QG.net together with those
+    of playbooks.
   - Needs ansible-core and requests in the Python that runs ansible-rulebook.
 options:
   watch:
@@ -37,7 +38,8 @@ options:
     required: true
   min_remaining:
     description:
-      - A lease that ends within this time counts as gone, so that its end is reported before it comes.
+      - A lease that ends within this time counts as gone, so that its end is reported before it
+        comes.
       - In minutes or with a unit, such as 30s, 5m, 1h or 1d.
     type: str
     default: "0"
@@ -49,7 +51,8 @@ options:
     description: The key of the product. Default from the environment variable QG_KEY.
     type: str
   password:
-    description: The API password of the key, if it has one. Default from the environment variable QG_PASSWORD.
+    description: The API password of the key, if it has one. Default from the environment variable
+      QG_PASSWORD.
     type: str
   product:
     description:
@@ -67,7 +70,8 @@ options:
   api_url:
     description:
       - The URL of the API. Default from the environment variable QG_API_URL.
-      - Use the same host name as playbooks. Calls to another name of the same API are counted separately.
+      - Use the same host name as playbooks. Calls to another name of the same API are counted
+        separately.
     type: str
     default: https://proxy.qg.net
   account_url:
@@ -75,26 +79,28 @@ options:
     type: str
     default: https://www.qg.net/api
   timeout:
-    description: The maximum duration of one call in seconds. Default from the environment variable QG_TIMEOUT.
+    description: The maximum duration of one call in seconds. Default from the environment variable
+      QG_TIMEOUT.
     type: float
     default: 10
   max_wait:
     description:
-      - The maximum time in seconds that a poll waits for the rate limits of QG.net, for each subject. Default from the
-        environment variable QG_MAX_WAIT.
+      - The maximum time in seconds that a poll waits for the rate limits of QG.net, for each
+        subject. Default from the environment variable QG_MAX_WAIT.
     type: float
     default: 300
   store:
     description:
-      - The directory with the count of calls, or the URL of a PostgreSQL database that several control nodes share,
-        such as postgresql://qgnet@db.example.com/qgnet. Use the same as playbooks with the same key. The path of a
-        directory is absolute, or begins with ~/.
+      - The directory with the count of calls, or the URL of a PostgreSQL database that several
+        control nodes share, such as postgresql://qgnet@db.example.com/qgnet. Use the same as
+        playbooks with the same key. The path of a directory is absolute, or begins with ~/.
       - Default from the environment variable QG_STORE.
     type: str
     default: ~/.ansible/qgnet
 notes:
-  - Of an option that is null or empty text, the environment variable is used, then the default; but an empty key is
-    refused. A rulebook can use its own variables in options, such as key with "{{ qg_key }}".
+  - Of an option that is null or empty text, the environment variable is used, then the default; but
+    an empty key is refused. A rulebook can use its own variables in options, such as key with
+    "{{ qg_key }}".
   - After a restart of ansible-rulebook nothing is known of earlier polls.
 """
 

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Writes the result of every task on every host into the file that QGNET_TEST_RECORD names, a line of JSON each."""
+"""Writes the result of every task on every host into the file that QGNET_TEST_RECORD names, a line
+of JSON each.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The connection to a network device: as those of ansible.netcommon do, it runs shell commands on the control node."""
+"""The connection to a network device: as those of ansible.netcommon do, it runs shell commands on
+the control node.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The local connection, which keeps all that it is reported to send in the file that QGNET_TEST_SPY names."""
+"""The local connection, which keeps all that it is reported to send in the file that QGNET_TEST_SPY
+names.
+"""
 
 from __future__ import annotations
 

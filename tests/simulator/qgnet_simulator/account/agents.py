@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""State of an agent: an account of the vendor, the services that it owns, and the products that it can buy."""
+"""State of an agent: an account of the vendor, the services that it owns, and the products that it
+can buy.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ MAX_INSTANCES = 50000
 
 @dataclass
 class AgentOptions:
-    """Behavior of the account API for one agent, where the vendor's pages leave it open or contradict themselves."""
+    """Behavior of the account API for one agent, where the vendor's pages leave it open or
+    contradict themselves.
+    """
 
     codes: dict[str, Any] = field(default_factory=dict)
     """Code of a failure by kind of refusal."""
@@ -46,7 +50,9 @@ class Agent:
 
     @classmethod
     def with_examples(cls, appkey: str) -> Agent:
-        """Return an agent that owns the services that the vendor's pages show, and a few servers."""
+        """Return an agent that owns the services that the vendor's pages show, and a few
+        servers.
+        """
         shown = Row(catalog.CLOUD_PRODUCT, dict(catalog.EXAMPLES["instance"]))
         instances = [shown, *generate_instances({str(shown.product): 4})]
         return cls(appkey, balance="12.34", instances=instances, proxy_plans=catalog.proxy_plans())
@@ -67,7 +73,9 @@ class Agent:
             counts = {str(catalog.CLOUD_PRODUCT): value}
         are_numbers = accepts(dict[str, int], counts) and all(map(str.isdigit, counts))
         if not are_numbers or sum(counts.values()) > MAX_INSTANCES:
-            raise SettingError("agent instances: a list of objects, a number, or an object of numbers by productId")
+            raise SettingError(
+                "agent instances: a list of objects, a number, or an object of numbers by productId"
+            )
         return generate_instances(counts)
 
     def parse_packages(self, value: Any) -> list[Row]:
@@ -90,10 +98,14 @@ class AgentRegistry:
         self.reset()
 
     def reset(self) -> None:
-        self.by_appid = {appid: Agent.with_examples(appkey) for appid, appkey in self._initial_credentials}
+        self.by_appid = {
+            appid: Agent.with_examples(appkey) for appid, appkey in self._initial_credentials
+        }
 
     def describe(self) -> dict[str, Any]:
-        """Return all agents, with the number of instances instead of the instances, which may be thousands."""
+        """Return all agents, with the number of instances instead of the instances, which may be
+        thousands.
+        """
         agents = {}
         for appid, agent in self.by_appid.items():
             agents[appid] = {**agent.describe(appid), "instances": len(agent.instances)}

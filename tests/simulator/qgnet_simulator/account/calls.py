@@ -1,6 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The calls of the account API, one row each, and their operations. All of them but the restart are read-only."""
+"""The calls of the account API, one row each, and their operations.
+
+All of them but the restart are read-only.
+"""
 
 from __future__ import annotations
 
@@ -154,7 +157,9 @@ BY_NAME: dict[str, Callable[[AccountRequest], Any]] = {each.__name__: each for e
 ENDPOINTS: dict[str, AccountEndpoint] = {}
 for _row in CALLS:
     if "account" in _row:
-        ENDPOINTS[_row["path"]] = AccountEndpoint(BY_NAME[_row["account"]], **_row.get("envelope", {}))
+        ENDPOINTS[_row["path"]] = AccountEndpoint(
+            BY_NAME[_row["account"]], **_row.get("envelope", {})
+        )
 METHODS = ("GET", "POST")
 
 

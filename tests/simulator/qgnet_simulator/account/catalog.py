@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is on sale and what the vendor's pages show: the examples of ``examples.json``.
 
-Field names, their order, their case and the types are those of the pages. Addresses, passwords and the key of the plan
-are not: the addresses are reserved for tests, and a test can search for the passwords where they must not be.
+Field names, their order, their case and the types are those of the pages. Addresses, passwords and
+the key of the plan are not: the addresses are reserved for tests, and a test can search for the
+passwords where they must not be.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ PHYSICAL_PRODUCT = 115
 PROXY_PRODUCT = 117
 PRODUCTS = (CLOUD_PRODUCT, 113, PHYSICAL_PRODUCT, PROXY_PRODUCT)
 """The product numbers that the pages mention."""
-EXAMPLES: dict[str, Any] = json.loads(Path(__file__).with_name("examples.json").read_text(encoding="utf-8"))
+EXAMPLES: dict[str, Any] = json.loads(
+    Path(__file__).with_name("examples.json").read_text(encoding="utf-8")
+)
 DURATIONS: list[str] = EXAMPLES["durations"]
 """The durations that most products offer."""
 RATE_FIELDS: list[str] = EXAMPLES["rate_fields"]
@@ -47,8 +50,13 @@ class Row:
     def parse_all(cls, items: Any, default_product: int) -> list[Row]:
         """Return the rows that a control call describes."""
         if not accepts(list[dict[str, Any]], items):
-            raise SettingError("a list of objects expected, each with a number as productId or without one")
-        return [cls(item.get("productId", default_product), without(item, ("productId",))) for item in items]
+            raise SettingError(
+                "a list of objects expected, each with a number as productId or without one"
+            )
+        return [
+            cls(item.get("productId", default_product), without(item, ("productId",)))
+            for item in items
+        ]
 
     def describe(self) -> dict[str, Any]:
         return {"productId": self.product, **self.values}
@@ -56,7 +64,10 @@ class Row:
 
 def packages() -> list[Row]:
     first = EXAMPLES["package"]
-    return [Row(CLOUD_PRODUCT, dict(first)), Row(CLOUD_PRODUCT, {**first, **EXAMPLES["second_package"]})]
+    return [
+        Row(CLOUD_PRODUCT, dict(first)),
+        Row(CLOUD_PRODUCT, {**first, **EXAMPLES["second_package"]}),
+    ]
 
 
 def lines() -> list[Row]:
@@ -64,7 +75,10 @@ def lines() -> list[Row]:
 
 
 def prices() -> dict[str, dict[str, Any]]:
-    """Return the price of one month by package. The example asks for package 1; the list of packages has the others."""
+    """Return the price of one month by package.
+
+    The example asks for package 1; the list of packages has the others.
+    """
     return {number: dict(EXAMPLES["price"]) for number in ("1", "1111", "2222")}
 
 

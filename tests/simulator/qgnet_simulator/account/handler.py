@@ -1,9 +1,10 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Handler of the account API: the signature, then the operation. No rate limit is documented, so there is none.
+"""Handler of the account API: the signature, then the operation. No rate limit is documented, so
+there is none.
 
-The vendor does not publish its error codes. The codes and messages here are invented, and the options of an agent
-replace the codes, so that nothing can depend on them.
+The vendor does not publish its error codes. The codes and messages here are invented, and the
+options of an agent replace the codes, so that nothing can depend on them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ ERRORS: dict[str, tuple[int, str]] = EXAMPLES["errors"]
 
 
 def sign(appid: str, domain: str, time: str, appkey: str) -> str:
-    """Return the signature of a call: the values are concatenated, and other parameters are not signed."""
+    """Return the signature of a call: the values are concatenated, and other parameters are not
+    signed.
+    """
     return hashlib.md5(f"{appid}{domain}{time}{appkey}".encode(), usedforsecurity=False).hexdigest()
 
 
@@ -109,6 +112,8 @@ class AccountCall:
         return ApiResponse(200, body)
 
     def _envelope(self, code: int | str, message: str, data: Any) -> dict[str, Any]:
-        digits = hashlib.md5(str(self.record.seq).encode(), usedforsecurity=False).hexdigest().upper()
+        digits = (
+            hashlib.md5(str(self.record.seq).encode(), usedforsecurity=False).hexdigest().upper()
+        )
         request_id = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
         return {"RequestId": request_id, "Code": code, "Message": message, "Data": data}

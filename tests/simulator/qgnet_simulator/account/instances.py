@@ -23,7 +23,10 @@ def _address(network: str, number: int) -> str:
 
 
 def generate_instance(product: int, number: int, position: int) -> dict[str, Any]:
-    """Return the n-th instance of a product. Its address is derived from its position among all instances."""
+    """Return the n-th instance of a product.
+
+    Its address is derived from its position among all instances.
+    """
     area = AREAS[number % len(AREAS)]
     run = RUN_STATUS[number % len(RUN_STATUS)]
     image_no, image = IMAGES[1:][number % (len(IMAGES) - 1)]

@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the calls and answers of each API look like: names of parameters, envelopes, and shapes of lists."""
+"""What the calls and answers of each API look like: names of parameters, envelopes, and shapes of
+lists.
+"""
 
 from __future__ import annotations
 
@@ -57,19 +59,28 @@ class Dialect(ABC):
         return CODES[refusal.reason][self.code_index]
 
     @abstractmethod
-    def success(self, key: ProxyKey, result: Any, params: Mapping[str, str], record: CallRecord) -> Body:
+    def success(
+        self, key: ProxyKey, result: Any, params: Mapping[str, str], record: CallRecord
+    ) -> Body:
         """Return the body for the result of an operation."""
 
     @abstractmethod
-    def error(self, code: Any, message: str | None, options: KeyOptions, record: CallRecord) -> ApiResponse:
+    def error(
+        self, code: Any, message: str | None, options: KeyOptions, record: CallRecord
+    ) -> ApiResponse:
         """Return the response for a code; without a message, with the usual one."""
 
     def text_of(self, result: Any, params: Mapping[str, str]) -> str | None:
         """Return the servers of a list as a text, if the call asks for one."""
-        if not isinstance(result, LeaseList) or (params.get("DataFormat") or params.get("format")) != formats.TEXT:
+        if (
+            not isinstance(result, LeaseList)
+            or (params.get("DataFormat") or params.get("format")) != formats.TEXT
+        ):
             return None
         separator = next((params[name] for name in self.separator if params.get(name)), "")
-        return formats.to_text((lease.host for lease in result.leases), formats.unescape_separator(separator))
+        return formats.to_text(
+            (lease.host for lease in result.leases), formats.unescape_separator(separator)
+        )
 
 
 class Classic(Dialect):
@@ -77,19 +88,26 @@ class Classic(Dialect):
 
     password = "Pwd"
     names = _names(
-        "count=Num minutes=KeepAlive area=AreaId isp=Isp,ISP distinct=Distinct detail=Detail,detail "
+        "count=Num minutes=KeepAlive area=AreaId isp=Isp,ISP distinct=Distinct "
+        "detail=Detail,detail "
         "pool=Pool ips=IP tasks=TaskID status=Status"
     )
     separator = ("DataSeparator", "seq")
     code_index = 0
     ok = OK
 
-    def success(self, key: ProxyKey, result: Any, params: Mapping[str, str], record: CallRecord) -> Body:
+    def success(
+        self, key: ProxyKey, result: Any, params: Mapping[str, str], record: CallRecord
+    ) -> Body:
         detail = any(params.get(name) in ("1", "true") for name in self.names["detail"])
         if isinstance(result, Released):
             if key.options.release_answer != "list":
                 return {"Code": OK}
-            return {"Code": OK, "Data": [lease.ip for lease in result.leases], "Num": len(result.leases)}
+            return {
+                "Code": OK,
+                "Data": [lease.ip for lease in result.leases],
+                "Num": len(result.leases),
+            }
         if not isinstance(result, LeaseList):
             return {"Code": OK, **result}
         # The order of the live answers: some programs cut the text at these names.
@@ -99,17 +117,32 @@ class Classic(Dialect):
         tasks: dict[str, list[Body]] = {}
         for lease in result.leases:
             tasks.setdefault(lease.task_id, []).append(self._item(lease, detail))
-        listed = [{"TaskID": task_id, "Num": len(items), "Data": items} for task_id, items in tasks.items()]
-        return {"Code": OK, "TaskList": listed, "TaskNum": len(listed), "TotalNum": len(result.leases)}
+        listed = [
+            {"TaskID": task_id, "Num": len(items), "Data": items}
+            for task_id, items in tasks.items()
+        ]
+        return {
+            "Code": OK,
+            "TaskList": listed,
+            "TaskNum": len(listed),
+            "TotalNum": len(result.leases),
+        }
 
     @staticmethod
     def _item(lease: Lease, detail: bool) -> Body:
-        item = {"IP": lease.ip, "port": str(lease.port), "deadline": beijing(lease.ends), "host": lease.host}
+        item = {
+            "IP": lease.ip,
+            "port": str(lease.port),
+            "deadline": beijing(lease.ends),
+            "host": lease.host,
+        }
         if detail:
             item["region"] = lease.area.region
         return item
 
-    def error(self, code: Any, message: str | None, options: KeyOptions, record: CallRecord) -> ApiResponse:
+    def error(
+        self, code: Any, message: str | None, options: KeyOptions, record: CallRecord
+    ) -> ApiResponse:
         body = {"Code": code}
         if text := _message(code, message):
             body["Msg"] = text
@@ -126,10 +159,14 @@ class Rest(Classic):
 
     names = _names("count=Num area=AreaCode isp=Operator uuids=UUIDs")
 
-    def success(self, key: ProxyKey, result: Any, params: Mapping[str, str], record: CallRecord) -> Body:
+    def success(
+        self, key: ProxyKey, result: Any, params: Mapping[str, str], record: CallRecord
+    ) -> Body:
         return {"data": result}
 
-    def error(self, code: Any, message: str | None, options: KeyOptions, record: CallRecord) -> ApiResponse:
+    def error(
+        self, code: Any, message: str | None, options: KeyOptions, record: CallRecord
+    ) -> ApiResponse:
         status = 400
         if code == UNKNOWN:
             status = 500
@@ -141,12 +178,15 @@ class Product(Dialect):
 
     password = "pwd"
     names = _names(
-        "count=num minutes=keep_alive area=area excluded=area_ex isp=isp distinct=distinct pool=pool ips=ip tasks=task"
+        "count=num minutes=keep_alive area=area excluded=area_ex isp=isp distinct=distinct "
+        "pool=pool ips=ip tasks=task"
     )
     code_index = 1
     ok = SUCCESS
 
-    def success(self, key: ProxyKey, result: Any, params: Mapping[str, str], record: CallRecord) -> Body:
+    def success(
+        self, key: ProxyKey, result: Any, params: Mapping[str, str], record: CallRecord
+    ) -> Body:
         data = result
         if isinstance(result, LeaseList):
             data = self._shaped(key, result.leases, self._shape(key, result.in_use))
@@ -165,11 +205,17 @@ class Product(Dialect):
             return documented[key.plan.kind]
         return shape
 
-    def error(self, code: Any, message: str | None, options: KeyOptions, record: CallRecord) -> ApiResponse:
+    def error(
+        self, code: Any, message: str | None, options: KeyOptions, record: CallRecord
+    ) -> ApiResponse:
         status = options.error_status or 400
         if code == CODES["rate"][self.code_index]:
             status = 429
-        body = {"code": code, "message": _message(code, message), "request_id": self._request_id(record)}
+        body = {
+            "code": code,
+            "message": _message(code, message),
+            "request_id": self._request_id(record),
+        }
         return ApiResponse(status, body)
 
     @staticmethod

@@ -1,12 +1,13 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The endpoints of the proxy keys: the rows of ``calls.json`` that name a function. To add a call, add both.
+"""The endpoints of the proxy keys: the rows of ``calls.json`` that name a function. To add a call,
+add both.
 
-The table of the README is made of the same rows. A limit is a number of calls a minute, or a factor of the channels of
-the plan and a number to add.
+The table of the README is made of the same rows. A limit is a number of calls a minute, or a factor
+of the channels of the plan and a number to add.
 
-The path of a product's endpoint starts with the product: a call to ``/get`` of ``share.proxy.qg.net`` is one to
-``/share/get``.
+The path of a product's endpoint starts with the product: a call to ``/get`` of
+``share.proxy.qg.net`` is one to ``/share/get``.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ ENDPOINTS = tuple(_endpoint(row) for row in CALLS if "operation" in row)
 
 
 def path_of(host: str, path: str) -> str:
-    """Return the path with the product that the name of the host contains; for another host, the path as it is."""
+    """Return the path with the product that the name of the host contains; for another host, the
+    path as it is.
+    """
     product, _dot, domain = host.lower().partition(":")[0].partition(".")
     if domain == DOMAIN and product in plans.PRODUCTS:
         return f"/{product}{path}"

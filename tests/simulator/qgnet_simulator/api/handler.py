@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Handler of the calls for a proxy key: the checks common to all, in the order of the vendor, then the operation."""
+"""Handler of the calls for a proxy key: the checks common to all, in the order of the vendor, then
+the operation.
+"""
 
 from __future__ import annotations
 
@@ -38,14 +40,18 @@ class Call:
         record = self.record
         endpoint = self._endpoint
         dialect = self._dialect
-        rejects_post = self._options.post == "refuse" and dialect is CLASSIC and record.method == "POST"
+        rejects_post = (
+            self._options.post == "refuse" and dialect is CLASSIC and record.method == "POST"
+        )
         if endpoint is None or rejects_post:
             return None
         self._keys.process_due_events()
         text = None
         try:
             key = self._checked_key(endpoint)
-            request = Request(self._keys, self._rate_limiter, key, record.params, dialect.names, drop)
+            request = Request(
+                self._keys, self._rate_limiter, key, record.params, dialect.names, drop
+            )
             request.flag("detail")
             result = endpoint.operation(request)
         except Refusal as refusal:
@@ -62,7 +68,10 @@ class Call:
         body = formed(response.body, self._options, defect)
         if text is not None:
             return ApiResponse(response.status, body, text, "text/plain")
-        if dialect is CLASSIC and (record.params.get("DataFormat") or record.params.get("format")) == formats.XML:
+        if (
+            dialect is CLASSIC
+            and (record.params.get("DataFormat") or record.params.get("format")) == formats.XML
+        ):
             return ApiResponse(response.status, body, formats.to_xml(body), "application/xml")
         return ApiResponse(response.status, body)
 
@@ -81,6 +90,8 @@ class Call:
             raise Refusal(key.status)
         if not endpoint.is_available_for(key):
             raise Refusal("no_permission")
-        if not self._rate_limiter.try_acquire(key.key, endpoint.rate_window, endpoint.calls_per_minute(key)):
+        if not self._rate_limiter.try_acquire(
+            key.key, endpoint.rate_window, endpoint.calls_per_minute(key)
+        ):
             raise Refusal("rate")
         return key

@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Operations of leases: allocate, replace, extract, query, release, and what is left to allocate."""
+"""Operations of leases: allocate, replace, extract, query, release, and what is left to
+allocate.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,9 @@ def extract(request: Request) -> LeaseList:
 def query(request: Request) -> LeaseList:
     tasks = request.selected("tasks")
     leases = request.key.visible_lists(request.now).leases
-    return LeaseList([lease for lease in leases if tasks is None or lease.task_id in tasks], in_use=True)
+    return LeaseList(
+        [lease for lease in leases if tasks is None or lease.task_id in tasks], in_use=True
+    )
 
 
 def release(request: Request) -> Released:
@@ -100,7 +104,9 @@ def release(request: Request) -> Released:
         seconds = WEEK
         if any(request.now - lease.at <= DAY for lease in leases):
             raise Refusal("too_young")
-    if leases and not request.rate_limiter.try_acquire(key.key, "released addresses", limit, count, seconds):
+    if leases and not request.rate_limiter.try_acquire(
+        key.key, "released addresses", limit, count, seconds
+    ):
         raise Refusal("releases")
     request.keys.lease_service.release(key, leases, plan.free_delay)
     return Released(leases)
@@ -142,5 +148,7 @@ def resources(request: Request) -> dict[str, Any]:
     for area in request.key.plan.stock:
         status = int(area.available > 0)
         if matches(area) and wanted_status in (None, status):
-            rows.append({"AreaId": area.area_id, "Area": area.area, "Isp": area.isp, "Status": status})
+            rows.append(
+                {"AreaId": area.area_id, "Area": area.area, "Isp": area.isp, "Status": status}
+            )
     return {"Data": rows}

@@ -35,7 +35,11 @@ def _uuids(monopolies: list[Monopoly]) -> list[str]:
 def query(request: Request) -> list[Any]:
     requested = request.selected("uuids")
     monopolies = request.key.visible_lists(request.now).monopolies
-    return [each.list_item(request.now) for each in monopolies if requested is None or each.uuid in requested]
+    return [
+        each.list_item(request.now)
+        for each in monopolies
+        if requested is None or each.uuid in requested
+    ]
 
 
 def _idle_count(request: Request, area: Area) -> int:
@@ -107,5 +111,7 @@ def idle(request: Request) -> list[Any]:
     rows = []
     for area in request.key.plan.stock:
         if count := _idle_count(request, area):
-            rows.append({"area_code": area.area_id, "area": area.area, "isp": ISPS[area.isp], "num": count})
+            rows.append(
+                {"area_code": area.area_id, "area": area.area, "isp": ISPS[area.isp], "num": count}
+            )
     return rows

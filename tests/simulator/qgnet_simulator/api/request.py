@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A call as its operation sees it: the parameters by one name each, whatever the dialect calls them."""
+"""A call as its operation sees it: the parameters by one name each, whatever the dialect calls
+them.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,8 @@ FLAGS = {"1": True, "true": True, "0": False, "false": False}
 class Request:
     """A call that has passed the checks common to all endpoints.
 
-    An empty parameter counts as not given, since generated links carry every parameter, and so does a zero where zero
-    is no value of it.
+    An empty parameter counts as not given, since generated links carry every parameter, and so does
+    a zero where zero is no value of it.
     """
 
     keys: KeyRegistry
@@ -69,11 +71,15 @@ class Request:
         return FLAGS[text]
 
     def selects_all(self, name: str) -> bool:
-        """Return whether a list is the wildcard, which the vendor's page writes with a blank behind it."""
+        """Return whether a list is the wildcard, which the vendor's page writes with a blank behind
+        it.
+        """
         return self.text(name).strip() == "*"
 
     def strings(self, name: str) -> list[str]:
-        """Return the items of a comma-separated list without duplicates; an empty item is an error."""
+        """Return the items of a comma-separated list without duplicates; an empty item is an
+        error.
+        """
         items = self.text(name).split(",")
         if not all(items):
             raise Refusal("parameter")
@@ -104,7 +110,9 @@ class Request:
             raise Refusal("parameter") from None
 
     def selected_leases(self) -> list[Lease]:
-        """Return the leases of the key that the call selects, by their addresses or by their tasks."""
+        """Return the leases of the key that the call selects, by their addresses or by their
+        tasks.
+        """
         by_address = bool(self.text("ips"))
         if by_address == bool(self.text("tasks")):
             raise Refusal("parameter")
@@ -117,6 +125,8 @@ class Request:
             name_of = attrgetter("task_id")
             requested = self.strings("tasks")
         selected = [lease for lease in self.key.holdings.leases if name_of(lease) in requested]
-        if self.key.options.absent_release == "error" and len(set(map(name_of, selected))) < len(requested):
+        if self.key.options.absent_release == "error" and len(set(map(name_of, selected))) < len(
+            requested
+        ):
             raise Refusal("parameter")
         return selected

@@ -33,7 +33,9 @@ def add(request: Request) -> dict[str, Any]:
 
 def delete(request: Request) -> dict[str, Any]:
     key = request.key
-    deleted = request.without_dropped([ip for ip in request.addresses("ips") if ip in key.whitelist])
+    deleted = request.without_dropped(
+        [ip for ip in request.addresses("ips") if ip in key.whitelist]
+    )
     key.whitelist[:] = [entry for entry in key.whitelist if entry not in deleted]
     return _answer(deleted)
 

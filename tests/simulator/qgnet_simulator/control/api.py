@@ -1,6 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The control calls: they prepare the state for a test and return it afterwards. And the page that draws it."""
+"""The control calls: they prepare the state for a test and return it afterwards.
+
+And the page that draws it.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,9 @@ def _addresses(values: Any) -> dict[str, str]:
 
 
 class ControlApi:
-    def __init__(self, core: Core, echo: EchoServices, forward_proxies: ForwardProxies, authority: bytes) -> None:
+    def __init__(
+        self, core: Core, echo: EchoServices, forward_proxies: ForwardProxies, authority: bytes
+    ) -> None:
         self._core = core
         self._echo = echo
         self._forward_proxies = forward_proxies
@@ -84,19 +89,35 @@ class ControlApi:
             ("DELETE", "/echo", lambda *_call: self._echo.clear()),
         ]
         return [
-            *(Route(PREFIX + path, self._endpoint(call), methods=[method]) for method, path, call in table),
+            *(
+                Route(PREFIX + path, self._endpoint(call), methods=[method])
+                for method, path, call in table
+            ),
             Route("/_sim", lambda _request: RedirectResponse("/_sim/")),
-            Route("/_sim/", lambda _request: FileResponse(PAGE, headers={"Cache-Control": "no-store"})),
-            Route("/_sim/ca.pem", lambda _request: Response(self._authority, media_type="application/x-pem-file")),
-            # Without this route, a mistyped control call would be recorded as a call of the vendor's API.
-            Route("/_sim/{rest:path}", self.not_found, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+            Route(
+                "/_sim/", lambda _request: FileResponse(PAGE, headers={"Cache-Control": "no-store"})
+            ),
+            Route(
+                "/_sim/ca.pem",
+                lambda _request: Response(self._authority, media_type="application/x-pem-file"),
+            ),
+            # Without this route, a mistyped control call would be recorded as a call of the
+            # vendor's API.
+            Route(
+                "/_sim/{rest:path}",
+                self.not_found,
+                methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            ),
         ]
 
     @staticmethod
     def _endpoint(call: ControlCall) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             if "origin" in request.headers:
-                return JSONResponse({"error": "control calls are for programs; a page in a browser sends Origin"}, 403)
+                return JSONResponse(
+                    {"error": "control calls are for programs; a page in a browser sends Origin"},
+                    403,
+                )
             try:
                 body = json.loads(await request.body() or "null")
                 answer = call(body, {**request.query_params, **request.path_params})

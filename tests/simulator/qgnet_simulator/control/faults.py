@@ -27,7 +27,9 @@ KINDS: dict[str, tuple[bool, str, str]] = {
     "redirect": (False, "location", ""),
     "replace": (False, "body", "executed"),
 }
-"""Whether the call is executed before the fault occurs, and the fields that the kind needs and can have."""
+"""Whether the call is executed before the fault occurs, and the fields that the kind needs and can
+have.
+"""
 COMMON = ("path", "kind", "method", "times", "skip")
 """Fields that every kind can have."""
 
@@ -58,7 +60,9 @@ class Fault:
         methods = ROUTES.get(fault.path, ())
         if not methods or (fault.method or methods[0]) not in methods:
             paths = ", ".join(ROUTES)
-            raise SettingError(f"fault path {fault.path!r}, method {fault.method!r}: no such call; paths: {paths}")
+            raise SettingError(
+                f"fault path {fault.path!r}, method {fault.method!r}: no such call; paths: {paths}"
+            )
         if fault.kind not in KINDS:
             raise SettingError(f"fault kind: one of {', '.join(KINDS)} expected")
         _executes, required, optional = KINDS[fault.kind]
@@ -66,7 +70,9 @@ class Fault:
         allowed = {*COMMON, *needed, *optional.split()}
         if not needed <= set(values) <= allowed:
             possible = ", ".join(sorted(allowed))
-            raise SettingError(f"fault {fault.kind} needs {required or 'nothing'} and can have {possible}")
+            raise SettingError(
+                f"fault {fault.kind} needs {required or 'nothing'} and can have {possible}"
+            )
         if fault.kind != "replace" and not accepts(str | None, fault.body):
             raise SettingError(f"fault {fault.kind}: a body of text expected")
         return fault
@@ -83,7 +89,9 @@ class Fault:
 
     def describe(self) -> dict[str, Any]:
         """Return what distinguishes it from a fault of no kind."""
-        shown = {name: value for name, value in vars(self).items() if value != getattr(NO_FAULT, name)}
+        shown = {
+            name: value for name, value in vars(self).items() if value != getattr(NO_FAULT, name)
+        }
         return {"times": self.times, "skip": self.skip, **shown}
 
 
@@ -102,7 +110,10 @@ class FaultPlan:
         self.faults += [Fault.parse(item) for item in items]
 
     def take(self, path: str, method: str) -> Fault:
-        """Return the fault for a call, or NO_FAULT. If several are due, the one that was planned first is used."""
+        """Return the fault for a call, or NO_FAULT.
+
+        If several are due, the one that was planned first is used.
+        """
         for fault in self.faults:
             if fault.path != path or fault.times == 0 or fault.method not in (None, method):
                 continue

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The whole state as JSON, from which a test can start.
 
-It has the names of the fields of ``State`` and of what is in them. A field that a snapshot lacks has its default, so
-that a later version can load an older one.
+It has the names of the fields of ``State`` and of what is in them. A field that a snapshot lacks
+has its default, so that a later version can load an older one.
 """
 
 from __future__ import annotations
@@ -110,7 +110,9 @@ class _Loader:
             if len(hints) == len(value):
                 return origin(map(self.load, hints, value, [where] * len(value)))
         if origin is dict and isinstance(value, dict):
-            return {name: self.load(inner[1], item, f"{where} {name}") for name, item in value.items()}
+            return {
+                name: self.load(inner[1], item, f"{where} {name}") for name, item in value.items()
+            }
         if origin in (list, set, tuple, dict) or not accepts(hint, value):
             raise SettingError(f"snapshot: {where}: {value!r} is not allowed")
         return value
@@ -127,17 +129,29 @@ class _Loader:
             raise SettingError(f"snapshot: {where}: an object expected")
         hints = get_type_hints(hint, localns=SHARED, include_extras=True)
         names = {each.name for each in fields(hint)}
-        needed = {each.name for each in fields(hint) if each.default is each.default_factory is MISSING}
+        needed = {
+            each.name for each in fields(hint) if each.default is each.default_factory is MISSING
+        }
         wrong = sorted((values.keys() - names) | (needed - values.keys()))
         if wrong:
-            raise SettingError(f"snapshot: {where}: {', '.join(wrong)}: unknown or missing; it is of another version")
-        return hint(**{name: self.load(hints[name], value, f"{where} {name}") for name, value in values.items()})
+            raise SettingError(
+                f"snapshot: {where}: {', '.join(wrong)}: unknown or missing; it is of another "
+                f"version"
+            )
+        return hint(
+            **{
+                name: self.load(hints[name], value, f"{where} {name}")
+                for name, value in values.items()
+            }
+        )
 
 
 def take(core: Core, echo: EchoServices) -> dict[str, Any]:
     fields_of_core = {name: attrgetter(place)(core) for name, place in PLACES.items()}
     freed = core.keys.lease_service.freed()
-    state = State(core.clock.now(), core.clock.running, echo=echo.services, freed=freed, **fields_of_core)
+    state = State(
+        core.clock.now(), core.clock.running, echo=echo.services, freed=freed, **fields_of_core
+    )
     saver = _Saver()
     return {"version": VERSION, "state": saver.save(state), "objects": saver.objects}
 
@@ -146,7 +160,9 @@ def load(values: Mapping[str, Any]) -> State:
     """Return the state of a snapshot; nothing is changed yet."""
     version = values.get("version")
     if version != VERSION:
-        raise SettingError(f"snapshot: version {version!r} is unknown; this simulator loads version {VERSION}")
+        raise SettingError(
+            f"snapshot: version {version!r} is unknown; this simulator loads version {VERSION}"
+        )
     objects = values.get("objects")
     if not isinstance(objects, list):
         raise SettingError("snapshot: a list of objects expected")
@@ -155,7 +171,10 @@ def load(values: Mapping[str, Any]) -> State:
 
 
 def restore(core: Core, echo: EchoServices, proxies: ForwardProxies, state: State) -> None:
-    """Take the place of the present state. Proxies listen where they did, those of the start where they do now."""
+    """Take the place of the present state.
+
+    Proxies listen where they did, those of the start where they do now.
+    """
     core.reset()
     proxies.close_all_except(core.keys.initial_owners())
     core.clock.run(state.running)
@@ -180,7 +199,9 @@ def _listen(core: Core, proxies: ForwardProxies, key: ProxyKey) -> None:
     """Let the proxies of a key listen again."""
     keys = core.keys
     if key.proxy_url is not None:
-        key.proxy_url = keys.initial_proxy_urls.get(key.key) or proxies.open_for_key(key.key, _port(key.proxy_url))
+        key.proxy_url = keys.initial_proxy_urls.get(key.key) or proxies.open_for_key(
+            key.key, _port(key.proxy_url)
+        )
     if key.tunnel is not None and key.tunnel.url is not None:
         url = keys.initial_tunnel_urls.get(key.key)
         key.tunnel.url = url or proxies.open_tunnel(key.key, _port(key.tunnel.url))

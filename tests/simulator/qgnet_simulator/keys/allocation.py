@@ -36,7 +36,9 @@ class Wanted:
 class Allocation:
     """One call that allocates leases. It allocates all or none."""
 
-    def __init__(self, lease_service: LeaseService, key: ProxyKey, wanted: Wanted, drop: int = 0) -> None:
+    def __init__(
+        self, lease_service: LeaseService, key: ProxyKey, wanted: Wanted, drop: int = 0
+    ) -> None:
         self._service = lease_service
         self._key = key
         self._wanted = wanted
@@ -77,7 +79,8 @@ class Allocation:
             raise Refusal(error.reason, executed=bool(replaced)) from None
 
     def extract(self) -> list[Lease]:
-        """Return addresses of the pool, which use no channel: first those that are still active, then new ones.
+        """Return addresses of the pool, which use no channel: first those that are still active,
+        then new ones.
 
         If they must be distinct, all are new.
         """
@@ -123,7 +126,9 @@ class Allocation:
         return areas[: max(0, len(areas) - self._drop)]
 
     def _stock(self, returned: Sequence[Lease] = ()) -> list[Area]:
-        """Return the area of each address that could be given, up to the maximum of a call for each area."""
+        """Return the area of each address that could be given, up to the maximum of a call for each
+        area.
+        """
         returned_per_area = Counter(id(lease.area) for lease in returned)
         areas: list[Area] = []
         for area in self._key.plan.stock:
@@ -132,7 +137,10 @@ class Allocation:
         return areas
 
     def _choose_addresses(self, count: int) -> list[str]:
-        """Return free exit addresses. If they must be distinct, those that the key has not had are preferred."""
+        """Return free exit addresses.
+
+        If they must be distinct, those that the key has not had are preferred.
+        """
         pool = self._service.exit_addresses(self._key)
         if self._wanted.distinct:
             addresses = pool.choose(count, avoid=self._key.holdings.paid_addresses)

@@ -60,12 +60,17 @@ class ProxyKey(KeySettings):
         self.history.record(now, self.options.list_lag, self._current_lists())
 
     def visible_lists(self, now: float) -> ListSnapshot:
-        """Return the content of the lists as the API shows it. No list shows a lease after its deadline."""
+        """Return the content of the lists as the API shows it.
+
+        No list shows a lease after its deadline.
+        """
         visible = self.history.at(now - self.options.list_lag) or self._current_lists()
         return replace(visible, leases=tuple(lease for lease in visible.leases if lease.ends > now))
 
     def _current_lists(self) -> ListSnapshot:
-        return ListSnapshot(tuple(self.whitelist), tuple(self.holdings.leases), tuple(self.holdings.monopolies))
+        return ListSnapshot(
+            tuple(self.whitelist), tuple(self.holdings.leases), tuple(self.holdings.monopolies)
+        )
 
     def configure(self, values: Mapping[str, Any]) -> None:
         """Apply the fields of a control call; if one of them is wrong, nothing is changed."""

@@ -60,8 +60,8 @@ class LeaseService:
     def exit_addresses(self, key: ProxyKey) -> ExitAddressPool:
         """Return the addresses through which new leases of a key leave.
 
-        A lease that listens has an address of loopback, so that a program reaches it by ``IP`` and ``port``, unless it
-        is reached by another host than its ``IP`` anyway.
+        A lease that listens has an address of loopback, so that a program reaches it by ``IP`` and
+        ``port``, unless it is reached by another host than its ``IP`` anyway.
         """
         if self.ports.has_loopback and key.options.lease_proxies and not _has_gateway(key):
             return self._loopback
@@ -124,7 +124,9 @@ class LeaseService:
             key.holdings.channels_free_at += [self.clock.now() + delay] * len(leases)
 
     def expire(self, key: ProxyKey) -> None:
-        """Close the leases of a key whose deadline has passed, and free the channels that are due."""
+        """Close the leases of a key whose deadline has passed, and free the channels that are
+        due.
+        """
         now = self.clock.now()
         holdings = key.holdings
         for leases in (holdings.leases, holdings.pool):
@@ -133,4 +135,6 @@ class LeaseService:
                 self.close(expired)
                 leases[:] = [lease for lease in leases if not lease.closed]
         if holdings.channels_free_at:
-            holdings.channels_free_at = [timestamp for timestamp in holdings.channels_free_at if timestamp > now]
+            holdings.channels_free_at = [
+                timestamp for timestamp in holdings.channels_free_at if timestamp > now
+            ]

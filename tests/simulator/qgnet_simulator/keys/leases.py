@@ -47,7 +47,9 @@ class Lease:
 
 @dataclass
 class Holdings:
-    """The leases, pool addresses and monopolies of a key, its channels, and every lease that it has paid for."""
+    """The leases, pool addresses and monopolies of a key, its channels, and every lease that it has
+    paid for.
+    """
 
     leases: list[Lease] = field(default_factory=list)
     pool: list[Lease] = field(default_factory=list)
@@ -66,7 +68,9 @@ class Holdings:
         return len(self.leases) + len(self.channels_free_at)
 
     def record_payment(self, lease: Lease) -> None:
-        self.paid.append({"ip": lease.ip, "port": str(lease.port), "task_id": lease.task_id, "at": lease.at})
+        self.paid.append(
+            {"ip": lease.ip, "port": str(lease.port), "task_id": lease.task_id, "at": lease.at}
+        )
         self.paid_addresses.add(lease.ip)
 
     def describe(self, now: float) -> dict[str, Any]:

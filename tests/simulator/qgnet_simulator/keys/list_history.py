@@ -28,7 +28,9 @@ class ListHistory:
     entries: list[tuple[float, ListSnapshot]] = field(default_factory=list)
 
     def record(self, now: float, lag: float, content: ListSnapshot) -> None:
-        """Add the content if it has changed, and drop entries that a list with this lag no longer shows."""
+        """Add the content if it has changed, and drop entries that a list with this lag no longer
+        shows.
+        """
         if not lag:
             self.entries.clear()
         elif not self.entries or self.entries[-1][1] != content:

@@ -87,4 +87,6 @@ def process_due_monopolies(lease_service: LeaseService, key: ProxyKey) -> None:
             # Without a free address or a port, dialing continues.
             with suppress(Refusal):
                 for address in lease_service.exit_addresses(key).choose(1) or []:
-                    monopoly.lease = lease_service.open(key, address, monopoly.area, monopoly.uuid, NO_DEADLINE)
+                    monopoly.lease = lease_service.open(
+                        key, address, monopoly.area, monopoly.uuid, NO_DEADLINE
+                    )

@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Behavior of QG.net for one key, for each case that its documents leave open or that programs have seen otherwise."""
+"""Behavior of QG.net for one key, for each case that its documents leave open or that programs have
+seen otherwise.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ class KeyOptions:
     dial_seconds: float = 2.0
     queue_seconds: float = 1.0
     get_shape: Literal["documented", "list", "ips", "entries", "single"] = "documented"
-    query_shape: Literal["documented", "list", "ips", "tasks", "task_map", "entries", "single"] = "documented"
+    query_shape: Literal["documented", "list", "ips", "tasks", "task_map", "entries", "single"] = (
+        "documented"
+    )
     static_releases: Literal["calls", "addresses"] = "calls"
     """What the limit of two a week counts."""
     static_deadline: Literal["expiry", "release"] = "expiry"

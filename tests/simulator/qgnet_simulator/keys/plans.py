@@ -39,7 +39,11 @@ Kind = Annotated[str, LIFETIMES]
 TIME = "time"
 VOLUME = "volume"
 ISPS: dict[int, str] = {1: "电信", 2: "移动", 3: "联通", 4: "BGP"}
-AREA_NAMES: dict[int, str] = {350500: "福建省泉州市", 320800: "江苏省淮安市", 440100: "广东省广州市"}
+AREA_NAMES: dict[int, str] = {
+    350500: "福建省泉州市",
+    320800: "江苏省淮安市",
+    440100: "广东省广州市",
+}
 OVERSEAS_AREA_NAMES: dict[int, str] = {990100: "美国", 990200: "日本", 990300: "中国香港"}
 COUNTRIES: dict[int, str] = {990100: "US", 990200: "JP", 990300: "HK"}
 """The other spelling of an area of the overseas product."""
@@ -59,15 +63,19 @@ class Area:
         return self.area + ISPS[self.isp]
 
     def is_in(self, code: str) -> bool:
-        """Return whether this is the area with a code of six digits or of a country, or a part of it.
+        """Return whether this is the area with a code of six digits or of a country, or a part of
+        it.
 
-        The pairs of digits are those of the province, the city and the district; 00 stands for all of them.
+        The pairs of digits are those of the province, the city and the district; 00 stands for all
+        of them.
         """
         stem = code
         while len(stem) > 2 and stem.endswith("00"):
             stem = stem[:-2]
         own = str(self.area_id)
-        return COUNTRIES.get(self.area_id) == code or (len(own) == len(code) and own.startswith(stem))
+        return COUNTRIES.get(self.area_id) == code or (
+            len(own) == len(code) and own.startswith(stem)
+        )
 
     def item(self) -> dict[str, Any]:
         """Return the area as an item of the list of a product host."""

@@ -30,7 +30,9 @@ class KeyRegistry:
 
     def reset(self) -> None:
         urls = self.initial_proxy_urls
-        self.by_name = {name: ProxyKey(key=name, proxy_url=urls.get(name)) for name in self._initial_names}
+        self.by_name = {
+            name: ProxyKey(key=name, proxy_url=urls.get(name)) for name in self._initial_names
+        }
         for name, url in self.initial_tunnel_urls.items():
             self.create_tunnel(name).url = url
         self.lease_service.reset()
@@ -54,7 +56,9 @@ class KeyRegistry:
         return next((key for key in self.by_name.values() if address in key.whitelist), None)
 
     def process_due_events(self) -> None:
-        """Bring the state of all keys up to the current time: expired leases, free channels, dialed monopolies."""
+        """Bring the state of all keys up to the current time: expired leases, free channels, dialed
+        monopolies.
+        """
         for key in self.by_name.values():
             self.lease_service.expire(key)
             process_due_monopolies(self.lease_service, key)

@@ -24,7 +24,9 @@ ADDRESSES = zip(cycle(hosts(TUNNEL)), cycle(range(20000, 60000)))
 @dataclass(frozen=True)
 class TunnelSettings:
     mode: Literal["timed", "request"] = "timed"
-    """A request without a label leaves through the tunnel's exit (timed), or each through a new one (request)."""
+    """A request without a label leaves through the tunnel's exit (timed), or each through a new one
+    (request).
+    """
     ttl: float = 300
     """Seconds that an exit stays, unless the client asks for another time."""
     areas: list[str] | None = None
@@ -67,7 +69,9 @@ class Tunnel:
             return self.exits[-1].ip
 
     def change(self, now: float) -> TunnelExit | None:
-        """Give the tunnel another exit for requests without a label, and return it; None if there is none."""
+        """Give the tunnel another exit for requests without a label, and return it; None if there
+        is none.
+        """
         with LOCK:
             self._expire(now)
             others = [item for item in self.exits if (item.label, item.area) != (None, None)]

@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Access control of forward proxies: who may use a proxy, and the address that a connection leaves through."""
+"""Access control of forward proxies: who may use a proxy, and the address that a connection leaves
+through.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ class ProxyRequest:
     def from_http(cls, connection: Connection, headers: Mapping[str, str]) -> ProxyRequest:
         scheme, _blank, encoded = headers.get("proxy-authorization", "").partition(" ")
         try:
-            user, colon, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+            user, colon, password = (
+                base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+            )
         except ValueError:
             return cls(connection, headers=headers)
         if scheme.lower() != "basic" or not colon:
@@ -72,7 +76,9 @@ class ProxyAccess:
         self._key = key
 
     def authorizes(self, request: ProxyRequest) -> bool:
-        """Return whether a client may use the proxy: by its whitelisted address, or by its credentials."""
+        """Return whether a client may use the proxy: by its whitelisted address, or by its
+        credentials.
+        """
         key = self._find_key(self._key)
         return key is not None and self._authorizes(key, request, request.user)
 
@@ -84,7 +90,9 @@ class ProxyAccess:
         return key.exit
 
     def admits(self, connection: Connection) -> bool:
-        """Return whether the address of a client is on the whitelist, so that the proxy asks for no credentials."""
+        """Return whether the address of a client is on the whitelist, so that the proxy asks for no
+        credentials.
+        """
         key = self._find_key(self._key)
         return key is not None and self.network.public_address(connection) in key.whitelist
 
@@ -99,7 +107,9 @@ class ProxyAccess:
 class LeaseProxyAccess(ProxyAccess):
     """Access to the proxy of one lease of a key."""
 
-    def __init__(self, network: Network, clock: Clock, find_key: KeyLookup, key: str, lease: Lease) -> None:
+    def __init__(
+        self, network: Network, clock: Clock, find_key: KeyLookup, key: str, lease: Lease
+    ) -> None:
         super().__init__(network, clock, find_key, key)
         self._lease = lease
 

@@ -18,7 +18,10 @@ CONNECT_SECONDS = 10.0
 def connected(
     request: ProxyRequest, host: str, port: int, access: ProxyAccess, targets: Targets
 ) -> Iterator[socket.socket]:
-    """Connect to a target. While the connection is open, QG.net sees it with the exit address of the client."""
+    """Connect to a target.
+
+    While the connection is open, QG.net sees it with the exit address of the client.
+    """
     exit_address = access.exit_for(request)
     target = targets.resolve(host, port, request.connection[1][0])
     if target is None:

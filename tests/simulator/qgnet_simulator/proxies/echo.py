@@ -1,6 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Echo services, which return the public address of a client. Each service can be made to misbehave."""
+"""Echo services, which return the public address of a client.
+
+Each service can be made to misbehave.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The exit addresses of leases (for documentation or of loopback, each used by one lease at a time) and of tunnels."""
+"""The exit addresses of leases (for documentation or of loopback, each used by one lease at a time)
+and of tunnels.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +40,13 @@ class ExitAddressPool:
         self._unused = list(self._hosts)[1:]
         self.freed = []
 
-    def choose(self, count: int, freed_first: bool = False, avoid: Container[str] = ()) -> list[str] | None:
+    def choose(
+        self, count: int, freed_first: bool = False, avoid: Container[str] = ()
+    ) -> list[str] | None:
         """Return ``count`` free addresses, or None if there are fewer.
 
-        Never used addresses come before freed ones. With ``freed_first``, freed addresses come first, the latest ahead.
-        Addresses in ``avoid`` come last.
+        Never used addresses come before freed ones. With ``freed_first``, freed addresses come
+        first, the latest ahead. Addresses in ``avoid`` come last.
         """
         order = [*self._unused, *self.freed]
         if freed_first:

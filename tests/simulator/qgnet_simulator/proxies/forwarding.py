@@ -33,7 +33,9 @@ TLS_HANDSHAKE = b"\x16"
 
 
 class ForwardProxies:
-    """All listening proxies: those of keys and of their tunnels, identified by name, and those of leases."""
+    """All listening proxies: those of keys and of their tunnels, identified by name, and those of
+    leases.
+    """
 
     def __init__(
         self,
@@ -49,9 +51,16 @@ class ForwardProxies:
         self.host = reachable_host(advertised or bind_host)
         """What clients connect to, as a part of a URL."""
         self._lease_ports = deque(lease_ports)
-        """The ports of leases, those first that have not been used for longest; any free port if there are none."""
+        """The ports of leases, those first that have not been used for longest; any free port if
+        there are none.
+        """
         # Linux has all of 127.0.0.0/8, and others that can reach this simulator have no part of it.
-        self.has_loopback = sys.platform == "linux" and bind_host == "127.0.0.1" and not advertised and not lease_ports
+        self.has_loopback = (
+            sys.platform == "linux"
+            and bind_host == "127.0.0.1"
+            and not advertised
+            and not lease_ports
+        )
         self.targets = Targets()
         self.tls: ssl.SSLContext | None = None
         """What a client gets that speaks TLS to a proxy, on the same port as the others."""
@@ -114,7 +123,9 @@ class ForwardProxies:
 
 
 def reachable_host(host: str) -> str:
-    """Return the host under which a client reaches a listener; for a wildcard address, the loopback address."""
+    """Return the host under which a client reaches a listener; for a wildcard address, the loopback
+    address.
+    """
     if host in ("", "0.0.0.0"):
         return "127.0.0.1"
     if host == "::":

@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The HTTP side of a forward proxy: CONNECT, and one request in absolute form for each connection (RFC 9110, 9112)."""
+"""The HTTP side of a forward proxy: CONNECT, and one request in absolute form for each connection
+(RFC 9110, 9112).
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,18 @@ from .tunnels import TUNNEL_HEADERS
 
 MAX_HEAD = 65536
 HTTP_PORT = 80
-OWN_HEADERS = ("connection", "keep-alive", "proxy-authorization", "proxy-connection", *TUNNEL_HEADERS)
+OWN_HEADERS = (
+    "connection",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    *TUNNEL_HEADERS,
+)
 """Headers that are for the proxy and do not reach the target."""
 STATUS = {
-    Reason.NOT_AUTHORIZED: '407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="proxy"',
+    Reason.NOT_AUTHORIZED: (
+        '407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="proxy"'
+    ),
     Reason.BAD_OPTIONS: "400 Bad Request",
     Reason.NO_EXIT: "503 Service Unavailable",
     Reason.NO_TARGET: "403 Forbidden",
@@ -30,7 +40,9 @@ ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 DRAIN_SECONDS = 1.0
 
 
-def serve(client: socket.socket, connection: Connection, access: ProxyAccess, targets: Targets) -> None:
+def serve(
+    client: socket.socket, connection: Connection, access: ProxyAccess, targets: Targets
+) -> None:
     """Serve one connection until one of its ends closes it."""
     with suppress(OSError, EOFError):
         head, rest = _read_head(client)
@@ -39,7 +51,11 @@ def serve(client: socket.socket, connection: Connection, access: ProxyAccess, ta
         except Refused as error:
             _answer(client, STATUS[error.reason], str(error))
         except ValueError:
-            _answer(client, STATUS[Reason.BAD_OPTIONS], "this port is a proxy: CONNECT, or a URL with http:// expected")
+            _answer(
+                client,
+                STATUS[Reason.BAD_OPTIONS],
+                "this port is a proxy: CONNECT, or a URL with http:// expected",
+            )
 
 
 def _read_head(client: socket.socket) -> tuple[list[str], bytes]:
@@ -55,7 +71,12 @@ def _read_head(client: socket.socket) -> tuple[list[str], bytes]:
 
 
 def _serve(
-    client: socket.socket, connection: Connection, access: ProxyAccess, targets: Targets, head: list[str], rest: bytes
+    client: socket.socket,
+    connection: Connection,
+    access: ProxyAccess,
+    targets: Targets,
+    head: list[str],
+    rest: bytes,
 ) -> None:
     """Serve a request; a ``ValueError`` says that it is not one for a proxy."""
     method, target, version = head[0].split()
@@ -89,7 +110,10 @@ def _serve(
 
 def _answer(client: socket.socket, status: str, text: str) -> None:
     body = f"{text}\n".encode()
-    head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: "
+        f"{len(body)}\r\nConnection: close\r\n\r\n"
+    )
     client.sendall(head.encode() + body)
     # A body that nobody has read would reset the connection before the client has the answer.
     client.shutdown(socket.SHUT_WR)

@@ -32,7 +32,9 @@ class _Listener:
             connection, address = self.bound.accept()
             connection.setblocking(True)
             self.connections.add(connection)
-            threading.Thread(target=self._handle, args=(connection, address[:2]), daemon=True).start()
+            threading.Thread(
+                target=self._handle, args=(connection, address[:2]), daemon=True
+            ).start()
 
     def _handle(self, connection: socket.socket, address: Address) -> None:
         try:
@@ -74,7 +76,9 @@ class ListenerPool(Generic[Owner]):
         return number
 
     def close(self, owner: Owner) -> None:
-        """Close the listener of an owner and its connections; does nothing if the owner has no listener."""
+        """Close the listener of an owner and its connections; does nothing if the owner has no
+        listener.
+        """
         listener = self._listeners.pop(owner, None)
         if listener is None:
             return

@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connections that are passed on: between two ends, and out of the TLS that a client speaks to the proxy itself."""
+"""Connections that are passed on: between two ends, and out of the TLS that a client speaks to the
+proxy itself.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def relay(client: socket.socket, upstream: socket.socket) -> None:
                         break
 
 
-def unwrap(connection: socket.socket, context: ssl.SSLContext, serve: Callable[[socket.socket], None]) -> None:
+def unwrap(
+    connection: socket.socket, context: ssl.SSLContext, serve: Callable[[socket.socket], None]
+) -> None:
     """Serve what a client says within TLS."""
     # A copy, so that whoever closes the connection itself ends it.
     with suppress(OSError), context.wrap_socket(connection.dup(), server_side=True) as secure:

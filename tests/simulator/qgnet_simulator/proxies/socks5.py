@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The SOCKS5 side of a forward proxy (RFC 1928, RFC 1929): CONNECT, with or without user and password."""
+"""The SOCKS5 side of a forward proxy (RFC 1928, RFC 1929): CONNECT, with or without user and
+password.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ class _UnknownError(Exception):
         self.code = code
 
 
-def serve(client: socket.socket, connection: Connection, access: ProxyAccess, targets: Targets) -> None:
+def serve(
+    client: socket.socket, connection: Connection, access: ProxyAccess, targets: Targets
+) -> None:
     """Serve one connection until one of its ends closes it."""
     with suppress(OSError, EOFError):
         request = _authenticate(client, connection, access)
@@ -82,7 +86,9 @@ def _read_text(client: socket.socket) -> str:
     return _read(client, _read(client, 1)[0]).decode("utf-8", "replace")
 
 
-def _authenticate(client: socket.socket, connection: Connection, access: ProxyAccess) -> ProxyRequest | None:
+def _authenticate(
+    client: socket.socket, connection: Connection, access: ProxyAccess
+) -> ProxyRequest | None:
     """Agree on a method and return who the client is; None if no method suits."""
     _version, count = _read(client, 2)
     methods = _read(client, count)

@@ -14,7 +14,8 @@ ECHO_NAME = "d.qg.net"
 """Name of the vendor's echo service, which programs ask through a proxy."""
 HTTPS_PORT = 443
 REFUSAL = (
-    "{0}:{1} is not on this machine; start the simulator with --site {0}=127.0.0.1:PORT to let a server stand for it, "
+    "{0}:{1} is not on this machine; start the simulator with --site {0}=127.0.0.1:PORT to let a "
+    "server stand for it, "
     "or with --upstream to let its proxies connect to other machines"
 )
 """The reason to refuse any other target."""
@@ -34,8 +35,9 @@ class Targets:
     def resolve(self, host: str, port: int, own: str) -> Address | None:
         """Return where a target is, or None if the proxy must not connect to it.
 
-        Allowed are loopback and the simulator's own address. Unless the proxies are open, names are refused, because
-        they would need a DNS lookup outside of this machine, except for localhost, QG.net's echo service and the sites.
+        Allowed are loopback and the simulator's own address. Unless the proxies are open, names are
+        refused, because they would need a DNS lookup outside of this machine, except for localhost,
+        QG.net's echo service and the sites.
         """
         if site := self.sites.get(f"{host.lower()}:{port}") or self.sites.get(host.lower()):
             return site

@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tunnels: forward proxies whose client chooses the exit by its user name, behind its password, or by headers."""
+"""Tunnels: forward proxies whose client chooses the exit by its user name, behind its password, or
+by headers.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ VALUES = {
     "T": re.compile(r"[1-9][0-9]{0,5}"),
     "S": re.compile(r"[A-Za-z0-9_.-]{1,64}"),
 }
-"""Allowed values by option: area, seconds, and label. In a user name, a hyphen separates: no label there has one."""
+"""Allowed values by option: area, seconds, and label. In a user name, a hyphen separates: no label
+there has one.
+"""
 AREA_OR_SECONDS = re.compile(f"A({VALUES['A'].pattern})|T{VALUES['T'].pattern}")
 PASSWORD_CODES = {"A": "A", "T": "T", "C": "S"}
 """Options by their codes behind the password."""
@@ -52,7 +56,9 @@ def parse_user(user: str, key: str) -> Mapping[str, str]:
 
 
 def split_password(text: str, password: str) -> tuple[str, str | None]:
-    """Return the password that a client sent and the text of the options behind it, or None if it sent no options."""
+    """Return the password that a client sent and the text of the options behind it, or None if it
+    sent no options.
+    """
     sent, colon, options = text.partition(":")
     if text == password or text.startswith(f"{password}:"):
         # A password can have a colon itself.
@@ -66,11 +72,17 @@ def split_password(text: str, password: str) -> tuple[str, str | None]:
 def parse_password_options(text: str) -> Mapping[str, str]:
     """Return options from behind a password.
 
-    They are codes (``Cchannel-1:T60:A990100``, in any order), or a label and seconds (``channel-1:60``).
+    They are codes (``Cchannel-1:T60:A990100``, in any order), or a label and seconds
+    (``channel-1:60``).
     """
     parts = text.split(":")
-    if len(parts) == 2 and VALUES["T"].fullmatch(parts[1]) and not AREA_OR_SECONDS.fullmatch(parts[0]):
-        # A label can begin like the code of a label. The meaning of another code before bare seconds is unknown.
+    if (
+        len(parts) == 2
+        and VALUES["T"].fullmatch(parts[1])
+        and not AREA_OR_SECONDS.fullmatch(parts[0])
+    ):
+        # A label can begin like the code of a label. The meaning of another code before bare
+        # seconds is unknown.
         return _valid({"S": parts[0], "T": parts[1]}, text)
     options = {PASSWORD_CODES.get(part[:1], ""): part[1:] for part in parts}
     return _valid(options, text, len(parts) == len(options))
@@ -109,7 +121,8 @@ class TunnelProxyAccess(ProxyAccess):
     def _options(self, request: ProxyRequest, password: str) -> ExitOptions:
         """Return the options of a request.
 
-        If several forms contain the same option, that of the user name counts, then that of the password.
+        If several forms contain the same option, that of the user name counts, then that of the
+        password.
         """
         options = dict(parse_headers(request.headers))
         behind_password = split_password(request.password, password)[1]

@@ -1,3 +1,5 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The HTTP server: the application, the routes of the vendor's APIs, and faults of the transport."""
+"""The HTTP server: the application, the routes of the vendor's APIs, and faults of the
+transport.
+"""

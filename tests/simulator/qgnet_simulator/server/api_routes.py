@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vendor's APIs over HTTP: parses requests, and sends responses, or breaks them where a fault is planned."""
+"""The vendor's APIs over HTTP: parses requests, and sends responses, or breaks them where a fault
+is planned.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class ApiRoutes:
     async def serve(self, request: Request) -> Response:
         fault = self._core.faults.take(_path_of(request), request.method)
         # The fault "refuse" closes the connection before the body is read.
-        call = self._core.accept(await self._parse(request, with_body=fault.kind != "refuse"), fault)
+        call = self._core.accept(
+            await self._parse(request, with_body=fault.kind != "refuse"), fault
+        )
         await asyncio.sleep(fault.delay("delay"))
         answer = self._core.respond(call, fault)
         await asyncio.sleep(fault.delay("hang_after"))
@@ -59,7 +63,8 @@ class ApiRoutes:
             text = (await request.body()).decode("utf-8", "replace")
             if request.headers.get("content-type", "").split(";")[0].strip().lower() == FORM:
                 form = dict(parse_qsl(text, keep_blank_values=True))
-        # The vendor reads the query of a POST whose body is empty, although its page says that it never does.
+        # The vendor reads the query of a POST whose body is empty, although its page says that it
+        # never does.
         connection = connection_of(request.scope)
         if reads_body(request.method, path) and (text or not query):
             return ApiRequest(request.method, path, form, "body", connection)

@@ -58,7 +58,9 @@ def server_config(app: ASGIApp) -> uvicorn.Config:
 
 
 class Server(uvicorn.Server):
-    """A server that writes a ready file once it listens, and calls ``update`` ten times a second."""
+    """A server that writes a ready file once it listens, and calls ``update`` ten times a
+    second.
+    """
 
     def __init__(
         self,
@@ -80,7 +82,9 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         # All of uvicorn's own sockets have one scheme.
         loop = asyncio.get_running_loop()
-        self.servers.append(await loop.create_server(self._protocol, sock=self._secure, ssl=self._tls))
+        self.servers.append(
+            await loop.create_server(self._protocol, sock=self._secure, ssl=self._tls)
+        )
         if self._ready_file is not None:
             # Readers poll for the file, so it must never be visible while it is incomplete.
             partial = self._ready_file.with_name(f"{self._ready_file.name}.{os.getpid()}")
@@ -97,7 +101,8 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    # asyncio sets TCP_NODELAY only if the protocol is given. Without it, each response would take 40 ms longer.
+    # asyncio sets TCP_NODELAY only if the protocol is given. Without it, each response would take
+    # 40 ms longer.
     listener = socket.socket(family_of(host), socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))

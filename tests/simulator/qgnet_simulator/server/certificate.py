@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The certificate of all that speaks TLS here, from an authority of one run, or from one that lasts."""
+"""The certificate of all that speaks TLS here, from an authority of one run, or from one that
+lasts.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ KEY_FILE = "ca.key"
 
 
 def open_authority(folder: Path | None) -> trustme.CA:
-    """Return the authority that a folder keeps, which is created on first use; without a folder, a new one."""
+    """Return the authority that a folder keeps, which is created on first use; without a folder, a
+    new one.
+    """
     if folder is None:
         return trustme.CA()
     certificate = folder / AUTHORITY_FILE

@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Faults of the connection (resets, early closes, slow responses), and the Date header of responses."""
+"""Faults of the connection (resets, early closes, slow responses), and the Date header of
+responses.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _transports: dict[tuple[Any, Any], asyncio.Transport] = {}
-"""Transports by the addresses of client and server: a client can use one port for several servers."""
+"""Transports by the addresses of client and server: a client can use one port for several servers.
+"""
 
 
 class TrackingProtocol(H11Protocol):
-    """The HTTP protocol of the server, which keeps its transports, so that a response can break its connection."""
+    """The HTTP protocol of the server, which keeps its transports, so that a response can break its
+    connection.
+    """
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -49,9 +54,11 @@ class DateHeaderMiddleware:
 
 
 class BrokenResponse(Response):
-    """The end of the connection (``close`` or ``reset``) instead of a response, or after half of its body.
+    """The end of the connection (``close`` or ``reset``) instead of a response, or after half of
+    its body.
 
-    A half has the Content-Length of the whole. A client that has closed the connection already does not matter.
+    A half has the Content-Length of the whole. A client that has closed the connection already does
+    not matter.
     """
 
     def __init__(self, whole: Response, ending: str) -> None:
@@ -61,7 +68,13 @@ class BrokenResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         whole = self._whole
         if self._ending == "truncate":
-            await send({"type": "http.response.start", "status": whole.status_code, "headers": whole.raw_headers})
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": whole.status_code,
+                    "headers": whole.raw_headers,
+                }
+            )
             half = bytes(whole.body)[: len(whole.body) // 2]
             await send({"type": "http.response.body", "body": half, "more_body": True})
         transport = _transports.get((scope["client"], scope["server"]))
@@ -71,6 +84,7 @@ class BrokenResponse(Response):
             transport.abort()
         elif transport is not None:
             transport.close()
-        # uvicorn would respond with 500 if this request ended before the server notices the disconnect.
+        # uvicorn would respond with 500 if this request ended before the server notices the
+        # disconnect.
         while (await receive())["type"] != "http.disconnect":
             pass

@@ -1,9 +1,11 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A lookup may be evaluated in the process that Ansible's workers are made from, which must not keep the state open.
+"""A lookup may be evaluated in the process that Ansible's workers are made from, which must not
+keep the state open.
 
-SQLite does not work in a child of a process that has the same file open: it waits for a lock that no process holds.
+SQLite does not work in a child of a process that has the same file open: it waits for a lock that
+no process holds.
 """
 
 from __future__ import annotations

@@ -21,12 +21,16 @@ BEIJING = datetime.timezone(datetime.timedelta(hours=8))
 def look(node: Node) -> list[Any]:
     lookup, _names = lookup_of(proxy)
     with use(node.runtime):
-        found: list[Any] = lookup.run([], {}, **node.options, product="classic", at_least=0, max_age=10)
+        found: list[Any] = lookup.run(
+            [], {}, **node.options, product="classic", at_least=0, max_age=10
+        )
     return found
 
 
 def test_a_new_list_is_not_judged_by_the_time_of_an_old_one(tmp_path: Path) -> None:
-    """What a list shows after its deadline is held: clocks differ, or the deadline is of another time zone."""
+    """What a list shows after its deadline is held: clocks differ, or the deadline is of another
+    time zone.
+    """
     node = Node(tmp_path / "store", Vendor())
     (lease,) = node.vendor.hold(1)
     ends = datetime.datetime.fromtimestamp(NOW + 30, BEIJING).strftime("%Y-%m-%d %H:%M:%S")

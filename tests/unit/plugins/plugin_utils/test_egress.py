@@ -29,9 +29,14 @@ def question(**changes: Any) -> DetectionRequest:
 
 
 def found(*answers: str | None, **changes: Any) -> list[str]:
-    """The addresses that are accepted if the sources say this in turn; None is no response in time."""
+    """The addresses that are accepted if the sources say this in turn; None is no response in
+    time.
+    """
     asked = question(**changes)
-    records = (f"\nqgN {n % 3} {28 if text is None else 0} {text or ''}\nqgN.\n" for n, text in enumerate(answers))
+    records = (
+        f"\nqgN {n % 3} {28 if text is None else 0} {text or ''}\nqgN.\n"
+        for n, text in enumerate(answers)
+    )
     return evaluate_quorum(parse_replies("".join(records), "qgN", asked), asked)
 
 
@@ -45,7 +50,9 @@ def found(*answers: str | None, **changes: Any) -> list[str]:
         ([B, A, B, A, B, A], {"samples": 2}, [A, B]),
     ],
 )
-def test_an_address_is_accepted(answers: list[str | None], changes: dict[str, Any], ips: list[str]) -> None:
+def test_an_address_is_accepted(
+    answers: list[str | None], changes: dict[str, Any], ips: list[str]
+) -> None:
     assert found(*answers, **changes) == ips
 
 
@@ -58,14 +65,20 @@ def test_an_address_is_accepted(answers: list[str | None], changes: dict[str, An
         ([A, A, B], {}, r"disagree.*203.0.113.1 by https://one.*203.0.113.2 by https://three"),
         ([A, B, None], {}, "disagree"),
         ([A, B, A, B, A, B], {}, "samples=1 allows only 1|more responses than requested"),
-        ([A, A, "<html>"], {}, r'uncertain: https://three.example/ip said "<html>", which is not an address'),
+        (
+            [A, A, "<html>"],
+            {},
+            r'uncertain: https://three.example/ip said "<html>", which is not an address',
+        ),
         ([A, A, "10.0.0.1"], {}, "said 10.0.0.1, which is not an address of the public internet"),
         ([A, A, "2001:4860:4860::8888"], {}, "which is not an IPv4 address"),
         ([A, A, "203.0.113.1/32"], {}, "which is not an address"),
         ([A] * 4, {}, "more responses than requested"),
     ],
 )
-def test_anything_else_is_an_error(answers: list[str | None], changes: dict[str, Any], says: str) -> None:
+def test_anything_else_is_an_error(
+    answers: list[str | None], changes: dict[str, Any], says: str
+) -> None:
     with pytest.raises(QgError, match=says):
         found(*answers, **changes)
 
@@ -102,7 +115,9 @@ def test_whatever_a_host_prints_it_claims_no_more_addresses_than_samples(
 def test_a_source_cannot_forge_the_record_of_another() -> None:
     script, nonce = build_command(question())
     forged = "\nqg 1 0 9.9.9.9\nqg.\n"
-    (reply,) = parse_replies(f"Welcome!\r\n\n{nonce} 0 0 {A}{forged}\n{nonce}.\nbye", nonce, question())
+    (reply,) = parse_replies(
+        f"Welcome!\r\n\n{nonce} 0 0 {A}{forged}\n{nonce}.\nbye", nonce, question()
+    )
     assert reply["source"] == SOURCES[0]
     assert reply["ip"] is None
     assert nonce in script
@@ -125,19 +140,28 @@ def test_a_failure_is_explained(record: str, error: str) -> None:
 
 
 def test_the_query_of_a_source_is_not_shown() -> None:
-    asked = question(sources=("https://a.example/ip?token=S3cret", "https://a.example/ip?token=Other"))
-    assert [asked.label(0), asked.label(1)] == ["https://a.example/ip?...", "https://a.example/ip?... (2)"]
+    asked = question(
+        sources=("https://a.example/ip?token=S3cret", "https://a.example/ip?token=Other")
+    )
+    assert [asked.label(0), asked.label(1)] == [
+        "https://a.example/ip?...",
+        "https://a.example/ip?... (2)",
+    ]
 
 
 hostile = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=40)
 
 
 @given(path=hostile, proxy=hostile)
-def test_the_command_is_one_line_of_valid_shell_whatever_the_options_hold(path: str, proxy: str) -> None:
+def test_the_command_is_one_line_of_valid_shell_whatever_the_options_hold(
+    path: str, proxy: str
+) -> None:
     script, _nonce = build_command(question(sources=(f"https://one.example/{path}",), proxy=proxy))
     assert "\n" not in script
     assert "!" not in script
-    checked = subprocess.run(["/bin/sh", "-n"], input=script, capture_output=True, text=True, check=False)
+    checked = subprocess.run(
+        ["/bin/sh", "-n"], input=script, capture_output=True, text=True, check=False
+    )
     assert checked.returncode == 0
     assert checked.stderr == ""
 

@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.logins import Login
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._list_file import SAMPLE, check_template, list_text
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._list_file import (
+    SAMPLE,
+    check_template,
+    list_text,
+)
 from support import phrases
 
 LOGIN = Login("QGDEMO01", "0123456789ab")
@@ -19,7 +23,13 @@ URL = "http://QGDEMO01:0123456789ab@203.0.113.5:21504"
 
 def proxies(template: str) -> dict[str, Any]:
     """Return what is recorded of a list with one lease and URLs with credentials."""
-    return {"template": template, "scheme": "http", "credentials": True, "format": "lines", "pools": [{"count": 1}]}
+    return {
+        "template": template,
+        "scheme": "http",
+        "credentials": True,
+        "format": "lines",
+        "pools": [{"count": 1}],
+    }
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,23 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import Installation, Installations
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
+    Installation,
+    Installations,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._timers import Timer, read_timers, remove_timer
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._timers import (
+    Timer,
+    read_timers,
+    remove_timer,
+)
 from support.documents import plugin
 from support.plugin_runs import run_action
 
-MARK = '# qingguo.qgnet.refresh_timer {"inventory": "/etc/hosts.yml", "hosts": ["one", "two"]}\n[Service]\n'
+MARK = (
+    '# qingguo.qgnet.refresh_timer {"inventory": "/etc/hosts.yml", "hosts": ["one", "two"]}\n'
+    "[Service]\n"
+)
 TIMER = Timer("qg-refresh-crawlers", "/etc/hosts.yml", ("one", "two"))
 
 
@@ -38,7 +48,9 @@ def test_only_units_of_the_playbook_are_timers(units: Path) -> None:
     assert list(read_timers(units / "none")) == []
 
 
-def test_a_timer_is_removed_with_its_files(units: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_timer_is_removed_with_its_files(
+    units: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program = tmp_path / "bin" / "systemctl"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/calls\n', encoding="utf-8")
@@ -73,11 +85,15 @@ def test_a_timer_that_this_user_may_not_remove_is_named(
         remove_timer(TIMER, units, tmp_path)
 
 
-def test_a_timer_goes_with_the_last_of_what_it_refreshes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_timer_goes_with_the_last_of_what_it_refreshes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = str(tmp_path / "store")
     rows = []
     for host in TIMER.hosts:
-        rows.append(Installation(host, "list", TIMER.inventory, host, "/etc/proxies", options={}, keys={}))
+        rows.append(
+            Installation(host, "list", TIMER.inventory, host, "/etc/proxies", options={}, keys={})
+        )
     with contextlib.closing(open_store(store, 5)) as opened:
         Installations(opened).declare(rows, "")
     elsewhere = Timer("qg-refresh-elsewhere", "other.yml", TIMER.hosts)
@@ -87,7 +103,12 @@ def test_a_timer_goes_with_the_last_of_what_it_refreshes(tmp_path: Path, monkeyp
     monkeypatch.setattr(action, "remove_timer", lambda timer: removed.append(timer.name))
 
     def forget(host: str) -> list[str]:
-        options = {"step": "remove", "forget": [host], "store": store, "inventory_id": TIMER.inventory}
+        options = {
+            "step": "remove",
+            "forget": [host],
+            "store": store,
+            "inventory_id": TIMER.inventory,
+        }
         timers: list[str] = run_action("qg_proxy_gateway", options)["timers"]
         return timers
 

@@ -12,7 +12,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import SHARED_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import check_environment
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils import _variables
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings, owners_of, settings
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import (
+    check_settings,
+    owners_of,
+    settings,
+)
 from support import phrases
 
 SETTINGS = sorted(name.removeprefix("qg_") for name in settings())
@@ -37,8 +41,16 @@ FOREIGN = _FOREIGN.split()
 
 
 def typos(name: str) -> set[str]:
-    """The names with one letter wrong, too many, missing or swapped, and without or with other marks between words."""
-    found = {name.replace("_", ""), name.replace("_", "-"), f"{name}s", name.rstrip("s"), f"_{name}"}
+    """The names with one letter wrong, too many, missing or swapped, and without or with other
+    marks between words.
+    """
+    found = {
+        name.replace("_", ""),
+        name.replace("_", "-"),
+        f"{name}s",
+        name.rstrip("s"),
+        f"_{name}",
+    }
     for place, letter in enumerate(name):
         before = name[:place]
         after = name[place + 1 :]
@@ -46,7 +58,8 @@ def typos(name: str) -> set[str]:
         found |= {f"{before}{wrong}{after}" for wrong in "aex"}
         found |= {f"{before}{wrong}{letter}{after}" for wrong in "aex"}
         found.add(before + after[:1] + letter + after[1:])
-    # qg_ip is a variable of cloud hosts, and two underscores are in variables for the inside of a playbook.
+    # qg_ip is a variable of cloud hosts, and two underscores are in variables for the inside of a
+    # playbook.
     return {typo for typo in found - {"", name, "ip", *SETTINGS} if "__" not in typo}
 
 
@@ -93,7 +106,9 @@ def test_a_typo_of_each_setting_is_refused(name: str) -> None:
     ],
 )
 def test_the_setting_that_was_meant_is_named(typo: str, name: str) -> None:
-    with pytest.raises(OptionError, match=rf"^The variable qg_{typo} {phrases.NO_SUCH_VARIABLE} qg_{name}\?"):
+    with pytest.raises(
+        OptionError, match=rf"^The variable qg_{typo} {phrases.NO_SUCH_VARIABLE} qg_{name}\?"
+    ):
         check_settings([f"qg_{typo}"])
 
 
@@ -101,7 +116,9 @@ def test_a_name_of_a_user_is_not_refused() -> None:
     assert [name for name in FOREIGN if is_refused(f"qg_{name}")] == []
 
 
-def test_names_of_a_user_in_the_environment_are_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_a_user_in_the_environment_are_not_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name in FOREIGN:
         monkeypatch.setenv(f"QG_{name.upper()}", "1")
     check_environment(SHARED_OPTIONS)
@@ -121,7 +138,13 @@ def test_a_typo_in_the_environment_is_refused(name: str, monkeypatch: pytest.Mon
 
 
 def test_the_groups_that_set_a_variable_are_named() -> None:
-    groups = {"all": ["a", "b", "c", "d"], "ungrouped": ["d"], "small": ["a"], "web": ["a", "b"], "none": []}
+    groups = {
+        "all": ["a", "b", "c", "d"],
+        "ungrouped": ["d"],
+        "small": ["a"],
+        "web": ["a", "b"],
+        "none": [],
+    }
     given = {"qg_key": "x"}
     assert owners_of("qg_key", groups, {"a": given, "b": given, "c": {}, "d": {}}) == ["web"]
     assert owners_of("qg_key", groups, {"a": given, "b": {}, "c": given, "d": {}}) == ["small", "c"]
@@ -129,7 +152,9 @@ def test_the_groups_that_set_a_variable_are_named() -> None:
     assert owners_of("qg_password", groups, dict.fromkeys("abcd", given)) == []
 
 
-def test_a_directory_beside_the_playbooks_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_beside_the_playbooks_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "playbooks" / ".ansible").mkdir(parents=True)
     (tmp_path / "playbooks" / "own.yml").write_text("hosts: '{{ qg_hosts }}'\n", encoding="utf-8")
     monkeypatch.setattr(_variables, "_COLLECTION", tmp_path)

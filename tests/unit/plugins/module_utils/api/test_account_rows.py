@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The models of the account API: each documented value has one name and one type, however the vendor spells it."""
+"""The models of the account API: each documented value has one name and one type, however the
+vendor spells it.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,12 @@ class Page:
 
 PAGES = {
     "packages": Page(
-        packages, pages.PACKAGES["1"], pages.PACKAGE_FIELDS, {}, "qg_cloud_package_facts", "qg_cloud_packages"
+        packages,
+        pages.PACKAGES["1"],
+        pages.PACKAGE_FIELDS,
+        {},
+        "qg_cloud_package_facts",
+        "qg_cloud_packages",
     ),
     "instances": Page(
         lambda data: instances(data, include_secrets=True),
@@ -69,7 +76,8 @@ FIELDS = [
     for field in page.fields
 ]
 NAMES = sorted(PAGES)
-#: The first field of each type on each page. A type has one reader; FIELDS proves that each field has its type.
+#: The first field of each type on each page. A type has one reader; FIELDS proves that each field
+#: has its type.
 READERS: list[Any] = [
     pytest.param(page, field, id=f"{name}-{kind.__name__}")
     for name, page in PAGES.items()
@@ -109,7 +117,9 @@ def test_each_documented_field_has_its_name_and_type(page: Page, field: pages.Fi
 @pytest.mark.parametrize("name", NAMES)
 def test_all_rows_have_the_names_of_the_table(name: str) -> None:
     page = PAGES[name]
-    assert {key.casefold() for key in page.example} <= {field[0].casefold() for field in page.fields}
+    assert {key.casefold() for key in page.example} <= {
+        field[0].casefold() for field in page.fields
+    }
     whole = one(page, page.example)
     bare = one(page, dict(list(page.example.items())[:1]))
     assert list(bare) == list(whole)
@@ -137,7 +147,9 @@ def respelled(row: Row, seed: int) -> Row:
     choose = random.Random(seed).choice
 
     def drift(key: str) -> str:
-        return "".join(choose([sign.lower, sign.upper])() + choose(["", "", "", "_", " "]) for sign in key)
+        return "".join(
+            choose([sign.lower, sign.upper])() + choose(["", "", "", "_", " "]) for sign in key
+        )
 
     return {drift(key.replace("_", "")): value for key, value in row.items()}
 
@@ -153,7 +165,12 @@ def test_any_spelling_of_the_keys_gives_the_same_row(name: str, seed: int) -> No
 
 @given(st.integers(0))
 def test_any_spelling_of_a_secret_is_a_secret(seed: int) -> None:
-    row = {**pages.INSTANCES["1"], "Adsl_password": "hidden", "Business_password": "hidden", "Login_password": "hidden"}
+    row = {
+        **pages.INSTANCES["1"],
+        "Adsl_password": "hidden",
+        "Business_password": "hidden",
+        "Login_password": "hidden",
+    }
     assert "hidden" not in str(instances([respelled(row, seed)]))
     assert str(instances([row], include_secrets=True)).count("hidden") == 6
     plan = {**pages.PROXY_PLAN, "Authkey": "hidden"}
@@ -173,7 +190,9 @@ def test_any_spelling_of_a_secret_is_a_secret(seed: int) -> None:
         ("packages", {"line_no": None, "Line_no": "a"}, "line_no", "a"),
     ],
 )
-def test_a_name_that_the_vendor_spells_in_two_ways(page: str, row: Row, name: str, value: Any) -> None:
+def test_a_name_that_the_vendor_spells_in_two_ways(
+    page: str, row: Row, name: str, value: Any
+) -> None:
     assert one(PAGES[page], row)[name] == value
 
 
@@ -183,7 +202,9 @@ def test_a_name_that_the_vendor_spells_in_two_ways(page: str, row: Row, name: st
 @pytest.mark.parametrize("name", NAMES)
 def test_numbers_as_text_and_text_as_numbers_are_the_same(name: str) -> None:
     page = PAGES[name]
-    texts = {key: str(value) if isinstance(value, int) else value for key, value in page.example.items()}
+    texts = {
+        key: str(value) if isinstance(value, int) else value for key, value in page.example.items()
+    }
     numbers = {
         key: int(value) if isinstance(value, str) and value.isdecimal() else value
         for key, value in page.example.items()
@@ -197,33 +218,47 @@ def test_numbers_as_text_and_text_as_numbers_are_the_same(name: str) -> None:
 def test_an_empty_null_or_absent_value_is_null(name: str) -> None:
     page = PAGES[name]
     kept = {**page.needed, page.fields[0][0]: "5"}
-    rows = [without_vendor(one(page, {**dict.fromkeys(page.example, empty), **kept})) for empty in ("", None, "  ")]
+    rows = [
+        without_vendor(one(page, {**dict.fromkeys(page.example, empty), **kept}))
+        for empty in ("", None, "  ")
+    ]
     rows.append(without_vendor(one(page, kept)))
     assert rows == [rows[-1]] * 4
     # The ISO form and all else that is derived from it is there, as null.
-    assert [value for value in rows[0].values() if value not in (None, [])] == ["5"] or name == "lines"
+    assert [value for value in rows[0].values() if value not in (None, [])] == [
+        "5"
+    ] or name == "lines"
 
 
 @pytest.mark.parametrize("wrong", [True, False, [], ["x"], {}, {"a": 1}], ids=repr)
 @pytest.mark.parametrize(("page", "field"), READERS)
-def test_a_wrong_json_type_is_an_error_that_names_the_field(page: Page, field: pages.Field, wrong: Any) -> None:
+def test_a_wrong_json_type_is_an_error_that_names_the_field(
+    page: Page, field: pages.Field, wrong: Any
+) -> None:
     name = field[0]
     row = {"name": "x", **page.needed, name: wrong}
     with pytest.raises(ResponseShapeError) as caught:
         one(page, row)
-    assert str(caught.value).casefold().replace("_", "") == f"{name.casefold().replace('_', '')} is not text"
+    assert (
+        str(caught.value).casefold().replace("_", "")
+        == f"{name.casefold().replace('_', '')} is not text"
+    )
 
 
 @pytest.mark.parametrize("text", ["many", "40G", "1,5", "NaN", "Infinity", "1e400", "-", "0x10"])
 @pytest.mark.parametrize(("page", "field"), NUMBERS)
-def test_a_number_that_cannot_be_read_is_null_and_kept_beside(page: Page, field: pages.Field, text: str) -> None:
+def test_a_number_that_cannot_be_read_is_null_and_kept_beside(
+    page: Page, field: pages.Field, text: str
+) -> None:
     row = {"Line_no": "x", "name": "x", "Tunnel_url": "x", **page.needed, field[0]: text}
     found = one(page, row)
     assert found[field[1]] is None
     assert found["vendor"][field[0]] == text
 
 
-@pytest.mark.parametrize("text", ["2030-01-01", "soon", "0000-00-00 00:00:00", "2030-13-01 00:00:00"])
+@pytest.mark.parametrize(
+    "text", ["2030-01-01", "soon", "0000-00-00 00:00:00", "2030-13-01 00:00:00"]
+)
 def test_a_time_that_cannot_be_read_stays_as_it_is(text: str) -> None:
     (row,) = instances([{"Suid": "1", "End_time": text}])
     assert row["end_time"] == text
@@ -241,13 +276,19 @@ def test_money_stays_to_the_digit(text: str) -> None:
     assert balance(text) == {"balance": text, "amount": float(text)}
 
 
-@pytest.mark.parametrize(("user", "basic", "price"), [("5", "9", 5.0), ("", "9", 9.0), ("0", "9", 0.0), ("", "", None)])
-def test_the_list_price_counts_where_the_account_has_no_other(user: str, basic: str, price: float | None) -> None:
+@pytest.mark.parametrize(
+    ("user", "basic", "price"), [("5", "9", 5.0), ("", "9", 9.0), ("0", "9", 0.0), ("", "", None)]
+)
+def test_the_list_price_counts_where_the_account_has_no_other(
+    user: str, basic: str, price: float | None
+) -> None:
     (row,) = packages([{"Package_no": "1", "User_price": user, "Basic_price": basic}])
     assert row["amount"] == price
 
 
-@pytest.mark.parametrize("amount", [None, "", " ", "much", "NaN", "Infinity", "1e400", True, [], ["1.00"], {"a": "1"}])
+@pytest.mark.parametrize(
+    "amount", [None, "", " ", "much", "NaN", "Infinity", "1e400", True, [], ["1.00"], {"a": "1"}]
+)
 def test_what_is_no_amount_is_an_error(amount: Any) -> None:
     with pytest.raises(ResponseShapeError, match="data is not"):
         balance(amount)
@@ -259,7 +300,9 @@ def test_what_is_no_amount_is_an_error(amount: Any) -> None:
 # --- states
 
 
-@pytest.mark.parametrize(("name", "words"), [("run_status", RUN_STATUS), ("order_status", ORDER_STATUS)])
+@pytest.mark.parametrize(
+    ("name", "words"), [("run_status", RUN_STATUS), ("order_status", ORDER_STATUS)]
+)
 def test_a_state_has_its_word_and_its_number(name: str, words: dict[int, str]) -> None:
     for number, word in words.items():
         for value in (number, str(number), f"{number}.0"):
@@ -286,9 +329,13 @@ def test_an_undocumented_state_is_unknown(number: Any) -> None:
     assert (plan["type"], plan["ip_type"], plan["order_status"]) == ("unknown",) * 3
 
 
-@pytest.mark.parametrize(("value", "on"), [(1, True), ("1", True), (0, False), ("0", False), (2, False), ("", None)])
+@pytest.mark.parametrize(
+    ("value", "on"), [(1, True), ("1", True), (0, False), ("0", False), (2, False), ("", None)]
+)
 def test_what_can_be_bought(value: Any, on: bool | None) -> None:
-    (row,) = packages([{"Package_no": "1", "Buy_status": value, "Status": value, "Upgrade_status": value}])
+    (row,) = packages(
+        [{"Package_no": "1", "Buy_status": value, "Status": value, "Upgrade_status": value}]
+    )
     assert row["buyable"] == on
     assert row["enabled"] == on
     assert row["upgradable"] == on
@@ -296,7 +343,8 @@ def test_what_can_be_bought(value: Any, on: bool | None) -> None:
 
 FAMILIES = {
     "windows": "windows 2012|Windows Server 2019 数据中心版 64位中文版|Win 2016|WIN10 专业版",
-    "linux": "CentOS 7.9 64位|Ubuntu Server 22.04 LTS|Debian 12.5|Rocky Linux 9|Alma 9|openEuler 22.03|Anolis OS 8|"
+    "linux": "CentOS 7.9 64位|Ubuntu Server 22.04 LTS|Debian 12.5|Rocky Linux 9|Alma 9|"
+    "openEuler 22.03|Anolis OS 8|"
     "TencentOS Server 3.1|Red Hat 8",
     None: "FreeBSD 14|Darwin 12|",
 }
@@ -345,10 +393,14 @@ def test_where_one_object_must_be_it_may_be_wrapped() -> None:
     assert order_price([pages.PRICES]) == order_price({"1": pages.PRICES}) == pages.PRICE
 
 
-@pytest.mark.parametrize(("data", "count"), [({}, 0), ([], 0), (None, 0), ("", 0), ([pages.PRICES] * 2, 2)], ids=repr)
+@pytest.mark.parametrize(
+    ("data", "count"), [({}, 0), ([], 0), (None, 0), ("", 0), ([pages.PRICES] * 2, 2)], ids=repr
+)
 def test_any_other_number_of_objects_is_an_error_where_one_must_be(data: Any, count: int) -> None:
     for read in (proxy_plan, order_price):
-        with pytest.raises(ResponseShapeError, match=f"Data contains {count} objects instead of a p"):
+        with pytest.raises(
+            ResponseShapeError, match=f"Data contains {count} objects instead of a p"
+        ):
             read(data)
 
 
@@ -363,7 +415,9 @@ def test_what_is_no_list_of_objects_is_an_error(read: Callable[[object], Any]) -
                 read(rows)
 
 
-@pytest.mark.parametrize("row", [{}, {"list": [], "total": 3}, {"Suid": ""}, {"other": "x"}], ids=repr)
+@pytest.mark.parametrize(
+    "row", [{}, {"list": [], "total": 3}, {"Suid": ""}, {"other": "x"}], ids=repr
+)
 def test_objects_without_anything_documented_are_no_rows(row: Row) -> None:
     for read in (packages, lines, instances, proxy_plan):
         with pytest.raises(ResponseShapeError, match=phrases.NOTHING_DOCUMENTED):
@@ -378,7 +432,14 @@ def test_a_service_without_its_number_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("specs", "numbers"),
     [
-        *(([11, "12"], [11, 12]), ("11,12", [11, 12]), (" 11 , 12 ", [11, 12]), ("11", [11]), ([], []), ("", [])),
+        *(
+            ([11, "12"], [11, 12]),
+            ("11,12", [11, 12]),
+            (" 11 , 12 ", [11, 12]),
+            ("11", [11]),
+            ([], []),
+            ("", []),
+        ),
         *((None, []), (["x", 3], [3])),
     ],
 )

@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import NamedArea, area_codes, is_inside
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import (
+    NamedArea,
+    area_codes,
+    is_inside,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     OptionError,
     WaitBudgetExceeded,
@@ -50,7 +54,9 @@ LISTED: list[NamedArea] = [
         pytest.param("100500", "100000", True, id="a-province-whose-code-ends-in-zero"),
     ],
 )
-def test_six_digit_codes_tell_which_area_is_part_of_which(code: str, wanted: str, verdict: bool | None) -> None:
+def test_six_digit_codes_tell_which_area_is_part_of_which(
+    code: str, wanted: str, verdict: bool | None
+) -> None:
     assert is_inside(code, wanted) is verdict
 
 
@@ -80,7 +86,9 @@ def codes(*texts: str, listed: Sequence[NamedArea] | None = None) -> tuple[str, 
         pytest.param(("us",), ("US",), id="a-country-where-the-vendor-lists-numbers"),
     ],
 )
-def test_areas_are_given_by_code_or_by_name(given: tuple[str, ...], expected: tuple[str, ...]) -> None:
+def test_areas_are_given_by_code_or_by_name(
+    given: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
     assert codes(*given) == expected
 
 
@@ -95,14 +103,27 @@ def test_without_a_usable_list_codes_are_taken_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("text", "listed", "message"),
     [
-        ("泉州", LISTED, "which qg_area_info does not list for this key: the nearest are 福建省泉州市 (350500), "),
+        (
+            "泉州",
+            LISTED,
+            (
+                "which qg_area_info does not list for this key: "
+                "the nearest are 福建省泉州市 (350500), "
+            ),
+        ),
         ("350501", LISTED, "for this key: the nearest are 福建省泉州市 (350500), "),
         ("Paris", LISTED, "for this key: the nearest are "),
-        ("朝阳区", LISTED, "which is the name of several areas: give one of the codes 110105, 220104."),
+        (
+            "朝阳区",
+            LISTED,
+            "which is the name of several areas: give one of the codes 110105, 220104.",
+        ),
         ("泉州", [], "which is not a code, and QG.net's list contains no areas: give codes."),
     ],
 )
-def test_an_unknown_area_is_refused_with_similar_ones(text: str, listed: list[NamedArea], message: str) -> None:
+def test_an_unknown_area_is_refused_with_similar_ones(
+    text: str, listed: list[NamedArea], message: str
+) -> None:
     with pytest.raises(OptionError) as caught:
         codes(GUANGZHOU, text, listed=listed)
     assert caught.value.message.startswith(f"areas contains '{text}', which ")

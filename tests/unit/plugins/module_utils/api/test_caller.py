@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The clients of the APIs, with responses that are no JSON and requests that were never sent: what the errors show."""
+"""The clients of the APIs, with responses that are no JSON and requests that were never sent: what
+the errors show.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,10 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import Account, Identity
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.key import KeyCaller
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import Leases, read_product_held
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import (
+    Leases,
+    read_product_held,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.whitelist import Whitelist
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
@@ -23,7 +28,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     QgError,
     TransportError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Clock, Runtime, WaitBudget, use
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import (
+    Clock,
+    Runtime,
+    WaitBudget,
+    use,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from support import phrases
@@ -47,7 +57,9 @@ class ScriptedTransport(Transport):
         self._script = list(script)
         self.methods: list[str] = []
 
-    def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
+    def send(
+        self, method: str, url: str, parameters: Mapping[str, str], endpoint: str
+    ) -> HttpResponse:
         self.methods.append(method)
         step = self._script[0]
         if len(self._script) > 1:
@@ -57,11 +69,15 @@ class ScriptedTransport(Transport):
         return step
 
 
-def key_caller(directory: Path, transport: Transport, max_wait: float = 300.0, **product: str) -> KeyCaller:
+def key_caller(
+    directory: Path, transport: Transport, max_wait: float = 300.0, **product: str
+) -> KeyCaller:
     """The caller for a key, which does not sleep."""
     budget = WaitBudget(max_wait, sleep=lambda _seconds: None)
     limiter = RateLimiter(open_store(str(directory)))
-    return KeyCaller(transport, limiter, budget, url="https://api.example", key=KEY, password=PASSWORD, **product)
+    return KeyCaller(
+        transport, limiter, budget, url="https://api.example", key=KEY, password=PASSWORD, **product
+    )
 
 
 def whitelist(directory: Path, transport: Transport, max_wait: float = 300.0) -> Whitelist:
@@ -112,7 +128,14 @@ def test_no_message_quotes_a_secret(tmp_path: Path, status: int, text: str, secr
     assert secret not in message
 
 
-PASSWORD_FIELDS = ("Login_password", "business_password", "ADSL_PASSWORD", "Authkey", "Auth_Key", "loginPassword")
+PASSWORD_FIELDS = (
+    "Login_password",
+    "business_password",
+    "ADSL_PASSWORD",
+    "Authkey",
+    "Auth_Key",
+    "loginPassword",
+)
 
 
 @pytest.mark.parametrize("name", PASSWORD_FIELDS)
@@ -143,7 +166,9 @@ def result_or_error(call: Callable[[], Any]) -> str:
 
 def test_the_text_before_a_password_is_still_shown_of_such_a_response() -> None:
     text = '{"error": "maintenance until 5", "Login_password": "hidden"}'
-    assert "maintenance until 5" in shown(account(ScriptedTransport(HttpResponse(200, text, {}))).instances)
+    assert "maintenance until 5" in shown(
+        account(ScriptedTransport(HttpResponse(200, text, {}))).instances
+    )
 
 
 def failure(effect: Effect) -> TransportError:

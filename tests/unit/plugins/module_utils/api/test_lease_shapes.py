@@ -8,14 +8,30 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import CLASSIC, PRODUCTS, RELEASED_ADDRESSES
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import read_areas, read_held, read_new
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import (
+    CLASSIC,
+    PRODUCTS,
+    RELEASED_ADDRESSES,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import (
+    read_areas,
+    read_held,
+    read_new,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, parse_vendor_time
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import (
+    ResponseShapeError,
+    parse_vendor_time,
+)
 
 
 def test_limits_depend_on_channels_and_stay_below_that_of_plans_by_volume() -> None:
-    assert [PRODUCTS[CLASSIC].allocate.limit(channels) for channels in (None, 1, 5, 1000)] == [15, 15, 35, 60]
+    assert [PRODUCTS[CLASSIC].allocate.limit(channels) for channels in (None, 1, 5, 1000)] == [
+        15,
+        15,
+        35,
+        60,
+    ]
     release = PRODUCTS[CLASSIC].release
     assert release is not None
     assert [release.limit(channels) for channels in (None, 3)] == [5, 15]
@@ -35,7 +51,12 @@ def test_a_time_that_cannot_be_read_is_none(text: object) -> None:
     assert parse_vendor_time(text) is None
 
 
-ITEM = {"IP": "192.0.2.10", "port": "21504", "deadline": "2030-01-02 03:04:05", "host": "198.51.100.8:21504"}
+ITEM = {
+    "IP": "192.0.2.10",
+    "port": "21504",
+    "deadline": "2030-01-02 03:04:05",
+    "host": "198.51.100.8:21504",
+}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +101,9 @@ def test_half_a_lease_is_refused(change: dict[str, Any]) -> None:
         ("198.51.100.8:80\nserver x 192.0.2.1:80", "80", False),
     ],
 )
-def test_a_lease_without_a_server_that_programs_can_use_is_held(host: str, port: str | None, is_usable: bool) -> None:
+def test_a_lease_without_a_server_that_programs_can_use_is_held(
+    host: str, port: str | None, is_usable: bool
+) -> None:
     assert Lease.from_item({**ITEM, "host": host, "port": port}, "T").is_usable is is_usable
 
 
@@ -140,7 +163,10 @@ def test_an_allocation_that_names_fewer_leases_than_its_number_is_refused() -> N
     ("row", "expected"),
     [
         ({"AreaId": 1, "Area": "x", "Isp": 2, "Status": 0}, ("1", "x", "mobile", False)),
-        ({"area_code": "350500", "area_name": "x", "isp": "电信", "available": 3}, ("350500", "x", "telecom", True)),
+        (
+            {"area_code": "350500", "area_name": "x", "isp": "电信", "available": 3},
+            ("350500", "x", "telecom", True),
+        ),
         ({"area_code": " US ", "area": "x"}, ("US", "x", None, None)),
         ({"AreaId": 7, "area_code": "US"}, ("US", None, None, None)),
         ({"AreaId": 7, "area_code": ""}, ("7", None, None, None)),
@@ -149,7 +175,9 @@ def test_an_allocation_that_names_fewer_leases_than_its_number_is_refused() -> N
         ({"AreaId": None, "Area": 7, "Isp": None, "Status": "on"}, (None, "7", None, None)),
     ],
 )
-def test_an_area_is_read_as_far_as_it_can_be(row: dict[str, Any], expected: tuple[Any, ...]) -> None:
+def test_an_area_is_read_as_far_as_it_can_be(
+    row: dict[str, Any], expected: tuple[Any, ...]
+) -> None:
     (found,) = read_areas({"Data": [row]})
     assert (found.code, found.name, found.isp, found.available) == expected
     assert found.vendor == row

@@ -75,7 +75,9 @@ def test_a_provider_without_a_number_keeps_its_name() -> None:
     assert found.described(now=0)["isp"] == "Example Telecom LLC"
 
 
-@pytest.mark.parametrize("data", [None, [], {}, {"ips": []}, {"tasks": []}, {"tasks": {}}, {"num": 0}])
+@pytest.mark.parametrize(
+    "data", [None, [], {}, {"ips": []}, {"tasks": []}, {"tasks": {}}, {"num": 0}]
+)
 def test_no_leases_have_several_shapes(data: object) -> None:
     assert held(data) == []
     with pytest.raises(ResponseShapeError):
@@ -109,7 +111,9 @@ def test_a_list_that_may_be_incomplete_is_refused(data: object) -> None:
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.sampled_from(["ips", "tasks", "task_id", "num", "server", "proxy_ip"]), inner, max_size=4
+                st.sampled_from(["ips", "tasks", "task_id", "num", "server", "proxy_ip"]),
+                inner,
+                max_size=4,
             )
         ),
         max_leaves=12,

@@ -12,11 +12,18 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import MONOPOLIES_APPLY, PRODUCTS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import (
+    MONOPOLIES_APPLY,
+    PRODUCTS,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.model import Call
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import CODES, data_of
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CallError, Effect, Reason
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    CallError,
+    Effect,
+    Reason,
+)
 from qgnet_simulator.api.codes import PRODUCT_MESSAGES
 from support import phrases
 
@@ -42,7 +49,9 @@ def effects(status: int, text: str) -> set[Effect]:
     return {answer(status, text).effect for answer in (classic, monopoly, product)}
 
 
-@pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 403, 404, 405, 409, 413, 429, 500, 501, 503])
+@pytest.mark.parametrize(
+    "status", [200, 204, 302, 400, 401, 403, 404, 405, 409, 413, 429, 500, 501, 503]
+)
 def test_no_status_proves_that_a_call_was_not_carried_out(status: int) -> None:
     assert effects(status, HTML) == {Effect.UNKNOWN}
 
@@ -96,7 +105,9 @@ def test_only_a_refusal_of_the_vendor_proves_that_a_call_was_not_carried_out(
         (404, "no", None),
     ],
 )
-def test_calls_by_status_have_the_reason_of_their_status_or_code(status: int, text: str, reason: Reason | None) -> None:
+def test_calls_by_status_have_the_reason_of_their_status_or_code(
+    status: int, text: str, reason: Reason | None
+) -> None:
     assert monopoly(status, text).reason is reason
 
 

@@ -30,8 +30,15 @@ def test_the_vector_of_the_facts(now: float) -> None:
 @given(WORDS, WORDS, WORDS, st.integers(0, 10**11))
 def test_the_parts_are_concatenated(app_id: str, app_key: str, domain: str, now: int) -> None:
     signed = Identity(app_id, app_key, domain).signed(now)
-    whole = hashlib.md5((app_id + domain + str(now) + app_key).encode("utf-8"), usedforsecurity=False)
-    assert signed == {"appid": app_id, "domain": domain, "time": str(now), "sign": whole.hexdigest()}
+    whole = hashlib.md5(
+        (app_id + domain + str(now) + app_key).encode("utf-8"), usedforsecurity=False
+    )
+    assert signed == {
+        "appid": app_id,
+        "domain": domain,
+        "time": str(now),
+        "sign": whole.hexdigest(),
+    }
 
 
 def test_the_key_is_shown_by_nothing() -> None:

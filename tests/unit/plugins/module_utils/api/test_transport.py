@@ -1,9 +1,11 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The exchange with the vendor over raw sockets: TLS, proxies, deadlines, and servers that misbehave.
+"""The exchange with the vendor over raw sockets: TLS, proxies, deadlines, and servers that
+misbehave.
 
-Each trouble is tried with one read and one write of the whitelist, and what the server received is looked at.
+Each trouble is tried with one read and one write of the whitelist, and what the server received is
+looked at.
 """
 
 from __future__ import annotations
@@ -28,11 +30,25 @@ from typing import Any, NoReturn
 import pytest
 import requests
 import trustme
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import MAX_RESPONSE, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import (
+    MAX_RESPONSE,
+    Transport,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    Effect,
+    TransportError,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute, read_options, redact
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
+    Mode,
+    execute,
+    read_options,
+    redact,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import (
+    WHITELIST,
+    WHITELIST_INFO,
+)
 from support import phrases
 from support.invariants import Result, assert_one_sentence
 
@@ -49,7 +65,8 @@ Serve = Callable[[socket.socket], None]
 
 
 def said(body: bytes, head: bytes = HEAD) -> bytes:
-    # A connection serves one request, and says so: a client that keeps it may send the next one into its end.
+    # A connection serves one request, and says so: a client that keeps it may send the next one
+    # into its end.
     return head + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
@@ -77,9 +94,11 @@ def forever(first: bytes, again: bytes, pause: float = 0.0) -> Serve:
 
 
 class Server:
-    """A vendor with a whitelist, which does as it is told at the next requests to a path; also behind a proxy.
+    """A vendor with a whitelist, which does as it is told at the next requests to a path; also
+    behind a proxy.
 
-    ``connect`` is its response to CONNECT, after which it is the vendor, with TLS if there is a ``context``.
+    ``connect`` is its response to CONNECT, after which it is the vendor, with TLS if there is a
+    ``context``.
     """
 
     def __init__(self, context: ssl.SSLContext | None = None, connect: bytes | None = None) -> None:
@@ -101,7 +120,9 @@ class Server:
             while True:
                 connection, _peer = self._listener.accept()
                 self.connections += 1
-                threading.Thread(target=self._serve, args=(connection,), name="server", daemon=True).start()
+                threading.Thread(
+                    target=self._serve, args=(connection,), name="server", daemon=True
+                ).start()
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError, IndexError), contextlib.ExitStack() as stack:
@@ -140,7 +161,9 @@ class Server:
 def server() -> Iterator[Callable[..., Server]]:
     """Starts servers."""
     with contextlib.ExitStack() as stack:
-        yield lambda *given, **named: stack.enter_context(contextlib.closing(Server(*given, **named)))
+        yield lambda *given, **named: stack.enter_context(
+            contextlib.closing(Server(*given, **named))
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -151,13 +174,21 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., Result]:
-    """Reads the whitelist, or registers an address, at a URL; nothing of it may show the secrets."""
+    """Reads the whitelist, or registers an address, at a URL; nothing of it may show the
+    secrets.
+    """
 
     hasty = Runtime(random=lambda low, _high: low / 100)
 
     def called(path: str, url: str, **options: Any) -> Result:
         operation = WHITELIST if path == ADD else WHITELIST_INFO
-        given = {"key": KEY, "api_url": url, "store": str(tmp_path / "state"), "timeout": 10, "max_wait": 0}
+        given = {
+            "key": KEY,
+            "api_url": url,
+            "store": str(tmp_path / "state"),
+            "timeout": 10,
+            "max_wait": 0,
+        }
         if path == ADD:
             given["ips"] = [IP]
         params = read_options(operation.spec, {**given, **options}, place="option")
@@ -188,21 +219,31 @@ def error(url: str, timeout: float = 20, **options: Any) -> TransportError:
 
 BOMB = gzip.compress(gzip.compress(b" " * 10 * MAX_RESPONSE))
 SECONDS = f"{phrases.TOOK_LONGER} 0.5 seconds"
-#: What the server does, what the message says of it, and whether the request may have had an effect.
+#: What the server does, what the message says of it, and whether the request may have had an
+#: effect.
 TROUBLES: dict[str, tuple[Serve, str]] = {
     "hangs up": (send(b""), phrases.NO_USABLE_RESPONSE),
     "no HTTP": (send(b"SSH-2.0-OpenSSH_9.6\r\n"), phrases.NO_USABLE_RESPONSE),
-    "a body that is cut off": (send(said(b'{"Code": 0, "Data": []}')[:-5]), phrases.NO_USABLE_RESPONSE),
+    "a body that is cut off": (
+        send(said(b'{"Code": 0, "Data": []}')[:-5]),
+        phrases.NO_USABLE_RESPONSE,
+    ),
     "a chunk that is cut off": (send(CHUNKED, b'10\r\n{"Code"'), phrases.NO_USABLE_RESPONSE),
     "silence": (silent, SECONDS),
     "a trickle of a body": (forever(HEAD + b"Content-Length: 100000\r\n\r\n", b" ", 0.01), SECONDS),
     "a trickle of headers": (forever(HEAD, b"X: 1\r\n", 0.01), SECONDS),
     "a trickle of trailers": (forever(CHUNKED + b"2\r\n{}\r\n0\r\n", b"X: 1\r\n", 0.01), SECONDS),
     "a body without end": (forever(HEAD + b"\r\n", b"x" * 65536), phrases.TOO_LARGE),
-    "a trickle of interim responses": (forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.01), SECONDS),
+    "a trickle of interim responses": (
+        forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.01),
+        SECONDS,
+    ),
     # Python 3.14 gives up after a hundred, and others when the time is over.
     "a flood of interim responses": (forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000), ""),
-    "compressed": (send(said(BOMB, HEAD + b"Content-Encoding: gzip, gzip\r\n")), phrases.COMPRESSED),
+    "compressed": (
+        send(said(BOMB, HEAD + b"Content-Encoding: gzip, gzip\r\n")),
+        phrases.COMPRESSED,
+    ),
     "redirect": (
         send(said(b"", b"HTTP/1.1 302 Found\r\nLocation: /moved?Key=%s\r\n" % KEY.encode())),
         phrases.REDIRECT,
@@ -229,29 +270,39 @@ def test_trouble_is_one_sentence_within_the_deadline(
     assert "\r\nAccept-Encoding: identity\r\n" in vendor.received[0]
 
 
-def test_a_server_that_asks_for_a_rest_gets_it(server: Callable[..., Server], run: Callable[..., Result]) -> None:
+def test_a_server_that_asks_for_a_rest_gets_it(
+    server: Callable[..., Server], run: Callable[..., Result]
+) -> None:
     vendor = server()
     vendor.troubles[ADD] = [send(said(b"", b"HTTP/1.1 503 Later\r\nRetry-After: 1\r\n"))]
     result = run(ADD, vendor.url, max_wait=30)
     assert "failed" not in result, result["msg"]
-    at = [when for when, request in zip(vendor.times, vendor.received, strict=True) if ADD in request]
+    at = [
+        when for when, request in zip(vendor.times, vendor.received, strict=True) if ADD in request
+    ]
     assert at[1] - at[0] > 0.8
 
 
 def open_things() -> tuple[int, int]:
     """The threads of clients, and the file descriptors of this process."""
     gc.collect()
-    return sum(each.name != "server" for each in threading.enumerate()), len(os.listdir("/proc/self/fd"))
+    return sum(each.name != "server" for each in threading.enumerate()), len(
+        os.listdir("/proc/self/fd")
+    )
 
 
-def test_polls_that_time_out_leave_no_thread_and_no_connection(server: Callable[..., Server]) -> None:
+def test_polls_that_time_out_leave_no_thread_and_no_connection(
+    server: Callable[..., Server],
+) -> None:
     vendor = server()
     vendor.troubles["/x"] = [TROUBLES["a trickle of a body"][0]] * 10
     threads, descriptors = open_things()
     effects = {error(vendor.url, 0.1).effect for _poll in range(10)}
     # On a busy machine, the time may be over before a request is sent.
     assert Effect.IN_FLIGHT in effects
-    assert all(vendor.ended.acquire(timeout=20) for _poll in range(vendor.connections)), "a connection is still open"
+    assert all(vendor.ended.acquire(timeout=20) for _poll in range(vendor.connections)), (
+        "a connection is still open"
+    )
     end = time.monotonic() + 20
     while (now := open_things()) > (threads, descriptors) and time.monotonic() < end:
         time.sleep(0.02)
@@ -280,7 +331,10 @@ def test_nothing_is_sent_after_a_suspend_that_was_longer_than_the_timeout(
 
 
 def test_a_netrc_is_not_read_and_no_query_is_logged(
-    server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    server: Callable[..., Server],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     (tmp_path / "netrc").write_text("default login me password mine\n", encoding="ascii")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
@@ -298,7 +352,9 @@ def test_a_netrc_is_not_read_and_no_query_is_logged(
 
 @pytest.fixture
 def trusted(tmp_path: Path) -> tuple[ssl.SSLContext, str]:
-    """The context of a server for this machine and vendor.example, and the file of its authority."""
+    """The context of a server for this machine and vendor.example, and the file of its
+    authority.
+    """
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1", "vendor.example").configure_cert(context)
@@ -358,7 +414,10 @@ def test_the_wrong_scheme_and_a_handshake_without_end_are_reported(
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 REFUSALS = {
     "407 Proxy Authentication Required": (LOGIN, f"{phrases.PROXY_LOGIN} (HTTP 407)"),
-    "407 Authentication Required": ("", f"{phrases.PROXY_WANTS_LOGIN} (HTTP 407). {phrases.ADD_LOGIN}"),
+    "407 Authentication Required": (
+        "",
+        f"{phrases.PROXY_WANTS_LOGIN} (HTTP 407). {phrases.ADD_LOGIN}",
+    ),
     "403 Forbidden": (LOGIN, f"{phrases.PROXY_FORBIDS} vendor.example (HTTP 403)"),
     "503 Service Unavailable": (LOGIN, f"{phrases.PROXY_CANNOT} vendor.example (HTTP 503)"),
 }
@@ -382,7 +441,9 @@ def test_a_proxy_that_refuses_is_named_and_nothing_reached_the_vendor(
     assert caught.effect is Effect.NOT_SENT
     assert caught.retryable is status.startswith("5")
     # All that it was sent is a request to connect.
-    assert {request.split(" HTTP/")[0] for request in proxy.received if request} == {"CONNECT vendor.example:443"}
+    assert {request.split(" HTTP/")[0] for request in proxy.received if request} == {
+        "CONNECT vendor.example:443"
+    }
 
 
 @pytest.mark.parametrize("path", [QUERY, ADD])
@@ -405,9 +466,13 @@ def test_calls_go_through_the_proxy_with_its_login(
         assert f"Proxy-Authorization: Basic {login}" in proxy.received[0]
         assert len(proxy.calls(path)) == 1
     # The login is for the proxy alone.
-    assert not any("Proxy-Authorization" in request for request in tunnel.received if "CONNECT" not in request)
+    assert not any(
+        "Proxy-Authorization" in request for request in tunnel.received if "CONNECT" not in request
+    )
     # A page of the proxy may quote its login.
-    plain.troubles[path] = [send(said(json.dumps({"Code": -7, "Msg": f"{WORD} {LOGIN} {login}", WORD: 1}).encode()))]
+    plain.troubles[path] = [
+        send(said(json.dumps({"Code": -7, "Msg": f"{WORD} {LOGIN} {login}", WORD: 1}).encode()))
+    ]
     monkeypatch.setenv("HTTP_PROXY", "")
     plain.listed = []
     result = run(path, "http://vendor.example")
@@ -429,7 +494,9 @@ def test_a_host_in_no_proxy_is_called_directly(
 
 
 def test_a_proxy_that_cannot_be_used_is_named_without_its_login(
-    server: Callable[..., Server], trusted: tuple[ssl.SSLContext, str], monkeypatch: pytest.MonkeyPatch
+    server: Callable[..., Server],
+    trusted: tuple[ssl.SSLContext, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def no_such_name(*_arguments: Any, **_named: Any) -> NoReturn:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -440,8 +507,12 @@ def test_a_proxy_that_cannot_be_used_is_named_without_its_login(
     tunnel = server(connect=ESTABLISHED + b"no TLS here, only text")
     for url, words in {
         f"https://{LOGIN}{untrusted.address}": f"the certificate of the proxy {untrusted.address} ",
-        f"https://{LOGIN}{tunnel.address}": f"the proxy {tunnel.address} (environment variable HTTPS_PROXY) does not",
-        f"http://{LOGIN}{lost.address}": f"{phrases.NO_USABLE_RESPONSE} from the proxy {lost.address} ",
+        f"https://{LOGIN}{tunnel.address}": (
+            f"the proxy {tunnel.address} (environment variable HTTPS_PROXY) does not"
+        ),
+        f"http://{LOGIN}{lost.address}": (
+            f"{phrases.NO_USABLE_RESPONSE} from the proxy {lost.address} "
+        ),
         # Beyond the proxy, the vendor is named.
         f"http://{LOGIN}{tunnel.address}": "vendor.example",
     }.items():
@@ -462,7 +533,9 @@ def test_a_proxy_that_cannot_be_used_is_named_without_its_login(
         assert "environment variable HTTPS_PROXY" in error("https://vendor.example").message
 
 
-def test_only_the_environment_names_proxies_on_every_system(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_environment_names_proxies_on_every_system(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """On macOS, its settings would be read without such variables, which crashes a worker."""
 
     def settings_of_the_system(*_arguments: object) -> NoReturn:

@@ -6,7 +6,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.key import EARLIEST, LATEST, VendorClock
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.key import (
+    EARLIEST,
+    LATEST,
+    VendorClock,
+)
 
 START = 1_800_000_000.0
 WRONG = 1_700_000_000.0
@@ -53,6 +57,8 @@ def test_a_date_leaves_open_a_second_and_the_time_of_the_exchange(machine: Machi
 
 
 @pytest.mark.parametrize("date", [0.0, EARLIEST - 1, LATEST + 1])
-def test_a_date_of_a_server_whose_clock_is_not_set_is_ignored(machine: Machine, date: float) -> None:
+def test_a_date_of_a_server_whose_clock_is_not_set_is_ignored(
+    machine: Machine, date: float
+) -> None:
     machine.clock.observe(date, 0.0)
     assert machine.clock.now() == WRONG

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import read_quota
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, as_int
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import (
+    ResponseShapeError,
+    as_int,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.whitelist import changed, listed
 
 
@@ -27,7 +30,12 @@ def test_numbers_may_come_as_text() -> None:
 
 
 def test_entries_of_the_whitelist_are_kept_whatever_they_are() -> None:
-    assert listed({"Data": ["9.9.9.9", "odd entry", 7, None]}) == ["9.9.9.9", "odd entry", "7", "null"]
+    assert listed({"Data": ["9.9.9.9", "odd entry", 7, None]}) == [
+        "9.9.9.9",
+        "odd entry",
+        "7",
+        "null",
+    ]
     assert listed({"Data": None}) is listed({}) is None
     with pytest.raises(ResponseShapeError):
         listed({"Data": [["9.9.9.9"]]})

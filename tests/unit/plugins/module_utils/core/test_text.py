@@ -12,7 +12,12 @@ import re
 from urllib.parse import quote, quote_plus
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import clean, counted, quoted, sentence
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import (
+    clean,
+    counted,
+    quoted,
+    sentence,
+)
 
 
 @pytest.mark.parametrize(
@@ -54,10 +59,15 @@ def encodings(secret: str) -> dict[str, str]:
 @pytest.mark.parametrize("encoding", encodings(KEY))
 def test_a_secret_is_removed_from_values_names_and_sentences(secret: str, encoding: str) -> None:
     written = encodings(secret)[encoding]
-    result = clean({"msg": f"no {written}!", "vendor": [{f"n{written}": [f"<{written}>"]}]}, SECRETS)
+    result = clean(
+        {"msg": f"no {written}!", "vendor": [{f"n{written}": [f"<{written}>"]}]}, SECRETS
+    )
     assert written not in json.dumps(result, ensure_ascii=False)
     assert "********" in result["msg"]
-    assert result["vendor"][0] == {name: ["<********>"] for name in result["vendor"][0]} or "base64" in encoding
+    assert (
+        result["vendor"][0] == {name: ["<********>"] for name in result["vendor"][0]}
+        or "base64" in encoding
+    )
     assert written not in sentence(f"refused: {written}.", SECRETS)
 
 
@@ -66,12 +76,25 @@ def test_a_sentence_of_a_server_stays_readable() -> None:
 
 
 def test_a_short_secret_leaves_each_sentence_readable() -> None:
-    assert clean({"msg": "it is one", "vendor": ["i"]}, ["i", "one"]) == {"msg": "it is one", "vendor": ["i"]}
+    assert clean({"msg": "it is one", "vendor": ["i"]}, ["i", "one"]) == {
+        "msg": "it is one",
+        "vendor": ["i"],
+    }
 
 
 def test_names_of_the_collection_stay_and_those_of_the_vendor_do_not() -> None:
-    result = {"server": "x", "changed": True, "vendor": {"a server": {"n": 2}}, "idle": [{"serverS": 3}]}
-    expected = {"server": "x", "changed": True, "vendor": {"a ********": {"n": 2}}, "idle": [{"********S": 3}]}
+    result = {
+        "server": "x",
+        "changed": True,
+        "vendor": {"a server": {"n": 2}},
+        "idle": [{"serverS": 3}],
+    }
+    expected = {
+        "server": "x",
+        "changed": True,
+        "vendor": {"a ********": {"n": 2}},
+        "idle": [{"********S": 3}],
+    }
     assert clean(result, ["server"]) == expected
 
 

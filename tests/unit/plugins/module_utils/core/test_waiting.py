@@ -9,12 +9,19 @@ from dataclasses import dataclass, field
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import WaitBudgetExceeded
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime, WaitBudget, backoff, use
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import (
+    Runtime,
+    WaitBudget,
+    backoff,
+    use,
+)
 
 
 @dataclass
 class Waiting:
-    """A budget with a clock that only sleeping moves, and what is announced, each with its second."""
+    """A budget with a clock that only sleeping moves, and what is announced, each with its
+    second.
+    """
 
     now: float = 0.0
     shown: list[tuple[float, str, str]] = field(default_factory=list)
@@ -34,7 +41,9 @@ def test_a_long_wait_is_announced_at_once_and_only_once() -> None:
     budget = waiting.budget(300.0)
     for _step in range(3):
         budget.wait(5.0, "the limit is used up", "/query")
-    assert waiting.shown == [(0.0, "the limit is used up (/query)", "at most 300 s more (max_wait)")]
+    assert waiting.shown == [
+        (0.0, "the limit is used up (/query)", "at most 300 s more (max_wait)")
+    ]
 
 
 def test_many_short_waits_are_announced_when_they_are_long_together() -> None:
@@ -83,13 +92,16 @@ def test_a_budget_may_be_used_up_and_not_exceeded() -> None:
     assert slept == [4, 6]
     assert budget.waited == 10
     assert caught.value.message == (
-        "/x: a reason, and waiting 1 more seconds would pass max_wait (10 seconds, 10 of them used). "
+        "/x: a reason, and waiting 1 more seconds would pass max_wait (10 seconds, 10 of them "
+        "used). "
         "Raise max_wait or run again later."
     )
     assert caught.value.details["endpoint"] == "/x"
 
 
-@pytest.mark.parametrize(("attempt", "longest"), [(0, 1.0), (1, 2.0), (2, 4.0), (4, 16.0), (5, 30.0), (50, 30.0)])
+@pytest.mark.parametrize(
+    ("attempt", "longest"), [(0, 1.0), (1, 2.0), (2, 4.0), (4, 16.0), (5, 30.0), (50, 30.0)]
+)
 def test_backoff_doubles_up_to_half_a_minute(attempt: int, longest: float) -> None:
     with use(Runtime(random=max)):
         assert backoff(attempt) == longest

@@ -40,6 +40,8 @@ def test_the_documented_options_of_a_pool_are_those_it_reads() -> None:
     """Without defaults: what an entry omits is taken from the variables of the role."""
     without_defaults: Spec = {}
     for name, option in _ENTRY.items():
-        without_defaults[name] = {field: value for field, value in option.items() if field != "default"}
+        without_defaults[name] = {
+            field: value for field, value in option.items() if field != "default"
+        }
     documented = role_options("proxy_gateway")["proxy_gateway_pools"]["options"]
     assert compared(documented) == compared(without_defaults)

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a host prints about its gateway: which exits work, why others do not, and nothing that raises."""
+"""What a host prints about its gateway: which exits work, why others do not, and nothing that
+raises.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,11 @@ import json
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.exits import Look, merge, read_look
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.exits import (
+    Look,
+    merge,
+    read_look,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.policy import Cause, Exit
 from hypothesis import example, given
 
@@ -53,7 +59,9 @@ def test_a_look_has_flags_identifier_and_servers() -> None:
 
     assert look.flags == {"root", "serves"}
     assert look.identifier == "0123456789abcdef"
-    assert [(server.pool, server.server, server.drained, server.number) for server in look.servers] == [
+    assert [
+        (server.pool, server.server, server.drained, server.number) for server in look.servers
+    ] == [
         ("a", FIRST, False, 1),
         ("a", SECOND, True, 2),
         ("b", FIRST, False, 1),
@@ -96,7 +104,9 @@ def test_a_report_is_believed_only_of_a_gateway_that_has_them() -> None:
 
 
 def test_a_report_holds_when_checks_do_not_any_more() -> None:
-    look = read_look(printed(row("REPORTED"), row("DOWN", "L4CON", pool="b")), NOW, has_reports=True)
+    look = read_look(
+        printed(row("REPORTED"), row("DOWN", "L4CON", pool="b")), NOW, has_reports=True
+    )
 
     look.forget_exits()
 
@@ -129,7 +139,9 @@ def test_an_exit_that_fails_the_check_works_while_traffic_passes(line: str, work
 
 
 def test_pools_with_the_same_server_have_an_exit_each() -> None:
-    """A name of HAProxy says which pool a row is about, and one server may have different credentials in two pools."""
+    """A name of HAProxy says which pool a row is about, and one server may have different
+    credentials in two pools.
+    """
     look = read_look(printed(row("UP"), row("DOWN", "L7STS", "407", pool="b")), NOW)
 
     assert look.exits_of("a") == {FIRST: Exit(FIRST, works=True)}
@@ -177,7 +189,9 @@ HOSTILE = {
     "a long deadline": printed(row(), file=f"a s1 {FIRST} {'9' * 5000} ready\n"),
     "carriage returns": printed(row()).replace("\n", "\r\n"),
     "a long identifier": printed(file="installation " + "x" * 100_000),
-    "many servers": printed(file="".join(f"a s{number} {FIRST} - ready\n" for number in range(20_000))),
+    "many servers": printed(
+        file="".join(f"a s{number} {FIRST} - ready\n" for number in range(20_000))
+    ),
 }
 
 
@@ -222,8 +236,14 @@ def test_lines_for_servers_that_the_file_lacks_are_not_believed() -> None:
             [Exit(FIRST, False, Cause.SILENT, 60.0), Exit(FIRST, False, Cause.REFUSED, 5.0)],
             Exit(FIRST, False, Cause.REFUSED, 5.0),
         ),
-        ([Exit(FIRST, True), Exit(FIRST, False, Cause.REPORTED)], Exit(FIRST, False, Cause.REPORTED)),
-        ([Exit(FIRST, False, Cause.REPORTED), Exit(FIRST, True)], Exit(FIRST, False, Cause.REPORTED)),
+        (
+            [Exit(FIRST, True), Exit(FIRST, False, Cause.REPORTED)],
+            Exit(FIRST, False, Cause.REPORTED),
+        ),
+        (
+            [Exit(FIRST, False, Cause.REPORTED), Exit(FIRST, True)],
+            Exit(FIRST, False, Cause.REPORTED),
+        ),
     ],
 )
 def test_an_exit_works_if_it_works_for_one_host(reports: list[Exit], expected: Exit) -> None:

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of the roles proxy_gateway and proxy_list: each mistake is one sentence with the role's option."""
+"""The options of the roles proxy_gateway and proxy_list: each mistake is one sentence with the
+role's option.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.gateway_opt
     read_list,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.logins import Login, login_of
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import GATEWAY, LIST
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
+    GATEWAY,
+    LIST,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed_options
 from support import phrases
@@ -33,7 +38,9 @@ PATH = "/etc/crawler/proxies.txt"
 
 
 def values_of(prefix: str, spec: Spec, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the variables of a role as the action reads them: null and an empty text are not given."""
+    """Return the variables of a role as the action reads them: null and an empty text are not
+    given.
+    """
     fields = {f"{prefix}{option}": field for option, field in spec.items()}
     given = {}
     for option, value in options.items():
@@ -172,7 +179,9 @@ OF_LISTS: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("option", "value", "phrase"), [*OF_BOTH, *OF_GATEWAYS])
-def test_a_mistake_of_a_gateway_is_one_sentence_with_its_variable(option: str, value: Any, phrase: str) -> None:
+def test_a_mistake_of_a_gateway_is_one_sentence_with_its_variable(
+    option: str, value: Any, phrase: str
+) -> None:
     with pytest.raises(OptionError) as refused:
         gateway(**{option: value})
 
@@ -181,7 +190,9 @@ def test_a_mistake_of_a_gateway_is_one_sentence_with_its_variable(option: str, v
 
 
 @pytest.mark.parametrize(("option", "value", "phrase"), [*OF_BOTH, *OF_LISTS])
-def test_a_mistake_of_a_list_is_one_sentence_with_its_variable(option: str, value: Any, phrase: str) -> None:
+def test_a_mistake_of_a_list_is_one_sentence_with_its_variable(
+    option: str, value: Any, phrase: str
+) -> None:
     with pytest.raises(OptionError) as refused:
         proxy_list(**{option: value})
 
@@ -190,7 +201,11 @@ def test_a_mistake_of_a_list_is_one_sentence_with_its_variable(option: str, valu
 
 
 OF_ENTRIES: list[tuple[str, dict[str, Any], str]] = [
-    *((option, {option: value}, phrase) for option, value, phrase in OF_BOTH if option not in ("interval", "state")),
+    *(
+        (option, {option: value}, phrase)
+        for option, value, phrase in OF_BOTH
+        if option not in ("interval", "state")
+    ),
     ("port", {"port": None}, phrases.A_NAME_AND_A_PORT),
     ("port", {"port": ""}, phrases.A_NAME_AND_A_PORT),
     ("port", {"port": 0}, phrases.OUT_OF_RANGE),
@@ -212,7 +227,9 @@ OF_ENTRIES: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("option", "options", "phrase"), OF_ENTRIES)
-def test_a_mistake_in_an_entry_names_its_pool(option: str, options: dict[str, Any], phrase: str) -> None:
+def test_a_mistake_in_an_entry_names_its_pool(
+    option: str, options: dict[str, Any], phrase: str
+) -> None:
     with pytest.raises(OptionError) as refused:
         gateway(**entry(**options))
 
@@ -231,7 +248,9 @@ def test_a_mistake_in_an_entry_names_its_pool(option: str, options: dict[str, An
         ({"name": ["a"]}, phrases.NOT_A_TEXT),
     ],
 )
-def test_an_entry_without_a_usable_name_is_named_by_its_number(options: dict[str, Any], phrase: str) -> None:
+def test_an_entry_without_a_usable_name_is_named_by_its_number(
+    options: dict[str, Any], phrase: str
+) -> None:
     with pytest.raises(OptionError) as refused:
         gateway(pools=[{"name": "good", "port": 3129}, {"port": 3130, **options}])
 
@@ -245,13 +264,20 @@ def test_two_pools_with_one_name_are_refused() -> None:
 
 
 def test_two_pools_with_one_port_are_refused() -> None:
-    with pytest.raises(OptionError, match=f"^proxy_gateway_pools, pool b: port=3129 {phrases.ALSO_THE_PORT} pool a: "):
+    with pytest.raises(
+        OptionError,
+        match=f"^proxy_gateway_pools, pool b: port=3129 {phrases.ALSO_THE_PORT} pool a: ",
+    ):
         gateway(pools=[{"name": "a", "port": 3129}, {"name": "b", "port": "3129"}])
 
 
-@pytest.mark.parametrize(("options", "option"), [({}, "proxy_gateway_port"), (entry(port=3128), "pool a: port")])
+@pytest.mark.parametrize(
+    ("options", "option"), [({}, "proxy_gateway_port"), (entry(port=3128), "pool a: port")]
+)
 def test_a_pool_on_the_port_of_the_metrics_is_refused(options: dict[str, Any], option: str) -> None:
-    with pytest.raises(OptionError, match=f"{option}=3128 {phrases.ALSO_THE_PORT} proxy_gateway_metrics: "):
+    with pytest.raises(
+        OptionError, match=f"{option}=3128 {phrases.ALSO_THE_PORT} proxy_gateway_metrics: "
+    ):
         gateway(metrics="127.0.0.1:3128", **options)
 
 
@@ -272,7 +298,10 @@ def test_what_slots_cannot_do_is_refused(options: dict[str, Any], option: str, p
     of_pool = {name: value for name, value in options.items() if name != "web_only"}
     pools = [{"name": "a", "port": 3129, "slots": True, **of_pool}]
     of_gateway = {name: value for name, value in options.items() if name == "web_only"}
-    for given, name in [({"slots": True, **options}, ""), ({"pools": pools, **of_gateway}, "pools, pool a: ")]:
+    for given, name in [
+        ({"slots": True, **options}, ""),
+        ({"pools": pools, **of_gateway}, "pools, pool a: "),
+    ]:
         with pytest.raises(OptionError) as refused:
             gateway(**given)
 
@@ -293,7 +322,10 @@ def test_labels_are_the_default_where_they_are_possible() -> None:
 
 
 def test_an_entry_without_slots_has_labels_in_a_gateway_with_slots() -> None:
-    pools = [{"name": "a", "port": 3129}, {"name": "b", "port": 3130, "slots": False, "sticky": "required"}]
+    pools = [
+        {"name": "a", "port": 3129},
+        {"name": "b", "port": 3130, "slots": False, "sticky": "required"},
+    ]
 
     first, second = gateway(slots=True, pools=pools).pools
 
@@ -308,13 +340,22 @@ SLOTS = {"name": "a", "port": 3130, "count": 5, "slots": True}
     ("options", "option"),
     [
         ({"pools": [SLOTS, {"name": "b", "port": 3134}]}, "pool b: port=3134"),
-        ({"pools": [{"name": "b", "port": 3134}, SLOTS]}, "pool a: port=3130 with 5 slots takes port 3134, which"),
+        (
+            {"pools": [{"name": "b", "port": 3134}, SLOTS]},
+            "pool a: port=3130 with 5 slots takes port 3134, which",
+        ),
         (
             {"pools": [SLOTS, {**SLOTS, "name": "b", "port": 3127}]},
             "pool b: port=3127 with 5 slots takes port 3130, which",
         ),
-        ({"pools": [SLOTS], "metrics": "127.0.0.1:3133"}, "pool a: port=3130 with 5 slots takes port 3133, which"),
-        ({"metrics": "127.0.0.1:3129", "slots": True, "count": 2}, "port=3128 with 2 slots takes port 3129, which"),
+        (
+            {"pools": [SLOTS], "metrics": "127.0.0.1:3133"},
+            "pool a: port=3130 with 5 slots takes port 3133, which",
+        ),
+        (
+            {"metrics": "127.0.0.1:3129", "slots": True, "count": 2},
+            "port=3128 with 2 slots takes port 3129, which",
+        ),
     ],
 )
 def test_a_port_of_a_slot_that_is_taken_is_refused(options: dict[str, Any], option: str) -> None:
@@ -325,11 +366,16 @@ def test_a_port_of_a_slot_that_is_taken_is_refused(options: dict[str, Any], opti
 
 
 def test_ports_beside_those_of_slots_are_free() -> None:
-    assert len(gateway(pools=[SLOTS, {"name": "b", "port": 3135}, {"name": "c", "port": 3129}]).pools) == 3
+    assert (
+        len(gateway(pools=[SLOTS, {"name": "b", "port": 3135}, {"name": "c", "port": 3129}]).pools)
+        == 3
+    )
 
 
 def test_reports_of_a_gateway_without_labels_are_refused() -> None:
-    with pytest.raises(OptionError, match=f"^proxy_gateway_reports=true {phrases.LABELS_ARE_IGNORED}: "):
+    with pytest.raises(
+        OptionError, match=f"^proxy_gateway_reports=true {phrases.LABELS_ARE_IGNORED}: "
+    ):
         gateway(reports=True, sticky="none")
 
     assert gateway(reports=True, sticky="none", **entry(sticky="required")).reports is True
@@ -337,18 +383,35 @@ def test_reports_of_a_gateway_without_labels_are_refused() -> None:
 
 @pytest.mark.parametrize("option", [option for option in GATEWAY_OPTIONS if option != "state"])
 @pytest.mark.parametrize("value", [None, ""])
-def test_a_variable_of_a_gateway_without_a_value_is_one_that_is_not_set(option: str, value: Any) -> None:
+def test_a_variable_of_a_gateway_without_a_value_is_one_that_is_not_set(
+    option: str, value: Any
+) -> None:
     assert gateway(**{option: value}) == gateway()
 
 
-@pytest.mark.parametrize("option", [option for option in LIST_OPTIONS if option not in ("state", "path")])
+@pytest.mark.parametrize(
+    "option", [option for option in LIST_OPTIONS if option not in ("state", "path")]
+)
 @pytest.mark.parametrize("value", [None, ""])
-def test_a_variable_of_a_list_without_a_value_is_one_that_is_not_set(option: str, value: Any) -> None:
+def test_a_variable_of_a_list_without_a_value_is_one_that_is_not_set(
+    option: str, value: Any
+) -> None:
     assert proxy_list(**{option: value}) == proxy_list()
 
 
 @pytest.mark.parametrize(
-    "option", ["count", "drain", "keep_alive", "credentials", "isp", "areas", "sticky", "per_exit", "product"]
+    "option",
+    [
+        "count",
+        "drain",
+        "keep_alive",
+        "credentials",
+        "isp",
+        "areas",
+        "sticky",
+        "per_exit",
+        "product",
+    ],
 )
 @pytest.mark.parametrize("value", [None, ""])
 def test_an_option_of_an_entry_without_a_value_is_that_of_the_role(option: str, value: Any) -> None:
@@ -366,7 +429,10 @@ def test_an_option_of_an_entry_without_a_value_is_that_of_the_role(option: str, 
 
 
 def test_an_entry_has_what_it_leaves_out_from_the_role() -> None:
-    pools = [{"name": "a", "port": 3129}, {"name": "b", "port": 3130, "count": 7, "product": "share"}]
+    pools = [
+        {"name": "a", "port": 3129},
+        {"name": "b", "port": 3130, "count": 7, "product": "share"},
+    ]
 
     first, second = gateway("exclusive", count=3, isp="mobile", pools=pools).pools
 
@@ -464,13 +530,18 @@ def test_timings_that_cannot_work_are_refused_with_numbers_that_do(
     fixed = corrected(numbers, message)
 
     assert fixed != numbers
-    assert read(product, **fixed).pools[0].drain == fixed.get("drain", 15 if product in ("auto", "share") else 60)
+    assert read(product, **fixed).pools[0].drain == fixed.get(
+        "drain", 15 if product in ("auto", "share") else 60
+    )
 
 
 def test_the_numbers_for_one_pool_suit_the_others() -> None:
     numbers: dict[str, Any] = {"interval": 60}
     drains = {"a": 50, "b": 30, "c": 600}
-    pools = [{"name": name, "port": 3129 + at, "drain": drain} for at, (name, drain) in enumerate(drains.items())]
+    pools = [
+        {"name": name, "port": 3129 + at, "drain": drain}
+        for at, (name, drain) in enumerate(drains.items())
+    ]
     with pytest.raises(OptionError) as refused:
         gateway(pools=pools, **numbers)
 
@@ -491,7 +562,11 @@ def test_an_entry_with_the_name_of_the_pool_without_entries_is_still_named_as_an
 
 
 def test_a_pool_with_its_own_key_does_not_inherit_the_password_of_another_key() -> None:
-    entries = [{"name": "a", "key": "KEY1"}, {"name": "b", "key": "KEY2", "password": "hush2"}, {"name": "c"}]
+    entries = [
+        {"name": "a", "key": "KEY1"},
+        {"name": "b", "key": "KEY2", "password": "hush2"},
+        {"name": "c"},
+    ]
 
     assert login_of("a", entries, "KEY0", "hush0") == Login("KEY1", None)
     assert login_of("b", entries, "KEY0", "hush0") == Login("KEY2", "hush2")
@@ -500,7 +575,9 @@ def test_a_pool_with_its_own_key_does_not_inherit_the_password_of_another_key() 
 
 
 def test_a_password_of_an_entry_without_a_key_is_that_of_the_shared_key() -> None:
-    assert login_of("a", [{"name": "a", "password": "hush1"}], "KEY0", "hush0") == Login("KEY0", "hush1")
+    assert login_of("a", [{"name": "a", "password": "hush1"}], "KEY0", "hush0") == Login(
+        "KEY0", "hush1"
+    )
 
 
 @pytest.mark.parametrize("entries", [[None], ["a"], [{}], [{"name": ["a"]}]])

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is said of installations that cannot be found, installed or refreshed, before anything is paid for."""
+"""What is said of installations that cannot be found, installed or refreshed, before anything is
+paid for.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,26 @@ import socket
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, WaitBudgetExceeded
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import WaitBudget, wall_time
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    QgError,
+    WaitBudgetExceeded,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import (
+    WaitBudget,
+    wall_time,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations, records
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import ProxyList, as_json
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import (
+    ProxyList,
+    as_json,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.exits import Look
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.slots import SlotLease
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import LeaseSet, Supplier, Supply
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import (
+    LeaseSet,
+    Supplier,
+    Supply,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
     GATEWAY,
     LIST,
@@ -51,7 +66,9 @@ def installation(host: str, number: str = "1", name: str = "qg-proxy-gateway") -
     return Installation(number, GATEWAY, "hosts.yml", host, name, as_json(gateway()), {})
 
 
-def find(rows: Installations, *hosts: str, is_named: bool = True) -> tuple[list[Installation], dict[str, str]]:
+def find(
+    rows: Installations, *hosts: str, is_named: bool = True
+) -> tuple[list[Installation], dict[str, str]]:
     return records.find(rows, "hosts.yml", hosts, KINDS, is_named=is_named)
 
 
@@ -103,7 +120,9 @@ def test_what_another_run_has_locked_is_waited_for(rows: Installations) -> None:
     assert budget.waited == 2
 
 
-def test_the_lock_of_a_run_that_has_ended_is_free_where_that_can_be_seen(rows: Installations) -> None:
+def test_the_lock_of_a_run_that_has_ended_is_free_where_that_can_be_seen(
+    rows: Installations,
+) -> None:
     """A container may have the name of its machine, and other numbers of processes."""
     no_process = 2**22 + 1
     _process, _blank, place = records.this_run().partition(" ")
@@ -119,12 +138,16 @@ def test_two_runs_do_not_install_one_gateway_at_once(rows: Installations) -> Non
     rows.declare([installation("web1")], "1 another-machine")
     order = operations.Order(installation("web1", "2"), gateway(), {}, Look(frozenset()))
 
-    with pytest.raises(QgError, match="Another run is installing the gateway qg-proxy-gateway of web1"):
+    with pytest.raises(
+        QgError, match="Another run is installing the gateway qg-proxy-gateway of web1"
+    ):
         operations.declare(rows, [order])
 
 
 def test_a_record_of_another_release_cannot_be_read() -> None:
-    with pytest.raises(QgError, match="The record of the gateway qg-proxy-gateway on web1 cannot be read"):
+    with pytest.raises(
+        QgError, match="The record of the gateway qg-proxy-gateway on web1 cannot be read"
+    ):
         records.recorded(dataclasses.replace(installation("web1"), options={"version": 99}))
 
 
@@ -162,7 +185,9 @@ GOOD = {"root", "systemd", "directory"}
         (PROXIES, {"command"}, f"{phrases.BEGINS_WITH} reload-crawler"),
     ],
 )
-def test_what_a_host_lacks_is_said_before_any_change(declaration: Any, flags: set[str], words: str) -> None:
+def test_what_a_host_lacks_is_said_before_any_change(
+    declaration: Any, flags: set[str], words: str
+) -> None:
     order = operations.Order(installation("web1"), declaration, {}, Look(frozenset(flags)))
     said = ""
     try:
@@ -190,10 +215,14 @@ class Offer(Supplier):
         self.servers = servers
 
     def supply(self, leases: LeaseSet) -> Supply:
-        return Supply(leases=[], lasting=[SlotLease(0, server, server, None) for server in self.servers])
+        return Supply(
+            leases=[], lasting=[SlotLease(0, server, server, None) for server in self.servers]
+        )
 
 
-def test_the_name_of_an_exit_is_looked_up_once_for_all_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_name_of_an_exit_is_looked_up_once_for_all_hosts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     names = []
 
     def look_up(name: str, *_rest: Any) -> list[Any]:
@@ -213,13 +242,21 @@ def test_the_name_of_an_exit_is_looked_up_once_for_all_hosts(monkeypatch: pytest
 
     assert names == ["exit.example", "gone.example"]
     for [outcome] in outcomes.values():
-        assert [server.server for server in outcome.servers["qg"]] == ["192.0.2.7:80", "192.0.2.9:80"]
+        assert [server.server for server in outcome.servers["qg"]] == [
+            "192.0.2.7:80",
+            "192.0.2.9:80",
+        ]
         assert len(outcome.warnings) == 1
 
 
 @pytest.mark.parametrize(
     ("ago", "holder", "is_written"),
-    [(30.0, "another", True), (90.0, "this", True), (90.0, "another", False), (-90.0, "another", False)],
+    [
+        (30.0, "another", True),
+        (90.0, "this", True),
+        (90.0, "another", False),
+        (-90.0, "another", False),
+    ],
 )
 def test_leases_are_written_late_only_under_the_lock_of_the_run(
     tmp_path: Any, ago: float, holder: str, is_written: bool
@@ -228,7 +265,9 @@ def test_leases_are_written_late_only_under_the_lock_of_the_run(
     store = open_store(str(tmp_path / "store"))
     holders = {"this": records.this_run(), "another": "1 another-machine"}
     records.installations(store).declare([installation("web1")], holders[holder])
-    order = operations.Order(installation("web1"), gateway(service="daemon"), {}, Look(frozenset({"serves"}), "1"))
+    order = operations.Order(
+        installation("web1"), gateway(service="daemon"), {}, Look(frozenset({"serves"}), "1")
+    )
     served = {**operations.served(order, operations.unchanged(order)), "text": "installation 1\n"}
     commands: list[str] = []
 
@@ -243,7 +282,10 @@ def test_leases_are_written_late_only_under_the_lock_of_the_run(
         variables={
             "proxy_gateway__look": {"serve": []},
             "proxy_gateway__found": {"installations": {}},
-            "proxy_gateway__leased": {"began": wall_time() - ago, "hosts": {"web1": [{**served, "before": ""}]}},
+            "proxy_gateway__leased": {
+                "began": wall_time() - ago,
+                "hosts": {"web1": [{**served, "before": ""}]},
+            },
         },
     )
 

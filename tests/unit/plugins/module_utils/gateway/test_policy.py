@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a pool buys while its exits work, fail, answer 407 or end: single decisions, walks and days of virtual time."""
+"""What a pool buys while its exits work, fail, answer 407 or end: single decisions, walks and days
+of virtual time.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,9 @@ def bad(name: str, age: float) -> PoolState:
 
 @dataclass(frozen=True)
 class Expected:
-    """The outcome: leases to ensure, servers that go, the cause of a hold, servers in warnings, seconds to a probe."""
+    """The outcome: leases to ensure, servers that go, the cause of a hold, servers in warnings,
+    seconds to a probe.
+    """
 
     count: int | None
     exclude: str = ""
@@ -91,15 +95,24 @@ class Expected:
 NOTHING = Expected(None)
 FULL = Expected(4)
 
-#: A pool of four exits whose leases last a day. Each row: the expected outcome, what is remembered, and the exits.
+#: A pool of four exits whose leases last a day. Each row: the expected outcome, what is remembered,
+#: and the exits.
 DECISIONS = {
     "a first installation buys all": (FULL, NEW, []),
     "a pool that works is topped up": (FULL, NEW, works("a", "b")),
     "leases that ended are not bounded": (FULL, bought_at(4, 3, 2, 1), works("a")),
     "leases that ended while nobody looked are not bounded": (FULL, bought_at(4, 3, 2, 1), []),
     "exits of a gateway that was restarted are not bad": (FULL, NEW, unknown("a", "b", "c")),
-    "an exit that is down is replaced": (Expected(4, "a"), NEW, [*down("a"), *works("b", "c", "d")]),
-    "a reported one is replaced at once": (Expected(4, "a"), NEW, [*reported("a"), *works("b", "c", "d")]),
+    "an exit that is down is replaced": (
+        Expected(4, "a"),
+        NEW,
+        [*down("a"), *works("b", "c", "d")],
+    ),
+    "a reported one is replaced at once": (
+        Expected(4, "a"),
+        NEW,
+        [*reported("a"), *works("b", "c", "d")],
+    ),
     "also if all are reported": (Expected(4, "a b c d"), NEW, reported("a", "b", "c", "d")),
     "reports have no bound of their own": (
         Expected(4, "a", warned="b c d"),
@@ -116,7 +129,11 @@ DECISIONS = {
         NEW,
         [*reported("a"), *down("b", "c", "d")],
     ),
-    "one that is down for a short time stays": (FULL, NEW, [*down("a", seconds=299), *works("b", "c", "d")]),
+    "one that is down for a short time stays": (
+        FULL,
+        NEW,
+        [*down("a", seconds=299), *works("b", "c", "d")],
+    ),
     "the longest down is replaced first": (
         Expected(4, "b", warned="a"),
         bought_at(3, 2, 1),
@@ -132,7 +149,11 @@ DECISIONS = {
         bought_at(DAY, 3, 2, 1),
         [*down("a"), *works("b", "c", "d")],
     ),
-    "an exit that nobody needs is not replaced": (FULL, NEW, [*down("a"), *works("b", "c", "d", "e")]),
+    "an exit that nobody needs is not replaced": (
+        FULL,
+        NEW,
+        [*down("a"), *works("b", "c", "d", "e")],
+    ),
     "nor one whose lease ends soon": (
         FULL,
         NEW,
@@ -148,15 +169,27 @@ DECISIONS = {
         NEW,
         [*rejected("a"), *works("b", "c", "d")],
     ),
-    "a replaced exit stays excluded": (Expected(4, "a"), bad("a", DAY - 1), works("a", "b", "c", "d", "e")),
+    "a replaced exit stays excluded": (
+        Expected(4, "a"),
+        bad("a", DAY - 1),
+        works("a", "b", "c", "d", "e"),
+    ),
     "until its lease has ended": (FULL, bad("a", DAY), works("a", "b", "c", "d")),
     "a bad exit that works does not end a hold": (
         Expected(None, "a", Cause.SILENT, next_probe=MINUTE),
         replace(bad("a", HOUR), hold=EARLY),
         [*works("a"), *down("b", "c", "d", "e")],
     ),
-    "some down and some not checked: wait": (Expected(None, warned="a"), NEW, [*down("a"), *unknown("b", "c", "d")]),
-    "some rejected and some not checked: wait": (Expected(None, warned="a"), NEW, [*rejected("a"), *unknown("b")]),
+    "some down and some not checked: wait": (
+        Expected(None, warned="a"),
+        NEW,
+        [*down("a"), *unknown("b", "c", "d")],
+    ),
+    "some rejected and some not checked: wait": (
+        Expected(None, warned="a"),
+        NEW,
+        [*rejected("a"), *unknown("b")],
+    ),
     "all answer 407": (Expected(None, "", Cause.REJECTED), NEW, rejected("a", "b", "c", "d")),
     "the last one answers 407": (Expected(None, "", Cause.REJECTED), held(REJECTED), rejected("a")),
     "one answers 407 and others are silent": (
@@ -214,7 +247,11 @@ DECISIONS = {
         held(EARLY),
         down("a", "b", "c", "d"),
     ),
-    "held back and no lease is left": (Expected(1, "", Cause.SILENT, next_probe=8 * MINUTE), held(DUE), []),
+    "held back and no lease is left": (
+        Expected(1, "", Cause.SILENT, next_probe=8 * MINUTE),
+        held(DUE),
+        [],
+    ),
     "held back, no lease is left and it is early": (
         Expected(None, "", Cause.SILENT, next_probe=MINUTE),
         held(EARLY),
@@ -236,7 +273,11 @@ DECISIONS = {
         unknown("a", "b"),
     ),
     "held back, and the probe works": (FULL, held(DUE), works("a")),
-    "held back, and an old exit works": (Expected(4, "b c d"), held(DUE), [*works("a"), *down("b", "c", "d")]),
+    "held back, and an old exit works": (
+        Expected(4, "b c d"),
+        held(DUE),
+        [*works("a"), *down("b", "c", "d")],
+    ),
     "the last purchase that the bound allows waits for an hour": (
         Expected(1, "", Cause.SILENT, next_probe=HOUR),
         held(DUE, 15 * MINUTE, 10 * MINUTE),
@@ -258,16 +299,25 @@ def test_decisions(name: str) -> None:
     if problem:
         next_probe = None if problem.next_probe_at is None else problem.next_probe_at - NOW
         assert next_probe == expected.next_probe
-        assert problem.live == tuple(exit_.server for exit_ in exits if exit_.server not in state.bad)
+        assert problem.live == tuple(
+            exit_.server for exit_ in exits if exit_.server not in state.bad
+        )
     assert (decision.state.hold is None) == (problem is None)
-    warned = [exit_.server for exit_ in exits if any(f"{exit_.server} (" in text for text in decision.warnings)]
+    warned = [
+        exit_.server
+        for exit_ in exits
+        if any(f"{exit_.server} (" in text for text in decision.warnings)
+    ]
     assert warned == expected.warned.split()
 
 
 @pytest.mark.parametrize(
-    ("patience", "lifetime"), [(5, MINUTE), (5, 10 * MINUTE), (15, 30 * MINUTE), (30, HOUR), (300, DAY)]
+    ("patience", "lifetime"),
+    [(5, MINUTE), (5, 10 * MINUTE), (15, 30 * MINUTE), (30, HOUR), (300, DAY)],
 )
-def test_the_longer_a_lease_lasts_the_longer_an_exit_may_be_down(patience: float, lifetime: float) -> None:
+def test_the_longer_a_lease_lasts_the_longer_an_exit_may_be_down(
+    patience: float, lifetime: float
+) -> None:
     def excluded(seconds: float) -> frozenset[str]:
         exits = [*down("a", seconds=seconds), *works("b")]
         return decide(NEW, exits, count=2, lifetime=lifetime, now=NOW).exclude
@@ -378,13 +428,24 @@ def test_a_new_pool_has_nothing_stored() -> None:
     assert PoolState.from_json({}) == NEW
 
 
-@given(state=states, exits=pools, count=st.integers(1, 6), lifetime=st.sampled_from([MINUTE, HOUR, DAY]))
-def test_no_decision_breaks_the_rules(state: PoolState, exits: list[Exit], count: int, lifetime: float) -> None:
+@given(
+    state=states,
+    exits=pools,
+    count=st.integers(1, 6),
+    lifetime=st.sampled_from([MINUTE, HOUR, DAY]),
+)
+def test_no_decision_breaks_the_rules(
+    state: PoolState, exits: list[Exit], count: int, lifetime: float
+) -> None:
     decision = decide(state, exits, count=count, lifetime=lifetime, now=NOW)
 
     live = [exit_ for exit_ in exits if exit_.server not in decision.exclude]
     newly_bad = decision.state.bad.keys() - state.bad.keys()
-    usable = [exit_ for exit_ in exits if exit_.server not in decision.state.bad or exit_.server in newly_bad]
+    usable = [
+        exit_
+        for exit_ in exits
+        if exit_.server not in decision.state.bad or exit_.server in newly_bad
+    ]
     may_buy = decision.count is not None
     if not any(exit_.works for exit_ in usable):
         if any(exit_.works is False and exit_.cause is Cause.REJECTED for exit_ in usable):
@@ -408,7 +469,10 @@ def test_no_decision_breaks_the_rules(state: PoolState, exits: list[Exit], count
 
 @dataclass(frozen=True)
 class Trouble:
-    """What some exits do for some time. Without a cause, it is not known what they do: the gateway was restarted."""
+    """What some exits do for some time.
+
+    Without a cause, it is not known what they do: the gateway was restarted.
+    """
 
     start: float
     end: float
@@ -432,7 +496,10 @@ class Lease:
 
 @dataclass
 class World:
-    """QG.net, the exits of one pool, and the runs that refresh it. Seconds count from the installation."""
+    """QG.net, the exits of one pool, and the runs that refresh it.
+
+    Seconds count from the installation.
+    """
 
     count: int
     lifetime: float
@@ -508,16 +575,23 @@ class World:
         return wanted if decision.most_purchases is None else min(wanted, decision.most_purchases)
 
     def _buy(self, number: int, bounded: int) -> None:
-        """Buy leases, and look at the bound as the bank does: each lease once, and as many again at most."""
+        """Buy leases, and look at the bound as the bank does: each lease once, and as many again at
+        most.
+        """
         for _ in range(number):
             self.purchases.append(self.now)
-            self.leases.append(Lease(len(self.purchases), self.now, self.now + self.lifetime, self.now))
+            self.leases.append(
+                Lease(len(self.purchases), self.now, self.now + self.lifetime, self.now)
+            )
         if number == 0:
             return
         self.bounded += [self.now] * bounded
         since = self.now - self.lifetime
         assert all(time <= since for time in self.bounded[: -self.count])
-        assert all(time <= since + self.drain for time in self.purchases[-2 * self.count - 1 : -2 * self.count])
+        assert all(
+            time <= since + self.drain
+            for time in self.purchases[-2 * self.count - 1 : -2 * self.count]
+        )
 
     def _plan(self, exits: Sequence[Exit], decision: Decision) -> None:
         seen = {exit_.works for exit_ in exits}
@@ -526,7 +600,9 @@ class World:
             self.events = [lease.ends_at for lease in self.leases]
             self.events.append((decision.problem.next_probe_at or 0.0) + self.behind)
         else:
-            is_disturbed = any(trouble.start <= self.now < trouble.end + self.check for trouble in self.troubles)
+            is_disturbed = any(
+                trouble.start <= self.now < trouble.end + self.check for trouble in self.troubles
+            )
             self.is_quiet = False not in seen and not is_disturbed
             self.events = [lease.ends_at - self.drain for lease in self.leases]
         for trouble in self.troubles:
@@ -591,7 +667,8 @@ PRODUCTS = {
 def test_a_month_of_share_with_a_day_off_the_whitelist_and_an_hour_of_silence() -> None:
     off = Trouble(5 * DAY + 17, 6 * DAY + 17, Cause.REJECTED)
     silent = Trouble(20 * DAY + 33, 20 * DAY + 33 + HOUR, Cause.SILENT)
-    # After 1, 3, 7, 15, 31 minutes and then each hour; one more at once where a new exit may be better than an old one.
+    # After 1, 3, 7, 15, 31 minutes and then each hour; one more at once where a new exit may be
+    # better than an old one.
     most_probes = {off: 6 + 23, silent: 1 + 5}
 
     world = PRODUCTS["share"].world(4, off, silent).until(30 * DAY)
@@ -607,7 +684,10 @@ def test_a_month_of_share_with_a_day_off_the_whitelist_and_an_hour_of_silence() 
 
 
 def day_of(world: World, start: float) -> list[str]:
-    """Go through a day of trouble. What is down for longer than five minutes and stays is named in each run."""
+    """Go through a day of trouble.
+
+    What is down for longer than five minutes and stays is named in each run.
+    """
     warnings: list[str] = []
     while world.now < start + DAY:
         decision = world.run()
@@ -649,7 +729,8 @@ def test_three_of_ten_exclusive_leases_are_slow_at_any_time() -> None:
     assert any("not replaced" in text for text in warnings)
 
 
-#: The most minutes until all exits work again. Each trouble lasts up to an hour longer than its name says, since that
+#: The most minutes until all exits work again. Each trouble lasts up to an hour longer than its
+#: name says, since that
 #: decides when the next probe would come.
 RECOVERY = {
     ("share", "a day off the whitelist"): 61.0,
@@ -659,7 +740,10 @@ RECOVERY = {
     ("exclusive", "an hour of silence"): 1.0,
     ("longterm", "an hour of silence"): 1.0,
 }
-TROUBLES = {"a day off the whitelist": (DAY, Cause.REJECTED), "an hour of silence": (HOUR, Cause.SILENT)}
+TROUBLES = {
+    "a day off the whitelist": (DAY, Cause.REJECTED),
+    "an hour of silence": (HOUR, Cause.SILENT),
+}
 
 
 @pytest.mark.parametrize(("product", "trouble"), RECOVERY)
@@ -668,7 +752,9 @@ def test_a_pool_recovers_by_itself(product: str, trouble: str) -> None:
     times = []
     for minutes in range(0, 60, 4):
         start = 5 * HOUR + 7 * minutes
-        world = PRODUCTS[product].world(4, Trouble(start, start + seconds + minutes * MINUTE, cause))
+        world = PRODUCTS[product].world(
+            4, Trouble(start, start + seconds + minutes * MINUTE, cause)
+        )
         times.append(world.recovery() / MINUTE)
 
     assert max(times) <= RECOVERY[product, trouble]
@@ -704,7 +790,9 @@ def draw_world(rng: random.Random) -> World:
 
 @pytest.mark.parametrize("seed", range(150))
 def test_walks(seed: int) -> None:
-    """The bound holds in each run (``_buy``), a rejected pool buys nothing, and each pool recovers."""
+    """The bound holds in each run (``_buy``), a rejected pool buys nothing, and each pool
+    recovers.
+    """
     rng = random.Random(seed)
     world = draw_world(rng)
     end = max(trouble.end for trouble in world.troubles)

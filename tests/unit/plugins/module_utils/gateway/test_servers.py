@@ -23,7 +23,9 @@ SECOND = "192.0.2.2:2002"
 THIRD = "192.0.2.3:2003"
 
 
-def server(address: str, *, left: int | None = 60, drained: bool = False, number: int = 0) -> Server:
+def server(
+    address: str, *, left: int | None = 60, drained: bool = False, number: int = 0
+) -> Server:
     """Return a server of pool a whose lease ends in so many seconds."""
     return Server("a", address, None if left is None else int(NOW) + left, drained, number)
 
@@ -37,7 +39,10 @@ def at_slot(address: str, *, number: int = 0, left: int | None = 60, waits: bool
 @pytest.mark.parametrize("drained", [False, True])
 def test_servers_are_read_as_they_were_written(left: int | None, drained: bool) -> None:
     servers = [server(FIRST, left=left, drained=drained, number=3), Server("b_2", SECOND, number=1)]
-    servers += [at_slot(FIRST, number=2, left=left), at_slot(SECOND, number=1, left=left, waits=True)]
+    servers += [
+        at_slot(FIRST, number=2, left=left),
+        at_slot(SECOND, number=1, left=left, waits=True),
+    ]
 
     assert read_servers(file_text("0123456789abcdef", servers)) == ("0123456789abcdef", servers)
 
@@ -83,7 +88,9 @@ def test_a_line_that_the_role_does_not_write_is_no_server(text: str) -> None:
 # What comes next.
 
 
-def following(leases: list[Server], before: list[Server], count: int = 2, bad: tuple[str, ...] = ()) -> list[Server]:
+def following(
+    leases: list[Server], before: list[Server], count: int = 2, bad: tuple[str, ...] = ()
+) -> list[Server]:
     return next_servers(leases, before, count=count, bad=bad, now=NOW)
 
 
@@ -138,7 +145,9 @@ def test_a_lease_takes_its_deadline_from_the_list() -> None:
 
 @pytest.mark.parametrize("left", [57, 63])
 def test_a_deadline_that_is_read_a_little_differently_stays(left: int) -> None:
-    """Clocks are read to a second, and a file that changes in each run would be written in each run."""
+    """Clocks are read to a second, and a file that changes in each run would be written in each
+    run.
+    """
     assert following([server(FIRST, left=left)], [server(FIRST, left=60, number=1)], count=1) == [
         server(FIRST, left=60, number=1)
     ]
@@ -160,10 +169,15 @@ def test_an_old_lease_serves_on_while_there_are_too_few() -> None:
 def test_an_exit_that_was_reported_stays_out_until_its_end(left: int | None) -> None:
     out = replace(server(FIRST, left=left), reported=True)
 
-    assert unnumbered(following([server(FIRST, left=left), server(SECOND)], [out])) == [out, server(SECOND)]
+    assert unnumbered(following([server(FIRST, left=left), server(SECOND)], [out])) == [
+        out,
+        server(SECOND),
+    ]
     assert following([], [replace(out, number=1)]) == [replace(out, number=1)]
     # Another lease may get the address.
-    assert unnumbered(following([server(FIRST, left=90)], [out], count=1)) == [server(FIRST, left=90)]
+    assert unnumbered(following([server(FIRST, left=90)], [out], count=1)) == [
+        server(FIRST, left=90)
+    ]
 
 
 @pytest.mark.parametrize("left", [0, -1])
@@ -179,7 +193,9 @@ def test_a_lease_without_a_known_end_goes_as_soon_as_there_is_another_one() -> N
 
 
 def test_a_bad_server_goes_at_once() -> None:
-    assert unnumbered(following([server(FIRST)], [server(SECOND)], bad=(SECOND,))) == [server(FIRST)]
+    assert unnumbered(following([server(FIRST)], [server(SECOND)], bad=(SECOND,))) == [
+        server(FIRST)
+    ]
 
 
 def test_without_any_lease_those_of_before_serve_on() -> None:
@@ -217,7 +233,9 @@ def test_a_successor_that_waits_keeps_its_server_while_the_first_one_is_replaced
 
 
 def test_the_third_lease_of_a_slot_has_no_server_yet() -> None:
-    assert [each.server for each in slot_servers([at_slot(FIRST), at_slot(SECOND), at_slot(THIRD)], [])] == [
+    assert [
+        each.server for each in slot_servers([at_slot(FIRST), at_slot(SECOND), at_slot(THIRD)], [])
+    ] == [
         FIRST,
         SECOND,
     ]
@@ -225,7 +243,9 @@ def test_the_third_lease_of_a_slot_has_no_server_yet() -> None:
 
 @pytest.mark.parametrize("number", [0, 3, 999])
 def test_a_number_that_a_slot_does_not_have_is_not_kept(number: int) -> None:
-    assert slot_servers([at_slot(FIRST)], [at_slot(FIRST, number=number)]) == [at_slot(FIRST, number=1)]
+    assert slot_servers([at_slot(FIRST)], [at_slot(FIRST, number=number)]) == [
+        at_slot(FIRST, number=1)
+    ]
 
 
 def test_two_leases_of_a_slot_that_share_an_address_have_a_server_each() -> None:

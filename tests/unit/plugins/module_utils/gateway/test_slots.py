@@ -20,7 +20,9 @@ NOW = 1_900_000_000.0
 
 
 def lease(name: str, *, slot: int = 0, left: float | None = 60, server: str = "") -> SlotLease:
-    """Return a lease that ends in so many seconds; its server has its name unless another one is given."""
+    """Return a lease that ends in so many seconds; its server has its name unless another one is
+    given.
+    """
     return SlotLease(slot, name, server or f"{name}:2000", None if left is None else NOW + left)
 
 
@@ -50,7 +52,10 @@ B2 = lease("b", slot=2)
 
 
 def test_what_is_recorded_is_read_as_it_was() -> None:
-    assert slots_from_json(slots_as_json([A1, lease("b", slot=2, left=None)])) == [A1, lease("b", slot=2, left=None)]
+    assert slots_from_json(slots_as_json([A1, lease("b", slot=2, left=None)])) == [
+        A1,
+        lease("b", slot=2, left=None),
+    ]
     assert slots_from_json({}) == []
 
 
@@ -89,7 +94,10 @@ def test_a_bad_lease_leaves_its_slot_at_once_and_its_successor_has_it() -> None:
 def test_a_successor_that_is_bad_is_replaced_before_it_serves() -> None:
     recorded = [lease("a", slot=1, left=10), B2, lease("c", slot=1)]
 
-    assert places(following(recorded, [B, lease("d")], bad=("c:2000",))) == {1: ["a", "d"], 2: ["b"]}
+    assert places(following(recorded, [B, lease("d")], bad=("c:2000",))) == {
+        1: ["a", "d"],
+        2: ["b"],
+    }
 
 
 def test_leases_that_overlap_by_more_than_half_of_their_lives_queue_up() -> None:
@@ -141,7 +149,11 @@ def test_an_address_that_is_leased_again_stays_at_its_slot() -> None:
     recorded = [A1, lease("b", slot=2, left=5), lease("c", slot=3, left=9)]
     again = lease("task2", server="c:2000")
 
-    assert places(following(recorded, [A, again], count=3)) == {1: ["a"], 2: ["b"], 3: ["c", "task2"]}
+    assert places(following(recorded, [A, again], count=3)) == {
+        1: ["a"],
+        2: ["b"],
+        3: ["c", "task2"],
+    }
 
 
 def test_an_address_that_is_leased_again_after_its_end_goes_to_any_slot() -> None:
@@ -166,7 +178,9 @@ def test_a_lease_without_an_end_goes_when_its_successor_has_come() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_no_lease_moves_and_no_slot_stays_vacant_however_leases_come_and_go(seed: int) -> None:
-    """Of two runs, one of which may be behind: a lease has one slot until its end, and each slot gets the next one."""
+    """Of two runs, one of which may be behind: a lease has one slot until its end, and each slot
+    gets the next one.
+    """
     chance = Random(seed)
     recorded: list[SlotLease] = []
     slot_of: dict[str, int] = {}
@@ -176,7 +190,9 @@ def test_no_lease_moves_and_no_slot_stays_vacant_however_leases_come_and_go(seed
         now = NOW + second
         leases = [each for each in leases if each.until is not None and each.until > now + 15]
         while len(leases) < 5:
-            leases.append(lease(f"{second}-{len(leases)}", left=second + chance.choice([60, 60, 90])))
+            leases.append(
+                lease(f"{second}-{len(leases)}", left=second + chance.choice([60, 60, 90]))
+            )
         reading = chance.choice([leases, leases, behind])
         recorded = following(recorded, reading, count=5, now=now)
         behind = [*leases]

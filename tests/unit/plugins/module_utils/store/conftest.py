@@ -1,11 +1,12 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The store that tests run over: a state directory, or for the fixture ``every_store`` a database in its place.
+"""The store that tests run over: a state directory, or for the fixture ``every_store`` a database
+in its place.
 
 A test names a directory, and gets a store that all who name the same directory share. With
-``pytest.mark.usefixtures("every_store")``, it runs over both: over a database as a slow test, unless the mark
-``quick_over_both`` says otherwise.
+``pytest.mark.usefixtures("every_store")``, it runs over both: over a database as a slow test,
+unless the mark ``quick_over_both`` says otherwise.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import TYPE_CHECKING
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import is_database
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store as open_place
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import (
+    open_store as open_place,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from support.machine_clock import MachineClock
 
@@ -59,7 +62,10 @@ def _in_use() -> _Databases | None:
 
 
 def state_place(directory: Path | str) -> str:
-    """Return where the state is that stands for a directory. A process that forks others must call this before."""
+    """Return where the state is that stands for a directory.
+
+    A process that forks others must call this before.
+    """
     in_use = _in_use()
     return in_use.url(str(directory)) if in_use else str(directory)
 
@@ -72,8 +78,8 @@ def open_store(
 ) -> Store:
     """Open the store that stands for a directory.
 
-    ``machine`` replaces the clocks of this machine; ``now`` stands for one whose clocks are right. With a database,
-    the server's clock shows the true time of the machine.
+    ``machine`` replaces the clocks of this machine; ``now`` stands for one whose clocks are right.
+    With a database, the server's clock shows the true time of the machine.
     """
     machine = machine or (now and MachineClock(now))
     place = state_place(directory)

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rows of gateways and lists: one for each place, tombstones, locks of runs, and what is remembered of leases."""
+"""Rows of gateways and lists: one for each place, tombstones, locks of runs, and what is remembered
+of leases.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ def rows(store: Store) -> Installations:
     return Installations(store)
 
 
-def gateway(number: str = "a1", *, inventory: str = "fleet", host: str = "web1", name: str = "gw") -> Installation:
+def gateway(
+    number: str = "a1", *, inventory: str = "fleet", host: str = "web1", name: str = "gw"
+) -> Installation:
     return Installation(
         id=number,
         kind=GATEWAY,
@@ -103,11 +107,15 @@ def test_a_gateway_and_a_list_of_one_name_are_two_installations(rows: Installati
     assert ids(rows.all()) == ["a1", "b1"]
 
 
-def test_a_reinstalled_one_keeps_its_row_and_takes_new_options(rows: Installations, times: Times) -> None:
+def test_a_reinstalled_one_keeps_its_row_and_takes_new_options(
+    rows: Installations, times: Times
+) -> None:
     rows.declare([gateway()], RUN)
     rows.finish("a1", RUN, "all exits answered 407", 3.0)
     times.now += DAY
-    again = dataclasses.replace(gateway(), options={"pools": []}, keys={"qg": "digest of another key"})
+    again = dataclasses.replace(
+        gateway(), options={"pools": []}, keys={"qg": "digest of another key"}
+    )
 
     rows.declare([again], OTHER_RUN)
 
@@ -176,7 +184,9 @@ def test_a_removal_takes_what_is_meant_and_nothing_else(
     assert sorted(left + expected) == ["a1", "a2", "a3", "b1", "c1"]
 
 
-def test_one_that_is_installed_again_after_its_removal_stands(rows: Installations, times: Times) -> None:
+def test_one_that_is_installed_again_after_its_removal_stands(
+    rows: Installations, times: Times
+) -> None:
     rows.declare([gateway()], RUN)
     rows.remove("fleet", ["web1"])
     times.now += 60
@@ -191,7 +201,9 @@ def test_one_that_is_installed_again_after_its_removal_stands(rows: Installation
 # Locks.
 
 
-def test_another_run_waits_for_what_is_locked_and_locks_nothing_meanwhile(rows: Installations) -> None:
+def test_another_run_waits_for_what_is_locked_and_locks_nothing_meanwhile(
+    rows: Installations,
+) -> None:
     rows.declare([gateway("a1"), gateway("b1", host="web2")], RUN)
     rows.finish("b1", RUN, "", 1.0)
 
@@ -216,7 +228,9 @@ def test_the_lock_of_a_run_that_has_ended_on_this_machine_is_free(store: Store) 
     assert ids(rows.lock(["b1"], OTHER_RUN)) == ["b1"]
 
 
-def test_a_lock_that_was_left_behind_on_another_machine_ends(rows: Installations, times: Times) -> None:
+def test_a_lock_that_was_left_behind_on_another_machine_ends(
+    rows: Installations, times: Times
+) -> None:
     rows.declare([gateway()], ELSEWHERE)
     times.now += LOCK_SECONDS - 1
     assert ids(rows.lock(["a1"], RUN)) == ["a1"]
@@ -225,7 +239,9 @@ def test_a_lock_that_was_left_behind_on_another_machine_ends(rows: Installations
     assert rows.lock(["a1"], RUN) == []
 
 
-def test_a_lock_lasts_from_the_last_time_that_its_run_asked_for_it(rows: Installations, times: Times) -> None:
+def test_a_lock_lasts_from_the_last_time_that_its_run_asked_for_it(
+    rows: Installations, times: Times
+) -> None:
     rows.declare([gateway()], ELSEWHERE)
     times.now += LOCK_SECONDS - 1
     rows.lock(["a1"], ELSEWHERE)
@@ -245,7 +261,9 @@ def test_a_run_ends_its_own_lock_alone(rows: Installations) -> None:
 
 
 def test_a_run_renews_its_lock_unless_it_has_lost_it(rows: Installations, times: Times) -> None:
-    """Also if the other run has ended, which has written what this one does not know, or has removed it."""
+    """Also if the other run has ended, which has written what this one does not know, or has
+    removed it.
+    """
     rows.declare([gateway("a1"), gateway("b1", host="web2"), gateway("c1", host="web3")], RUN)
     times.now += LOCK_SECONDS - 1
     assert rows.renew(["a1", "b1", "c1"], RUN) == set()
@@ -262,7 +280,9 @@ def test_a_run_renews_its_lock_unless_it_has_lost_it(rows: Installations, times:
     assert rows.lock(["a1"], OTHER_RUN) == []
 
 
-def test_a_lock_that_no_other_run_has_taken_is_renewed_late(rows: Installations, times: Times) -> None:
+def test_a_lock_that_no_other_run_has_taken_is_renewed_late(
+    rows: Installations, times: Times
+) -> None:
     rows.declare([gateway()], RUN)
     times.now += 10 * LOCK_SECONDS
 
@@ -271,7 +291,9 @@ def test_a_lock_that_no_other_run_has_taken_is_renewed_late(rows: Installations,
     assert ids(rows.lock(["a1"], OTHER_RUN)) == ["a1"]
 
 
-def test_two_runs_that_install_the_same_for_the_first_time_do_not_overwrite_each_other(rows: Installations) -> None:
+def test_two_runs_that_install_the_same_for_the_first_time_do_not_overwrite_each_other(
+    rows: Installations,
+) -> None:
     """Neither has found a row that it could lock before."""
     assert rows.declare([gateway("a1")], RUN) == []
 
@@ -295,7 +317,9 @@ def test_the_end_of_a_refresh_is_recorded(rows: Installations, times: Times) -> 
     assert row.problem == ""
 
 
-def test_a_refresh_that_fails_leaves_the_time_of_the_last_good_one(rows: Installations, times: Times) -> None:
+def test_a_refresh_that_fails_leaves_the_time_of_the_last_good_one(
+    rows: Installations, times: Times
+) -> None:
     rows.declare([gateway()], RUN)
     rows.finish("a1", RUN, "", 2.5)
     good = times.now
@@ -345,7 +369,9 @@ def test_a_change_of_a_set_that_fails_changes_nothing(rows: Installations) -> No
     assert rows.set_state("set 1", dict) == {"owed": 1}
 
 
-def test_a_set_that_nobody_asks_for_is_forgotten_in_the_end(rows: Installations, times: Times) -> None:
+def test_a_set_that_nobody_asks_for_is_forgotten_in_the_end(
+    rows: Installations, times: Times
+) -> None:
     rows.save_set_state("old", {"owed": 1})
     times.now += 29 * DAY
     rows.save_set_state("used", {"owed": 2})
@@ -372,7 +398,9 @@ def test_a_damaged_row_is_one_sentence_with_its_name_and_the_fix(
     with pytest.raises(StateError) as refused:
         rows.all()
 
-    assert refused.value.message.startswith(f"{store.place} {phrases.ROW_OF_INSTALLATIONS.format('b1')} ")
+    assert refused.value.message.startswith(
+        f"{store.place} {phrases.ROW_OF_INSTALLATIONS.format('b1')} "
+    )
     assert phrases.DELETE_THE_INSTALLATION.format("b1") in refused.value.message
     assert "web2" in refused.value.message
 
@@ -387,5 +415,7 @@ def test_a_damaged_set_of_leases_is_one_sentence_with_its_name_and_the_fix(
     with pytest.raises(StateError) as refused:
         rows.set_state("set 1", dict)
 
-    assert refused.value.message.startswith(f"{store.place} {phrases.ROW_OF_LEASE_SETS.format('set 1')} ")
+    assert refused.value.message.startswith(
+        f"{store.place} {phrases.ROW_OF_LEASE_SETS.format('set 1')} "
+    )
     assert phrases.DELETE_THE_SET.format("set 1") in refused.value.message

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rows of calls: on the disk before a call is sent, of one number each, and never without what belongs to them."""
+"""The rows of calls: on the disk before a call is sent, of one number each, and never without what
+belongs to them.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,16 @@ from typing import Any
 
 import psycopg
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import LEASES, Journal, ledger
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.paid_api import Item, NewCall, Span
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import (
+    LEASES,
+    Journal,
+    ledger,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.paid_api import (
+    Item,
+    NewCall,
+    Span,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import PRODUCT, Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import is_database
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, Store
@@ -49,14 +59,18 @@ class WatchedDatabase:
 
 
 def relax(place: str) -> None:
-    """Let a server report transactions as committed before they are on its disk, as its administrator may want."""
+    """Let a server report transactions as committed before they are on its disk, as its
+    administrator may want.
+    """
     with psycopg.connect(place, autocommit=True) as connection:
         name = place.rpartition("/")[2]
         connection.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
 
 
 @pytest.mark.parametrize("call", [BUY, RELEASE], ids=["purchase", "release"])
-def test_the_row_of_a_call_is_on_the_disk_before_the_call_is_sent(tmp_path: Path, call: NewCall) -> None:
+def test_the_row_of_a_call_is_on_the_disk_before_the_call_is_sent(
+    tmp_path: Path, call: NewCall
+) -> None:
     place = state_place(tmp_path)
     if is_database(place):
         relax(place)
@@ -64,7 +78,8 @@ def test_the_row_of_a_call_is_on_the_disk_before_the_call_is_sent(tmp_path: Path
     database = WatchedDatabase(store, place)
     with Journal(store, KEY, LEASES).sending(call, 10.0, []):
         levels = list(database.levels)
-    # Level 2 is FULL: SQLite syncs the log before the transaction ends. It cannot be changed within a transaction.
+    # Level 2 is FULL: SQLite syncs the log before the transaction ends. It cannot be changed within
+    # a transaction.
     assert levels == [("journal", "on" if is_database(place) else "2")]
 
 
@@ -152,7 +167,9 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_row_is_one_sentence_with_its_number_and_the_fix(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_row_is_one_sentence_with_its_number_and_the_fix(
+    tmp_path: Path, damage: str
+) -> None:
     statement, read = DAMAGES[damage]
     store = open_store(tmp_path)
     journal = Journal(store, KEY, LEASES)
@@ -164,5 +181,7 @@ def test_a_damaged_row_is_one_sentence_with_its_number_and_the_fix(tmp_path: Pat
     store.execute(statement + (" WHERE call = 2" if "effects" in statement else " WHERE id = 2"))
     with pytest.raises(StateError) as refused:
         read(store)
-    assert refused.value.message.startswith(f"{store.place} {phrases.ROW_OF_THE_JOURNAL.format(2)} ")
+    assert refused.value.message.startswith(
+        f"{store.place} {phrases.ROW_OF_THE_JOURNAL.format(2)} "
+    )
     assert phrases.DELETE_THE_ROW.format(2) in refused.value.message

@@ -18,7 +18,12 @@ from pathlib import Path
 import psycopg
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Clock, Runtime, WaitBudget, use
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import (
+    Clock,
+    Runtime,
+    WaitBudget,
+    use,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import database_secrets
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresStore
@@ -75,7 +80,9 @@ def test_an_address_that_cannot_be_used_is_refused_in_a_sentence_without_its_pas
     assert phrases.NEEDS_PSYCOPG in refusal(database_url)
 
 
-def test_the_password_may_be_outside_the_address(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_password_may_be_outside_the_address(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (password,) = database_secrets(database_url)
     monkeypatch.setenv("PGPASSWORD", password)
     with opened(database_url.replace(f":{password}@", "@")):
@@ -126,7 +133,9 @@ def test_a_user_who_may_not_create_the_schema_can_use_one_that_is_there(
             pass
 
 
-def test_a_server_that_can_only_be_read_is_a_sentence(database_url: str, database_server: Databases) -> None:
+def test_a_server_that_can_only_be_read_is_a_sentence(
+    database_url: str, database_server: Databases
+) -> None:
     with opened(database_url) as one, opened(database_url) as other:
         one.execute("SET default_transaction_read_only = on")
         with pytest.raises(StateError, match=phrases.NAME_THE_PRIMARY):
@@ -175,7 +184,10 @@ def test_a_session_that_is_ended_takes_its_locks_and_records_nothing_more(
             for _attempt in range(2):
                 with pytest.raises(StateError, match=phrases.CHECK_SERVER):
                     store.execute(RECORD, "later")
-                with pytest.raises(StateError), RateLimiter(store).slot("k", "/x", 60, 1, WaitBudget(0)):
+                with (
+                    pytest.raises(StateError),
+                    RateLimiter(store).slot("k", "/x", 60, 1, WaitBudget(0)),
+                ):
                     pass
         assert other.rows("SELECT name FROM facts") == [("first",)]
 
@@ -186,7 +198,9 @@ def stop_in_a_transaction(url: str, limit: str) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
-def test_a_process_that_is_stopped_in_a_transaction_is_waited_for_and_reported(database_url: str) -> None:
+def test_a_process_that_is_stopped_in_a_transaction_is_waited_for_and_reported(
+    database_url: str,
+) -> None:
     with opened(database_url, 0.2) as store:
         with process_until_killed(stop_in_a_transaction, database_url, "600s") as process:
             os.waitpid(process.pid or 0, os.WUNTRACED)
@@ -221,7 +235,10 @@ def test_a_server_that_does_not_answer_is_reported() -> None:
 
 @pytest.mark.slow
 def test_a_server_without_a_free_connection_is_a_sentence() -> None:
-    with PostgresServer(max_connections=8, superuser_reserved_connections=3) as server, contextlib.ExitStack() as many:
+    with (
+        PostgresServer(max_connections=8, superuser_reserved_connections=3) as server,
+        contextlib.ExitStack() as many,
+    ):
         for _number in range(5):
             many.enter_context(opened(server.url))
         with pytest.raises(StateError, match=phrases.RAISE_CONNECTIONS), opened(server.url):
@@ -243,7 +260,9 @@ def test_a_connection_pooler_is_refused(database_url: str) -> None:
 
             def answer() -> None:
                 while data := server.recv(65536):
-                    client.sendall(re.sub(rb"(?<=K\0\0\0\x0c)....", bytes(4), data, flags=re.DOTALL))
+                    client.sendall(
+                        re.sub(rb"(?<=K\0\0\0\x0c)....", bytes(4), data, flags=re.DOTALL)
+                    )
 
             with client, threads(answer) as start:
                 start()
@@ -257,10 +276,16 @@ def test_a_connection_pooler_is_refused(database_url: str) -> None:
             assert phrases.POOLER in refusal(f"{url}?sslmode=disable&gssencmode=disable")
 
 
-@pytest.mark.parametrize(("store", "is_imported"), [("postgresql://127.0.0.1/qgnet", True), ("/nonexistent", False)])
-def test_the_driver_is_imported_with_an_action_before_processes_are_forked(store: str, is_imported: bool) -> None:
+@pytest.mark.parametrize(
+    ("store", "is_imported"), [("postgresql://127.0.0.1/qgnet", True), ("/nonexistent", False)]
+)
+def test_the_driver_is_imported_with_an_action_before_processes_are_forked(
+    store: str, is_imported: bool
+) -> None:
     package = open_store.__module__.partition(".module_utils")[0]
     program = f"import sys, {package}.action.qg_whitelist; print('psycopg' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "QG_STORE": store}
-    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
     assert run.stdout == f"{is_imported}\n"

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The vendor's limits are kept to the second, by any number of processes, whatever happens to them."""
+"""The vendor's limits are kept to the second, by any number of processes, whatever happens to
+them.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, WaitBudgetExceeded
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import Runtime, WaitBudget, use
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, minute_seconds
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    OptionError,
+    WaitBudgetExceeded,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import (
+    Runtime,
+    WaitBudget,
+    use,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import (
+    RateLimiter,
+    minute_seconds,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.machine_clock import MachineClock
@@ -60,15 +72,21 @@ class Bench:
     def call(
         self, budget: WaitBudget, *, key: str = "key", endpoint: str = "/x", amount: int = 1
     ) -> AbstractContextManager[None]:
-        """Begin a call, which is answered when the context ends, and whose process is killed if that never happens."""
+        """Begin a call, which is answered when the context ends, and whose process is killed if
+        that never happens.
+        """
         call = self.limiter().slot(key, endpoint, LIMIT, TIMEOUT, budget, amount)
         call.__enter__()
         self.calls.append(call)
         return call
 
-    def take(self, count: int = 1, *, endpoint: str = "/x", amount: int = 1, answered: bool = False) -> list[Any]:
+    def take(
+        self, count: int = 1, *, endpoint: str = "/x", amount: int = 1, answered: bool = False
+    ) -> list[Any]:
         """Take slots that are free."""
-        calls = [self.call(WaitBudget(0), endpoint=endpoint, amount=amount) for _call in range(count)]
+        calls = [
+            self.call(WaitBudget(0), endpoint=endpoint, amount=amount) for _call in range(count)
+        ]
         for call in calls if answered else ():
             answer(call)
         return calls
@@ -115,7 +133,8 @@ def shortest() -> Iterator[None]:
         yield
 
 
-# --- slots ---------------------------------------------------------------------------------------------------------
+# --- slots
+# ------------------------------------------------------------------------------
 
 
 @quick_over_both
@@ -125,7 +144,8 @@ def test_the_limit_is_used_up_and_no_call_more(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("taken", "amount", "is_free"), [(1, 2, True), (2, 2, False), (2, 1, True), (0, 7, True), (7, 1, False)]
+    ("taken", "amount", "is_free"),
+    [(1, 2, True), (2, 2, False), (2, 1, True), (0, 7, True), (7, 1, False)],
 )
 def test_an_amount_counts_as_that_many_calls_and_more_than_the_limit_is_sent_alone(
     bench: Bench, taken: int, amount: int, is_free: bool
@@ -161,7 +181,9 @@ def test_a_call_without_an_answer_counts_as_long_as_it_may_take(bench: Bench) ->
     assert [bench.wait() for _call in range(LIMIT)] == [0, 0, 0]
 
 
-def test_a_call_that_is_answered_after_its_slot_has_expired_counts_for_a_minute(bench: Bench) -> None:
+def test_a_call_that_is_answered_after_its_slot_has_expired_counts_for_a_minute(
+    bench: Bench,
+) -> None:
     """Its process was stopped between the two, or the machine was suspended."""
     (stopped,) = bench.take(amount=2)
     bench.now += TIMEOUT + WINDOW
@@ -209,7 +231,8 @@ def test_the_wait_budget_must_cover_what_is_surely_to_be_waited(bench: Bench) ->
     with pytest.raises(WaitBudgetExceeded) as caught:
         bench.call(bench.budget(sure - 0.05))
     assert caught.value.message == (
-        "/x: QG.net's limit of 3 a minute is used up, and waiting 60 more seconds would pass max_wait "
+        "/x: QG.net's limit of 3 a minute is used up, and waiting 60 more seconds would pass "
+        "max_wait "
         "(60.05 seconds, 0 of them used). Raise max_wait or run again later."
     )
     # A call that is answered at once frees its slot after a minute, and the budget covers that.
@@ -226,13 +249,16 @@ def test_a_wait_for_calls_that_are_not_answered_ends_with_the_budget(bench: Benc
     assert budget.waited == pytest.approx(60)
 
 
-#: For each call: seconds until it is due, seconds on the way, where on the way the vendor counts it, and whether the
+#: For each call: seconds until it is due, seconds on the way, where on the way the vendor counts
+#: it, and whether the
 #: process dies before it can tell that the answer came.
 call = st.tuples(st.floats(0, 30), st.floats(0, 9.9), st.floats(0, 1), st.booleans())
 
 
 def most_in_a_window(arrivals: list[float], minute: float) -> int:
-    """The most calls that any window of the vendor can hold: it starts with a call and lasts a minute."""
+    """The most calls that any window of the vendor can hold: it starts with a call and lasts a
+    minute.
+    """
     return max(sum(start <= other < start + minute for other in arrivals) for start in arrivals)
 
 
@@ -259,7 +285,10 @@ def test_no_window_of_the_vendor_is_ever_overfull(
 def call_twice(place: str, record: Path) -> None:
     limiter = RateLimiter(open_store(place), minute=0.5)
     for _call in range(2):
-        with limiter.slot("key", "/x", LIMIT, 1, WaitBudget(60)), record.open("a", encoding="ascii") as file:
+        with (
+            limiter.slot("key", "/x", LIMIT, 1, WaitBudget(60)),
+            record.open("a", encoding="ascii") as file,
+        ):
             file.write(f"{time.time()}\n")
 
 
@@ -273,11 +302,13 @@ def test_many_processes_share_one_limit(tmp_path: Path) -> None:
     assert most_in_a_window(arrivals, 0.5) <= LIMIT
 
 
-# --- refusals -------------------------------------------------------------------------------------------------------
+# --- refusals
+# ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("asked", "rest"), [(None, WINDOW), (7.0, 7.0), (600.0, 600.0), (3600.0, 3600.0), (3601.0, 3600.0), (1e9, 3600.0)]
+    ("asked", "rest"),
+    [(None, WINDOW), (7.0, 7.0), (600.0, 600.0), (3600.0, 3600.0), (3601.0, 3600.0), (1e9, 3600.0)],
 )
 @pytest.mark.usefixtures("shortest")
 def test_a_refusal_blocks_the_endpoint_for_as_long_as_the_vendor_asks(
@@ -295,7 +326,9 @@ def test_a_refusal_blocks_the_endpoint_for_as_long_as_the_vendor_asks(
 
 @pytest.mark.parametrize(("asked", "jitter"), [(None, 10.0), (6.0, 1.0), (600.0, 10.0)])
 @pytest.mark.usefixtures("longest")
-def test_clients_that_were_refused_together_come_back_apart(bench: Bench, asked: float | None, jitter: float) -> None:
+def test_clients_that_were_refused_together_come_back_apart(
+    bench: Bench, asked: float | None, jitter: float
+) -> None:
     bench.limiter().block("key", "/x", asked)
     assert bench.wait() == pytest.approx((WINDOW if asked is None else asked) + jitter)
 
@@ -310,7 +343,8 @@ def test_a_second_refusal_never_shortens_a_block(bench: Bench) -> None:
     assert bench.wait() == pytest.approx(200)
 
 
-# --- a clock that is set back ---------------------------------------------------------------------------------------
+# --- a clock that is set back
+# ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("shortest")
@@ -330,7 +364,8 @@ def test_waits_do_not_change_if_the_wall_clock_is_set(bench: Bench, step: float)
     assert bench.wait(endpoint="/lost") == pytest.approx(TIMEOUT + WINDOW - 30)
 
 
-# --- what else is kept ----------------------------------------------------------------------------------------------
+# --- what else is kept
+# ----------------------------------------------------------------------------------------------
 
 
 def test_ended_calls_and_blocks_are_deleted(bench: Bench) -> None:
@@ -342,11 +377,14 @@ def test_ended_calls_and_blocks_are_deleted(bench: Bench) -> None:
     assert state.rows("SELECT endpoint FROM rate_calls") == [("/z",)]
 
 
-# --- the length of the minute ---------------------------------------------------------------------------------------
+# --- the length of the minute
+# ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("", 60.0), ("60", 60.0), ("0.5", 0.5), ("2", 2.0)])
-def test_the_minute_may_be_shorter_for_a_simulator(text: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_minute_may_be_shorter_for_a_simulator(
+    text: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("QG_MINUTE_SECONDS", text)
     assert minute_seconds() == seconds
 

@@ -19,7 +19,10 @@ from typing import NoReturn
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import Registration, Registrations
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
+    Registration,
+    Registrations,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.sqlite import SqliteStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import DEFAULT_STORE
@@ -42,7 +45,9 @@ def refusal(directory: Path | str) -> str:
 
 def register(store: Store, *ips: str) -> None:
     """Register a host with these addresses."""
-    Registrations(store, "k").replace([Registration("f", "a", ip, False, store.now()) for ip in ips])
+    Registrations(store, "k").replace(
+        [Registration("f", "a", ip, False, store.now()) for ip in ips]
+    )
 
 
 def use(store: Store) -> None:
@@ -65,7 +70,9 @@ def test_the_directory_is_private_whatever_the_umask(tmp_path: Path, mask: int) 
     with umask(mask):
         use(opened(tmp_path / "state"))
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
-    assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in (tmp_path / "state").iterdir()} == {0}
+    assert {
+        stat.S_IMODE(path.stat().st_mode) & 0o077 for path in (tmp_path / "state").iterdir()
+    } == {0}
 
 
 def test_a_directory_that_others_can_read_becomes_private(tmp_path: Path) -> None:
@@ -91,7 +98,9 @@ def test_a_tilde_stands_for_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 @pytest.mark.parametrize("directory", [DEFAULT_STORE, "~no-such-user/state"])
-def test_a_home_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, directory: str) -> None:
+def test_a_home_that_nobody_knows_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, directory: str
+) -> None:
     def unknown(_user: object) -> NoReturn:
         raise KeyError
 
@@ -104,7 +113,9 @@ def test_a_home_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_a_path_with_a_null_character_is_refused() -> None:
-    assert re.fullmatch(rf"store /a<U\+0000>b cannot be used: .*embedded null .*{re.escape(FIX)}", refusal("/a\0b"))
+    assert re.fullmatch(
+        rf"store /a<U\+0000>b cannot be used: .*embedded null .*{re.escape(FIX)}", refusal("/a\0b")
+    )
 
 
 # Its database.
@@ -112,7 +123,9 @@ def test_a_path_with_a_null_character_is_refused() -> None:
 
 def test_processes_that_start_together_create_one_database(tmp_path: Path) -> None:
     insert = "INSERT INTO facts VALUES ('k', ?, '', '', 1)"
-    run_together(lambda name: opened(tmp_path).execute(insert, name), *((f"h{n}",) for n in range(6)))
+    run_together(
+        lambda name: opened(tmp_path).execute(insert, name), *((f"h{n}",) for n in range(6))
+    )
     assert opened(tmp_path).rows("SELECT count(*) FROM facts") == [(6,)]
     assert [
         path
@@ -164,7 +177,9 @@ def test_a_full_disk_is_a_sentence_and_the_next_transaction_works(tmp_path: Path
     store = opened(tmp_path)
     store.rows("PRAGMA max_page_count = 1")
     ips = [f"198.18.{n // 250}.{n % 250}" for n in range(5000)]
-    with pytest.raises(StateError, match=rf"store {tmp_path} cannot be used: .*{phrases.MAKE_ROOM}"):
+    with pytest.raises(
+        StateError, match=rf"store {tmp_path} cannot be used: .*{phrases.MAKE_ROOM}"
+    ):
         register(store, *ips)
     assert Registrations(store, "k").all() == []
     store.rows("PRAGMA max_page_count = 100000")
@@ -194,7 +209,10 @@ def test_a_damaged_database_is_an_error_that_names_the_loss(tmp_path: Path) -> N
 def test_a_lock_that_cannot_be_taken_is_a_sentence(tmp_path: Path) -> None:
     store = opened(tmp_path)
     (tmp_path / "some.lock").mkdir()
-    with pytest.raises(StateError, match=r"store .* cannot be used: Is a directory"), store.try_lock("some"):
+    with (
+        pytest.raises(StateError, match=r"store .* cannot be used: Is a directory"),
+        store.try_lock("some"),
+    ):
         pass
 
 
@@ -203,7 +221,9 @@ def stop_in_a_transaction(directory: Path) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
-def test_a_process_that_is_stopped_in_a_transaction_is_waited_for_and_reported(tmp_path: Path) -> None:
+def test_a_process_that_is_stopped_in_a_transaction_is_waited_for_and_reported(
+    tmp_path: Path,
+) -> None:
     store = SqliteStore(str(tmp_path), 0.2)
     with process_until_killed(stop_in_a_transaction, tmp_path) as process:
         os.waitpid(process.pid or 0, os.WUNTRACED)
@@ -216,8 +236,12 @@ def test_a_process_that_is_stopped_in_a_transaction_is_waited_for_and_reported(t
 # Where it is.
 
 
-@pytest.mark.parametrize("directory", ["state", "./state", "../state", "state/below", "$NO_SUCH_NAME/state", "."])
-def test_a_relative_path_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, directory: str) -> None:
+@pytest.mark.parametrize(
+    "directory", ["state", "./state", "../state", "state/below", "$NO_SUCH_NAME/state", "."]
+)
+def test_a_relative_path_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, directory: str
+) -> None:
     """Each working directory would have a store of its own, with a memory and caps of its own."""
     here = tmp_path / "here"
     here.mkdir()
@@ -227,13 +251,17 @@ def test_a_relative_path_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 @pytest.mark.parametrize("directory", ["~/state", "$HOME/state", "${HOME}/state"])
-def test_a_path_from_the_home_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, directory: str) -> None:
+def test_a_path_from_the_home_is_absolute(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, directory: str
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     with contextlib.closing(open_store(directory)):
         assert (tmp_path / "state" / DATABASE).is_file()
 
 
-def test_a_new_database_has_its_name_on_the_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_new_database_has_its_name_on_the_disk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Or a power failure would take the first purchases with it."""
     synced = set[str]()
     sync = os.fsync

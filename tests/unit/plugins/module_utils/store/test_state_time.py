@@ -66,7 +66,9 @@ def test_state_time_begins_as_unix_time(store: Store) -> None:
 
 
 @pytest.mark.parametrize("step", [-DAY, -1.0, 1.0, 15 * 60.0, 2 * DAY])
-def test_a_wall_clock_that_is_set_does_not_change_state_time(timed: TimedNode, store: Store, step: float) -> None:
+def test_a_wall_clock_that_is_set_does_not_change_state_time(
+    timed: TimedNode, store: Store, step: float
+) -> None:
     timed.machine.set_wall(step)
     timed.time += 5
     assert store.now() == START + 5
@@ -88,11 +90,15 @@ def test_time_goes_on_from_the_last_record_after_a_reboot(timed: TimedNode, stor
 
 
 class StateTimeMachine(RuleBasedStateMachine):
-    """Wall clocks are set, machines are off, and processes come and go: nothing is taken for older than it is."""
+    """Wall clocks are set, machines are off, and processes come and go: nothing is taken for older
+    than it is.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+        self.directory = tempfile.TemporaryDirectory(
+            dir="/dev/shm" if os.path.isdir("/dev/shm") else None
+        )
         self.node = TimedNode(Path(self.directory.name))
         self.stores = [self.node.store()]
         #: The true time and the state time of what was recorded.
@@ -132,7 +138,9 @@ class StateTimeMachine(RuleBasedStateMachine):
     def nothing_is_taken_for_older_than_it_is(self) -> None:
         for opened in self.stores:
             now = opened.now()
-            assert all(now - recorded <= self.node.time - at + 0.01 for at, recorded in self.recorded)
+            assert all(
+                now - recorded <= self.node.time - at + 0.01 for at, recorded in self.recorded
+            )
 
     @invariant()
     def state_time_does_not_run_backwards(self) -> None:
@@ -145,6 +153,10 @@ EXPLORES = "QGNET_EXPLORE" in os.environ
 
 
 @pytest.mark.parametrize("runs", [8, pytest.param(400 if EXPLORES else 40, marks=pytest.mark.slow)])
-def test_state_time_never_runs_backwards_and_nothing_is_taken_for_older_than_it_is(runs: int) -> None:
-    explored = settings(max_examples=runs, stateful_step_count=30, deadline=None, derandomize=not EXPLORES)
+def test_state_time_never_runs_backwards_and_nothing_is_taken_for_older_than_it_is(
+    runs: int,
+) -> None:
+    explored = settings(
+        max_examples=runs, stateful_step_count=30, deadline=None, derandomize=not EXPLORES
+    )
     run_state_machine_as_test(StateTimeMachine, settings=explored)

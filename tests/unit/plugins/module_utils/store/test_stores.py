@@ -23,7 +23,10 @@ pytestmark = [quick_over_both, pytest.mark.usefixtures("every_store")]
 def test_a_secret_has_a_name_of_its_own_in_each_store(tmp_path: Path) -> None:
     digest = open_store(tmp_path).digest("x", "SECRETKEY1")
     assert digest == open_store(tmp_path).digest("x", "SECRETKEY1")
-    assert digest not in (open_store(tmp_path / "other").digest("x", "SECRETKEY1"), open_store(tmp_path).digest("x"))
+    assert digest not in (
+        open_store(tmp_path / "other").digest("x", "SECRETKEY1"),
+        open_store(tmp_path).digest("x"),
+    )
 
 
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
@@ -61,7 +64,9 @@ def hold(place: str, ready: Any) -> None:
         time.sleep(600)
 
 
-def test_a_process_that_is_stopped_keeps_its_lock_and_is_named_until_it_is_killed(tmp_path: Path) -> None:
+def test_a_process_that_is_stopped_keeps_its_lock_and_is_named_until_it_is_killed(
+    tmp_path: Path,
+) -> None:
     ready = FORK.Queue()
     place = state_place(tmp_path)
     with process_until_killed(hold, place, ready) as process:

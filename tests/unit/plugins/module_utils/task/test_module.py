@@ -69,8 +69,10 @@ def test_a_python_that_is_too_old_is_reported_in_one_sentence(
     result = json.loads(capsys.readouterr().out)
     assert result["failed"] is True
     assert result["msg"] == (
-        f"qingguo.qgnet needs Python 3.10 or newer on the host that the task is delegated to, but {sys.executable} is "
-        "Python 3.9: set ansible_python_interpreter of that host to a newer one, or run the task on the control node."
+        f"qingguo.qgnet needs Python 3.10 or newer on the host that the task is delegated to, but "
+        f"{sys.executable} is "
+        "Python 3.9: set ansible_python_interpreter of that host to a newer one, or run the task "
+        "on the control node."
     )
 
 
@@ -78,13 +80,19 @@ MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
 RUN_THERE = [path for path in MODULES if "run_module" in path.read_text(encoding="utf-8")]
 
 
-@pytest.mark.parametrize("path", [*RUN_THERE, Path(str(module.__file__))], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [*RUN_THERE, Path(str(module.__file__))], ids=lambda path: path.stem
+)
 def test_what_runs_before_the_check_is_read_by_the_oldest_python(path: Path) -> None:
     assert ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
 @pytest.mark.parametrize("path", RUN_THERE, ids=lambda path: path.stem)
 def test_a_module_imports_the_check_before_the_rest_of_the_collection(path: Path) -> None:
-    imports = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ImportFrom)]
+    imports = [
+        node
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ImportFrom)
+    ]
     own = [node.module for node in imports if str(node.module).startswith(PLUGINS)]
     assert own[0] == f"{PLUGINS}.module_utils._task.module"

@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import MissingOption, OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    MissingOption,
+    OptionError,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     Spec,
     check_selectors,
@@ -27,7 +30,9 @@ def test_a_message_is_option_problem_and_fix(problem: str, message: str) -> None
     assert OptionError("count", problem, "give a number").message == message
 
 
-def test_a_mistake_has_fields_that_show_no_secret_of_another_option(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_has_fields_that_show_no_secret_of_another_option(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("QG_KEY", "HUSH0123")
     spec: Spec = {**shared("key", type="str", no_log=True), "count": {"type": "int"}}
 
@@ -46,7 +51,10 @@ def test_an_option_without_a_value_is_told_from_one_with_a_wrong_value() -> None
         read_options(spec, {}, place="option")
 
     assert refused.value.option == "key"
-    assert refused.value.fix == f"give it as option {phrases.OR_AS} QG_KEY {phrases.IN_THE_ENVIRONMENT}"
+    assert (
+        refused.value.fix
+        == f"give it as option {phrases.OR_AS} QG_KEY {phrases.IN_THE_ENVIRONMENT}"
+    )
 
 
 @pytest.mark.parametrize(("selectors", "hint"), [(("ips",), False), (("ips", "all"), True)])

@@ -35,15 +35,23 @@ def test_blanks_around_credentials_do_not_count() -> None:
 @pytest.mark.parametrize(
     ("host", "domain"),
     [
-        *((host, "www.qg.net") for host in ("www.qg.net", "qg.net", "127.0.0.1:8080", "[::1]:8080", "simulator:8080")),
+        *(
+            (host, "www.qg.net")
+            for host in ("www.qg.net", "qg.net", "127.0.0.1:8080", "[::1]:8080", "simulator:8080")
+        ),
         ("Account.Reseller.example:8443", "account.reseller.example"),
     ],
 )
 def test_calls_are_signed_for_the_host_of_account_url(host: str, domain: str) -> None:
-    assert AccountConnection.of({**ACCOUNT, "account_url": f"https://{host}/api"}).identity.domain == domain
+    assert (
+        AccountConnection.of({**ACCOUNT, "account_url": f"https://{host}/api"}).identity.domain
+        == domain
+    )
 
 
-def test_runs_that_spell_the_address_differently_share_the_lock_and_the_count(tmp_path: Path) -> None:
+def test_runs_that_spell_the_address_differently_share_the_lock_and_the_count(
+    tmp_path: Path,
+) -> None:
     urls = ["https://api.example", "http://API.example:80/"]
     connections = [Connection.of({**PROXY, "store": str(tmp_path), "api_url": url}) for url in urls]
     clients = [key_caller(connection, SILENT) for connection in connections]
