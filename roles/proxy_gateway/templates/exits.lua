@@ -13,6 +13,8 @@ local path = os.getenv("QG_LEASES")
 -- The text of the file, its leases by backend and server, what was set of each server, and whether all was set once.
 local text, leases, set, is_started = nil, {}, {}, false
 
+local is_state = {ready = true, drain = true, next = true, out = true}
+
 local function read()
     local file = io.open(path)
     local now = file and file:read("a") or ""
@@ -25,7 +27,7 @@ local function read()
     text, leases = now, {}
     for backend, server, host, port, deadline, state in now:gmatch("(%S+) (%S+) ([%d.]+):(%d+) (%S+) (%a+)\n") do
         leases[backend] = leases[backend] or {}
-        leases[backend][server] = {
+        leases[backend][server] = is_state[state] and {
             host = host, port = port, address = host .. ":" .. port, state = state,
             deadline = tonumber(deadline) or math.huge, pool = backend,
             -- Not the address alone, which a later lease may have, too.
