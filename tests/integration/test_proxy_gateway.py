@@ -710,6 +710,39 @@ def test_a_reported_exit_gets_no_more_requests_and_its_labels_move(
     assert banned.served == served
 
 
+@pytest.mark.newest
+def test_a_client_reports_the_exit_of_its_slot(gateway: Gateway) -> None:
+    slots = Slots(gateway, 2, reports=True)
+    gateway.play(arguments=["--limit", "one"]).ok()
+    first = {slot: slots.exit("one", slot) for slot in (1, 2)}
+
+    def report_slot(
+        method: str = "POST", port: str = "", path: str = "/report", head: str = BANNED
+    ) -> int:
+        target = f"gateway.qgnet.invalid{port}"
+        return gateway.upstreams.ask(slots.ports["one"], method, target, "", head, path).status
+
+    for page, form in PAGES.items():
+        assert report_slot(*form) != 202, page
+    assert {slot: slots.exit("one", slot) for slot in (1, 2)} == first
+    assert report_slot() == 202
+
+    # From the very next request on, the slot refuses, whatever the protocol.
+    for client in (["--proxy"], ["--proxytunnel", "--proxy"], ["--socks5-hostname"]):
+        assert slots.exit("one", 1, *client) == ""
+    assert report_slot() == 404
+    assert slots.exit("one", 2) == first[2]
+    gateway.reload("one")
+    assert slots.exit("one", 1) == ""
+
+    # The next refresh buys one lease for it, and the one after it none.
+    for _time in range(2):
+        gateway.play(REFRESH, arguments=["--limit", "one"]).ok()
+        assert sold(gateway.sim) == 3
+        assert slots.exit("one", 1) not in ("", *first.values())
+        assert slots.exit("one", 2) == first[2]
+
+
 @pytest.mark.slow
 @pytest.mark.newest
 def test_a_thousand_false_reports_cost_no_more_than_the_bound(gateway: Gateway) -> None:
@@ -1085,7 +1118,9 @@ def assert_a_successor_takes_over_early_and_for_good(
 
     def serving() -> list[Exit]:
         before = {each.port: each.served for each in (first, successor)}
-        assert upstreams.ask(port, "CONNECT", site).status == 200
+        # For a moment, neither has taken over the place of what the slot had before.
+        if upstreams.ask(port, "CONNECT", site).status != 200:
+            return []
         return [each for each in (first, successor) if each.served > before[each.port]]
 
     eventually(lambda: serving() == [first])

@@ -156,8 +156,8 @@ def read_gateway(values: Mapping[str, Any], product: str) -> Gateway:
             _check_slots(pool, is_web_only=values["web_only"])
     _check_unique(names, pools, values["metrics"])
     check_timings(GATEWAY, pools, values["interval"])
-    if values["reports"] and all(pool.sticky == "none" for pool in pools):
-        fix = "set proxy_gateway_sticky to optional or required"
+    if values["reports"] and all(pool.sticky == "none" and not pool.slots for pool in pools):
+        fix = "set proxy_gateway_sticky to optional or required, or use slots"
         raise OptionError(names.of("reports"), "=true needs labels, which sticky=none ignores", fix)
     return Gateway(
         name=values["name"],

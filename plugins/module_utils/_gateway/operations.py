@@ -315,11 +315,10 @@ def _slots(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> list[S
     """Return the servers of all slots of a pool: those of before, if it is not known which leases
     they have.
     """
+    servers_before = _before(order, pool)
     servers = []
     for slot in range(1, pool.count + 1):
-        before = [
-            server for server in order.look.servers if server.backend == f"{pool.name}.{slot}"
-        ]
+        before = [server for server in servers_before if server.slot == slot]
         if supply.slots is None:
             servers += before
         else:

@@ -115,9 +115,9 @@ def _spending(data: Mapping[str, Any]) -> list[str]:
     rows: list[Row] = []
     for day in days:
         length = min(_BAR, -(-(day["received"] + day["unknown"]) * _BAR // whole))
-        bar = f"{'=' * length}{'.' * (_BAR - length)}"
+        gauge = f"{'=' * length}{'.' * (_BAR - length)}"
         rows.append(
-            (day["day"], day["product"], day["calls"], day["received"], day["unknown"], bar)
+            (day["day"], day["product"], day["calls"], day["received"], day["unknown"], gauge)
         )
     scale = "of the cap" if cap else "of the most in a day"
     lines += _table(("day (UTC+08:00)", "product", "calls", "bought", "unknown", scale), rows)

@@ -133,16 +133,29 @@ end)
 -- The key of the lease of a server, if clients may report it. An exit that fails the check they may not: the refresh knows more
 -- of it.
 local function reportable(pool, server)
-    local lease = (leases[pool] or {})[server]
+    local lease = server and (leases[pool] or {})[server]
     if lease and not core.backends[pool].servers[server]:get_stats().status:match("^DOWN") then
         return lease.key
     end
 end
 
--- Set txn.lease to what a client reports, whose label has the server with the number txn.server.
+-- The server that serves at a slot.
+local function serving_at(slot)
+    for id in pairs(leases[slot] or {}) do
+        if (set[slot .. "/" .. id] or {}).state == "ready" then
+            return id
+        end
+    end
+end
+
+-- Set txn.lease to what a client reports: the exit of its slot, or of its label, which has the server with the number txn.server.
 core.register_action("find_lease", {"http-req"}, function(txn)
     local pool = txn.f:fe_name():gsub("_port$", "")
-    local key = reportable(pool, "s" .. tostring(txn:get_var("txn.server")))
+    local server = "s" .. tostring(txn:get_var("txn.server"))
+    if pool:find(".", 1, true) then
+        server = serving_at(pool)
+    end
+    local key = reportable(pool, server)
     if key then
         txn:set_var("txn.lease", key)
     end

@@ -382,6 +382,7 @@ def test_reports_of_a_gateway_without_labels_are_refused() -> None:
         gateway(reports=True, sticky="none")
 
     assert gateway(reports=True, sticky="none", **entry(sticky="required")).reports is True
+    assert gateway(reports=True, slots=True).reports is True
 
 
 @pytest.mark.parametrize("option", [option for option in GATEWAY_OPTIONS if option != "state"])
