@@ -23,8 +23,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration
 )
 
 #: Asks the process something. One that is stopped, or that is none, does not answer in time. Each
-#: Debian has perl,
-#: which starts four times as fast as Python.
+#: Debian has perl, which starts four times as fast as Python.
 _PERL = (
     'alarm 3; $s = IO::Socket::UNIX->new($ARGV[0]) or die; print $s "$ARGV[1]\\n"; $| = 1; '
     "print while <$s>"

@@ -53,10 +53,8 @@ def lost_lock(node: Node, run: Callable[[], object]) -> None:
 
 
 #: What happens at a step of the first run, and the places where it is looked at. A second run in
-#: the middle of a
-#: transaction would only wait for the database; one between the record of a request and the request
-#: cannot tell the
-#: first one from a slow network.
+#: the middle of a transaction would only wait for the database; one between the record of a request
+#: and the request cannot tell the first one from a slow network.
 EVENTS: dict[str, tuple[Event, tuple[str, ...]]] = {
     "death": (lambda node, _run: node.die(), PLACES),
     "crash": (lambda node, _run: node.crash(300), PLACES),

@@ -24,8 +24,7 @@ PLAY = """
   roles: [qingguo.qgnet.proxy_list]
 """
 #: Notes each call, and runs the command of a service that is started, from another directory and
-#: without the
-#: environment of the caller, as systemd does.
+#: without the environment of the caller, as systemd does.
 SYSTEMCTL = """#!{python}
 import os, pathlib, shlex, subprocess, sys
 root = pathlib.Path({root!r})

@@ -44,8 +44,7 @@ from support.vendor import KEY, URL, Killed, Vendor
 
 ACTIONS = "ansible_collections.qingguo.qgnet.plugins.action"
 #: Where a process can be interrupted: before a transaction of its store, before a request, before
-#: its response, and in
-#: a pause.
+#: its response, and in a pause.
 STORE = "store"
 REQUEST = "request"
 RESPONSE = "response"

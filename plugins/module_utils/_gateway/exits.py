@@ -28,8 +28,7 @@ _CAUSES = {
     "L7TOUT": Cause.SILENT,
 }
 #: The words of a line of ``show exits``: of the last check, the seconds since the status has
-#: changed, the responses
-#: that passed while all checks have failed, and the seconds since then.
+#: changed, the responses that passed while all checks have failed, and the seconds since then.
 _WORDS = ("pool", "name", "server", "status", "check", "code", "changed", "passed", "last_passed")
 #: The time on the clock of the host, in seconds since 1970.
 _TIME = re.compile(r"(?m)^time ([0-9]{1,12})$")

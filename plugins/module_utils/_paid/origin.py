@@ -17,8 +17,7 @@ from typing import TypeAlias
 from .evidence import LIST_LAG, MAX_EXECUTION_DELAY, OpenCall
 
 #: The seconds that a lease is taken to last at most, unless the journal has a longer one: twice the
-#: longest of any plan
-#: that was observed.
+#: longest of any plan that was observed.
 LONG_LIFE = 2 * 86400.0
 #: Seconds by which a list may show another end of a lease than the response that has bought it did.
 SAME_END = 60.0

@@ -730,8 +730,7 @@ def test_three_of_ten_exclusive_leases_are_slow_at_any_time() -> None:
 
 
 #: The most minutes until all exits work again. Each trouble lasts up to an hour longer than its
-#: name says, since that
-#: decides when the next probe would come.
+#: name says, since that decides when the next probe would come.
 RECOVERY = {
     ("share", "a day off the whitelist"): 61.0,
     ("exclusive", "a day off the whitelist"): 1.0,

@@ -250,8 +250,7 @@ def test_a_wait_for_calls_that_are_not_answered_ends_with_the_budget(bench: Benc
 
 
 #: For each call: seconds until it is due, seconds on the way, where on the way the vendor counts
-#: it, and whether the
-#: process dies before it can tell that the answer came.
+#: it, and whether the process dies before it can tell that the answer came.
 call = st.tuples(st.floats(0, 30), st.floats(0, 9.9), st.floats(0, 1), st.booleans())
 
 
