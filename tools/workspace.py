@@ -174,7 +174,7 @@ def install_programs(wanted: str, fail: Callable[[str], object]) -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         fail(
             f"programs are missing; as root: apt-get install {' '.join(lacking)} (names of "
-            f"Debian's packages)"
+            "Debian's packages)"
         )
     # Debian asks the one whether a service may start, and the other whether PostgreSQL makes a
     # cluster of its own.

@@ -158,8 +158,7 @@ class ServingAction(GatewayVariables):
             # A new process would ask this one for its ports.
             raise QgError(
                 f"HAProxy of the gateway {gateway['name']} does not answer, as if it were stopped: "
-                f"end its processes, "
-                "and run this again."
+                "end its processes, and run this again."
             )
         return bool(done["rc"] == 0)
 
@@ -199,13 +198,13 @@ class ServingAction(GatewayVariables):
         log = f"journalctl --unit={gateway['name']}"
         if gateway["service"] != "systemd":
             log = (
-                f"grep haproxy /var/log/syslog, or on a host without a system log haproxy -d -f "
+                "grep haproxy /var/log/syslog, or on a host without a system log haproxy -d -f "
                 f"{gateway['file']}.cfg"
             )
         why = reason(done["stdout"]) or f"it gave no reason; to see its log, type {log}"
         raise QgError(
             f"HAProxy does not serve {gateway['file']}.cfg: {why}. If it ran before, it serves as "
-            f"before."
+            "before."
         )
 
     def _order_of(self, proxies: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -62,9 +62,8 @@ def remove_timer(timer: Timer, units: Path = UNITS, keys: Path = KEYS) -> None:
     except OSError:
         raise QgError(
             f"The timer {timer.name} on this machine refreshes what has been removed, and this "
-            f"user may not remove "
-            f"it. As root, run qingguo.qgnet.refresh_timer -e qg_timer_state=absent -e "
-            f"qg_timer_name={timer.name}."
+            "user may not remove it. As root, run qingguo.qgnet.refresh_timer -e "
+            f"qg_timer_state=absent -e qg_timer_name={timer.name}."
         ) from None
     _systemctl("daemon-reload")
 

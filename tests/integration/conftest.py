@@ -38,13 +38,12 @@ def pytest_configure() -> None:
     if "ANSIBLE_COLLECTIONS_PATH" not in os.environ:
         raise pytest.UsageError(
             "The integration tests need ANSIBLE_COLLECTIONS_PATH: set it, like PYTHONPATH, to the "
-            "directory that "
-            "holds ansible_collections/qingguo/qgnet."
+            "directory that holds ansible_collections/qingguo/qgnet."
         )
     if not (Path(sys.executable).parent / "ansible-playbook").exists():
         raise pytest.UsageError(
             f"The integration tests need ansible-playbook beside {sys.executable}: install "
-            f"ansible-core there."
+            "ansible-core there."
         )
 
 

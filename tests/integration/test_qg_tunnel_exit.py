@@ -29,8 +29,8 @@ def call(name: str, labels: list[str], label: str | None = None) -> dict[str, An
     """Call the page with a label in the credentials, or else in a header."""
     if label:
         proxy = (
-            f"{{{{ tunnel | qingguo.qgnet.{label} | "
-            f"qingguo.qgnet.proxy_environment(no_proxy=[]) }}}}"
+            f"{{{{ tunnel | qingguo.qgnet.{label} | qingguo.qgnet.proxy_environment(no_proxy=[]) "
+            f"}}}}"
         )
         task = {
             "ansible.builtin.command": {"argv": ["curl", "--silent", "--fail", "{{ page }}"]},

@@ -82,7 +82,7 @@ class ControlNode:
         for number, host in enumerate(hosts.split()):
             options = (
                 f"proxy_list_path={self.root}/{host} proxy_list_interval={8 - number} "
-                f"proxy_list_drain=20"
+                "proxy_list_drain=20"
             )
             python = f"ansible_python_interpreter={sys.executable}"
             lines.append(f"{host} ansible_connection=local {python} {options}\n")

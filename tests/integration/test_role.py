@@ -481,8 +481,7 @@ def test_hosts_that_stay_listed_are_named_however_they_were_chosen(
     ((for_others, there_before),) = run.warnings
     assert for_others.startswith(
         f"{phrases.TWO_STAY_FOR_OTHERS} {public(1)} of h1 (registered for h1 of the inventory "
-        f"other), "
-        f"{public(5)} of h2 (registered for h5 of "
+        f"other), {public(5)} of h2 (registered for h5 of "
     )
     assert phrases.TWO_STAY_FOR_OTHERS in shown(run)
     assert there_before.startswith(f"{phrases.ONE_STAYS} {public(3)} of h3 (")

@@ -153,8 +153,7 @@ NO_HOST_IN_INVENTORY = (
 )
 CRAWLERS_SET_KEY = (
     "In the inventory, crawlers set qg_key, and localhost does not: run playbooks of the "
-    "collection with "
-    "-e qg_hosts=crawlers"
+    "collection with -e qg_hosts=crawlers"
 )
 TWO_GROUPS_SET_KEY = "In the inventory, crawlers, accounts set qg_key"
 LIST_THE_KEYS = "or list the keys in qg_metrics_keys"
@@ -198,12 +197,11 @@ NOT_AN_OPTION = "is not an option"
 NEVER_ANOTHER_KEY = "which never means another key"
 INVISIBLE_IN_KEY = (
     "contains a blank, a line break, quotes, an equals sign, angle brackets or an invisible "
-    "character, "
-    "such as a byte order mark: give only the Authkey of QG.net's user center"
+    "character, such as a byte order mark: give only the Authkey of QG.net's user center"
 )
 INVISIBLE_IN_PASSWORD = (
-    "begins or ends with a blank or a line break, or contains an invisible "
-    "character: give only the Authpwd"
+    "begins or ends with a blank or a line break, or contains an invisible character: give only "
+    "the Authpwd"
 )
 NO_URL = "cannot be used: give one URL with scheme and host, such as https://"
 URL_PARTS = "must contain only scheme, host and path"

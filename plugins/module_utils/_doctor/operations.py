@@ -128,8 +128,7 @@ class Doctor:
         if self._params["key"] is None:
             raise QgError(
                 "No key is set: give the Authkey of QG.net's user center as the variable qg_key, "
-                "or type: export "
-                "QG_KEY=AUTHKEY"
+                "or type: export QG_KEY=AUTHKEY"
             )
         self.connection = Connection.of(self._params)
         # The library that it needs may be missing.
@@ -175,7 +174,7 @@ class Doctor:
         # A cause on this machine would be repeated for each source.
         text = (
             f"No source reports the egress address of this machine. The first of {len(failed)} "
-            f"says: "
+            "says: "
         )
         raise QgError(f"{text}{failed[0].message}", **failed[0].details)
 
@@ -246,8 +245,8 @@ class Doctor:
         if quota.balance is None and more > 0:
             detail += (
                 f"; it counts {more} more in use than the list of leases shows. If this stays so, "
-                f"and the plan of the "
-                "key is billed by volume, tasks that lease need ignore_quota: true"
+                "and the plan of the key is billed by volume, tasks that lease need ignore_quota: "
+                "true"
             )
         return detail
 
@@ -274,14 +273,14 @@ class Doctor:
             why = f"does not work: {error.message}"
             if error.details.get("http_status") == 407:
                 why = (
-                    f"refuses this machine, whose address is not on the whitelist. Type: "
+                    "refuses this machine, whose address is not on the whitelist. Type: "
                     f"{self._registering()}"
                 )
                 if self.is_listed:
                     why = (
                         "refuses this machine, although its address is on the whitelist: wait, "
-                        "since a new entry takes "
-                        "effect after some seconds, and check that the proxy is one of this key."
+                        "since a new entry takes effect after some seconds, and check that the "
+                        "proxy is one of this key."
                     )
         raise QgError(f"The proxy {server} {why}")
 

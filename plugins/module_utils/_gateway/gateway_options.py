@@ -319,8 +319,8 @@ def _check_slots(pool: Pool, *, is_web_only: bool) -> None:
     option = names.of("slots")
     if is_web_only:
         problem = (
-            f"=true cannot be combined with {names.prefix}web_only=true, since a slot does "
-            f"not see the target"
+            f"=true cannot be combined with {names.prefix}web_only=true, since a slot does not see "
+            "the target"
         )
         raise OptionError(
             option,
@@ -339,8 +339,8 @@ def _check_slots(pool: Pool, *, is_web_only: bool) -> None:
         )
     if pool.sticky != "none":
         problem = (
-            f"=true cannot be combined with sticky={pool.sticky}, since a slot does not see "
-            f"the user name"
+            f"=true cannot be combined with sticky={pool.sticky}, since a slot does not see the "
+            "user name"
         )
         raise OptionError(option, problem, "set sticky=none, since a slot keeps its exit anyway")
     last = pool.ports[-1]

@@ -109,8 +109,7 @@ def declare(rows: Installations, orders: Iterable[Order]) -> None:
         hosts = format_sample(sorted({each.host for each in taken}))
         raise QgError(
             f"Another run is installing the {noun(taken[0].kind)} {taken[0].name} of {hosts}, so "
-            f"nothing was leased: "
-            "run this one again when the other has ended."
+            "nothing was leased: run this one again when the other has ended."
         )
 
 
@@ -125,22 +124,19 @@ def why_not_refreshed(installation: Installation, look: Look) -> str:
         # What is leased could not be served, and would be paid for in each run.
         return (
             f"{what} on {installation.host} cannot be written, since the disk is full or "
-            f"read-only, so nothing was "
-            "leased: make room there. It serves as before."
+            "read-only, so nothing was leased: make room there. It serves as before."
         )
     if not look.identifier:
         return (
             f"{what} is recorded for {installation.host}, but the host does not have it, or the "
-            f"play lacks become to "
-            f"read it, so nothing was leased. If the host was installed anew, run the role "
-            f"{_ROLES[installation.kind]} "
-            f"again; if it is gone for good, run qingguo.qgnet.deregister -e "
-            f"qg_forget={installation.host}."
+            "play lacks become to read it, so nothing was leased. If the host was installed anew, "
+            f"run the role {_ROLES[installation.kind]} again; if it is gone for good, run "
+            f"qingguo.qgnet.deregister -e qg_forget={installation.host}."
         )
     return (
         f"{what} on {installation.host} was installed by another inventory or under another name "
-        f"of the host, so "
-        f"nothing was leased: run the role {_ROLES[installation.kind]} again to take it over."
+        f"of the host, so nothing was leased: run the role {_ROLES[installation.kind]} again to "
+        "take it over."
     )
 
 
@@ -153,14 +149,12 @@ def check_host(order: Order) -> None:
         if declaration.service == "systemd" and not {"root", "systemd"} <= flags:
             raise QgError(
                 "proxy_gateway_service=systemd needs a host that runs systemd, and a play that "
-                "sets become. Without "
-                "both, set proxy_gateway_service=daemon."
+                "sets become. Without both, set proxy_gateway_service=daemon."
             )
         if "directory" not in flags:
             raise QgError(
                 f"proxy_gateway_directory={declaration.directory} does not exist on {host}: create "
-                f"it, or name another "
-                "directory."
+                "it, or name another directory."
             )
         return
     path = f"proxy_list_path={declaration.path}"
@@ -171,14 +165,13 @@ def check_host(order: Order) -> None:
     if "owner" in flags:
         raise QgError(
             f"proxy_list_owner={declaration.owner} cannot own the file: name a user of the host, "
-            f"and set become."
+            "and set become."
         )
     if "command" in flags:
         program = declaration.command.split()[0]
         raise QgError(
             f"proxy_list_command begins with {program}, which the host does not have: install it, "
-            f"or name another "
-            "command."
+            "or name another command."
         )
 
 
@@ -385,16 +378,14 @@ def _shut_out(order: Order, pool: Pool, supply: Supply, serving: Sequence[Server
             return ""
         return (
             "every exit was reported as banned, and the pool has bought as many leases for such "
-            "exits as it may within "
-            "the time that a lease lasts. Check which of your programs report them, and why, or "
-            "raise "
+            "exits as it may within the time that a lease lasts. Check which of your programs "
+            "report them, and why, or raise "
             f"{names_for(order.installation.kind, pool).of('count')}."
         )
     if all(each.cause is Cause.REJECTED for each in exits):
         return (
             "every exit answers 407 to this host, and lets others through. Register the host with "
-            "the playbook "
-            "qingguo.qgnet.register, or check its credentials."
+            "the playbook qingguo.qgnet.register, or check its credentials."
         )
     return (
         "no exit works for this host, and exits work for others. Check that the host reaches "

@@ -35,8 +35,7 @@ def outlook(client: Leases, key: str, cap: int | None, quota: Quota | None = Non
     if unknown:
         return (
             f"How many leases a day the {unknown[0].name} of {unknown[0].host} needs is known when "
-            f"this store has "
-            "bought the first one, since plans differ in how long leases last."
+            "this store has bought the first one, since plans differ in how long leases last."
         )
     recent = recent_purchases(caller.store, caller.key_digest)
     budget = Budget(cap, recent)

@@ -86,8 +86,7 @@ def find(
         detail = _why_none(here, everything)
         raise QgError(
             f"No {what} is recorded for {format_sample(sorted(hosts))} in the inventory "
-            f"{inventory}, so nothing was "
-            f"leased. {detail}"
+            f"{inventory}, so nothing was leased. {detail}"
         )
     missing = {}
     if is_named:
@@ -97,7 +96,7 @@ def find(
             if removed:
                 detail = (
                     f"It was removed{_when(removed[0])}. Leave the host out of qg_hosts, and "
-                    f"remove its timer."
+                    "remove its timer."
                 )
             missing[host] = (
                 f"No {what} is recorded for {host}, so nothing was leased for it. {detail}"
@@ -110,16 +109,14 @@ def _why_none(here: Sequence[Installation], everything: Sequence[Installation]) 
     if here:
         return (
             f"It was removed{_when(here[0])}. If a timer runs this refresh, remove it with the "
-            f"playbook "
-            "qingguo.qgnet.refresh_timer and qg_timer_state=absent."
+            "playbook qingguo.qgnet.refresh_timer and qg_timer_state=absent."
         )
     others = sorted({each.host for each in everything if each.removed_at is None})
     if others:
         return f"The inventory has it for {format_sample(others)}: name these in qg_hosts."
     return (
         "Install one with its role first. If it was installed with another path of the inventory, "
-        "or another store, "
-        "set qg_inventory_id and qg_store as they were then."
+        "or another store, set qg_inventory_id and qg_store as they were then."
     )
 
 
@@ -153,9 +150,8 @@ def why_lost(kind: str, name: str, host: str) -> str:
     """
     return (
         f"Another run has taken over the {noun(kind)} {name} of {host}, since this one took more "
-        f"than "
-        f"{LOCK_SECONDS:.0f} seconds for a step, and this one has left it alone: run it again if "
-        f"the other has failed."
+        f"than {LOCK_SECONDS:.0f} seconds for a step, and this one has left it alone: run it again "
+        "if the other has failed."
     )
 
 
@@ -168,8 +164,7 @@ def recorded(installation: Installation) -> Declaration:
     except (KeyError, TypeError):
         raise QgError(
             f"The record of the {noun(installation.kind)} {installation.name} on "
-            f"{installation.host} cannot be read: "
-            "install it again with its role."
+            f"{installation.host} cannot be read: install it again with its role."
         ) from None
 
 
@@ -220,10 +215,8 @@ def problem_of(installation: Installation, now: float) -> str:
         return ""
     return (
         f"{name} was last refreshed {_duration(age)} ago: to refresh it by a timer, type: "
-        f"ansible-playbook "
-        f"qingguo.qgnet.refresh_timer -e qg_hosts={installation.host}; if the host is lost: "
-        f"ansible-playbook "
-        f"qingguo.qgnet.deregister -e qg_forget={installation.host}."
+        f"ansible-playbook qingguo.qgnet.refresh_timer -e qg_hosts={installation.host}; if the "
+        f"host is lost: ansible-playbook qingguo.qgnet.deregister -e qg_forget={installation.host}."
     )
 
 

@@ -334,30 +334,29 @@ def held_back(problem: Problem) -> str:
     if problem.hold.cause is Cause.REJECTED:
         text = (
             f"{exits} answered 407: the host is not on the whitelist of the key, or the "
-            f"credentials are wrong. Run "
-            "qingguo.qgnet.register for the host, or correct qg_password."
+            "credentials are wrong. Run qingguo.qgnet.register for the host, or correct "
+            "qg_password."
         )
     elif problem.hold.cause is Cause.REPORTED:
         text = (
-            f"{exits} {_DOING[problem.hold.cause]}. Check which of your programs report them, "
-            f"and why."
+            f"{exits} {_DOING[problem.hold.cause]}. Check which of your programs report them, and "
+            "why."
         )
     else:
         text = (
             f"{exits} {_DOING[problem.hold.cause]}. Check that the host reaches the ports of the "
-            f"leases, and whether "
-            "other hosts do."
+            "leases, and whether other hosts do."
         )
     if problem.unchecked:
         return f"{text} A new lease is being tried, and the pool goes on by itself if it works."
     if problem.next_probe_at is None:
         return (
             f"{text} Nothing is bought while one of them lives. The pool goes on by itself when "
-            f"one works."
+            "one works."
         )
     return (
-        f"{text} Nothing is bought but one lease at a time, to try it. The pool goes on by "
-        f"itself when one works."
+        f"{text} Nothing is bought but one lease at a time, to try it. The pool goes on by itself "
+        "when one works."
     )
 
 

@@ -82,7 +82,7 @@ def check_drain(pool: Pool, names: Names) -> None:
     problem = f"={pool.drain} is too long for leases that last {counted(int(life), 'second')}"
     fix = (
         f"nearly each refresh would pay for another one. Set drain={drain}, and "
-        f"{names.prefix}interval to at most "
-        f"{max(1, drain - 5)}, for example, or raise keep_alive if the plan allows it"
+        f"{names.prefix}interval to at most {max(1, drain - 5)}, for example, or raise keep_alive "
+        "if the plan allows it"
     )
     raise OptionError(names.of("drain"), problem, fix)

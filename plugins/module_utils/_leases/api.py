@@ -268,9 +268,8 @@ def _who(is_shared: bool) -> str:
     if is_shared:
         return "others use the key, as qg_shared_key says"
     return (
-        "somebody else uses the key. If nobody should, replace the key in QG.net's user center; if "
-        "it is shared on "
-        "purpose, set qg_shared_key=true"
+        "somebody else uses the key. If nobody should, replace the key in QG.net's user center; "
+        "if it is shared on purpose, set qg_shared_key=true"
     )
 
 

@@ -124,8 +124,8 @@ class Reporter:
                 hosts = sorted({owner["host"] for owner in entry["owners"]})
                 self.problems.append(
                     f"{entry['ip']} is registered for {format_sample(hosts)}, and not on the "
-                    f"whitelist. Type: "
-                    f"ansible-playbook qingguo.qgnet.register -e qg_hosts={','.join(hosts)}"
+                    "whitelist. Type: ansible-playbook qingguo.qgnet.register -e "
+                    f"qg_hosts={','.join(hosts)}"
                 )
         return whitelist
 

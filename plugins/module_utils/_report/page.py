@@ -59,8 +59,7 @@ def _hosts(whitelist: Mapping[str, Any] | None) -> list[str]:
     missing = sum(1 for entry in whitelist["entries"] if not entry["listed"])
     lines.append(
         f"  {len(whitelist['whitelist'])} on the whitelist, {unowned} of them without an owner; "
-        f"{missing} registered "
-        "but not on the whitelist"
+        f"{missing} registered but not on the whitelist"
     )
     if whitelist["unreadable"]:
         unreadable = ", ".join(map(one_line, whitelist["unreadable"]))

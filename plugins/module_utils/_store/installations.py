@@ -30,8 +30,7 @@ LOCK_SECONDS = 120.0
 
 _COLUMNS = (
     "id, kind, inventory, host, name, options, keys, installed_at, removed_at, refreshed_at, "
-    "seconds, problem, "
-    "locked_by, locked_until"
+    "seconds, problem, locked_by, locked_until"
 )
 _DECLARE = (
     "INSERT INTO installations (id, kind, inventory, host, name, options, keys, installed_at, "

@@ -22,6 +22,5 @@ def pytest_configure() -> None:
     if not shutil.which("java"):
         raise pytest.UsageError(
             "The tests of the event source need java: as root, apt-get install "
-            "openjdk-21-jre-headless (the name of "
-            "Debian's package)."
+            "openjdk-21-jre-headless (the name of Debian's package)."
         )

@@ -190,8 +190,7 @@ def _warning(address: str, number: int, is_open: bool) -> str:
         )
     return (
         f"Warning: the simulator listens on {address} and has no login: anyone who can reach its "
-        f"port {number} can "
-        f"control it and, through its proxies, reach {targets}."
+        f"port {number} can control it and, through its proxies, reach {targets}."
     )
 
 

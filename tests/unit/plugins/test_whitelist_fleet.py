@@ -196,8 +196,8 @@ def test_a_host_of_another_name_is_deregistered_by_its_name(node: RoleNode) -> N
     node.role(inventory="/etc/my hosts", localhost=A)
     (warning,) = node.role("absent", a="")["warnings"]
     assert warning.endswith(
-        "run qingguo.qgnet.deregister again without --limit and with "
-        "-e 'egress_whitelist_inventory_id=\"/etc/my hosts\"' -e qg_forget=localhost"
+        "run qingguo.qgnet.deregister again without --limit and with -e "
+        "'egress_whitelist_inventory_id=\"/etc/my hosts\"' -e qg_forget=localhost"
     )
 
 
@@ -226,7 +226,7 @@ def test_a_thousand_hosts_that_stay_are_one_warning(node: RoleNode) -> None:
     (warning,) = result["warnings"]
     assert warning.startswith(
         f"1000 hosts stay {phrases.ON_THE_WHITELIST} for others: 198.51.100.1 of h1 (registered "
-        f"for h1 of"
+        "for h1 of"
     )
     assert "and 4 other hosts), " in warning
     assert " and 995 more. " in warning

@@ -89,8 +89,7 @@ class Classic(Dialect):
     password = "Pwd"
     names = _names(
         "count=Num minutes=KeepAlive area=AreaId isp=Isp,ISP distinct=Distinct "
-        "detail=Detail,detail "
-        "pool=Pool ips=IP tasks=TaskID status=Status"
+        "detail=Detail,detail pool=Pool ips=IP tasks=TaskID status=Status"
     )
     separator = ("DataSeparator", "seq")
     code_index = 0

@@ -136,7 +136,7 @@ class _Loader:
         if wrong:
             raise SettingError(
                 f"snapshot: {where}: {', '.join(wrong)}: unknown or missing; it is of another "
-                f"version"
+                "version"
             )
         return hint(
             **{

@@ -344,8 +344,7 @@ def test_what_can_be_bought(value: Any, on: bool | None) -> None:
 FAMILIES = {
     "windows": "windows 2012|Windows Server 2019 数据中心版 64位中文版|Win 2016|WIN10 专业版",
     "linux": "CentOS 7.9 64位|Ubuntu Server 22.04 LTS|Debian 12.5|Rocky Linux 9|Alma 9|"
-    "openEuler 22.03|Anolis OS 8|"
-    "TencentOS Server 3.1|Red Hat 8",
+    "openEuler 22.03|Anolis OS 8|TencentOS Server 3.1|Red Hat 8",
     None: "FreeBSD 14|Darwin 12|",
 }
 

@@ -69,10 +69,9 @@ def test_a_python_that_is_too_old_is_reported_in_one_sentence(
     result = json.loads(capsys.readouterr().out)
     assert result["failed"] is True
     assert result["msg"] == (
-        f"qingguo.qgnet needs Python 3.10 or newer on the host that the task is delegated to, but "
-        f"{sys.executable} is "
-        "Python 3.9: set ansible_python_interpreter of that host to a newer one, or run the task "
-        "on the control node."
+        "qingguo.qgnet needs Python 3.10 or newer on the host that the task is delegated to, but "
+        f"{sys.executable} is Python 3.9: set ansible_python_interpreter of that host to a newer "
+        "one, or run the task on the control node."
     )
 
 
