@@ -331,7 +331,7 @@ class ActionModule(ServingAction):
             names = [self._recorded_name(host, params) for host in hosts]
             rows = records.installations(store)
             removed = rows.remove(inventory, names, kind, name)
-            standing = {each.host for each in rows.all(inventory) if each.removed_at is None}
+            standing = {each.host for each in rows.standing(inventory)}
         timers = []
         for timer in read_timers():
             recorded = {self._recorded_name(host, params) for host in timer.hosts}

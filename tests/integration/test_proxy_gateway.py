@@ -418,9 +418,14 @@ def shell(command: str) -> str:
 
 
 PROGRAMS = [
-    by_requests, by_urllib, by_a_pool, by_json_of_the_sdk, by_curl, by_a_loop_of_the_shell,
+    by_requests,
+    by_urllib,
+    by_a_pool,
+    by_json_of_the_sdk,
+    by_curl,
+    by_a_loop_of_the_shell,
     by_one_address_at_a_time,
-]  # fmt: skip
+]
 
 
 @pytest.mark.newest

@@ -147,7 +147,7 @@ class Doctor:
 
     def _installed(self) -> list[Installation]:
         """Return the gateways and lists of this store that are to be refreshed."""
-        return [each for each in Installations(self.caller.store).all() if each.removed_at is None]
+        return Installations(self.caller.store).standing()
 
     def _gateways(self) -> str:
         """Check that the gateways and lists were refreshed lately, and without a failure."""

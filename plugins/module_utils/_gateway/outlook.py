@@ -54,10 +54,9 @@ def demands_of(client: Leases, key: str) -> tuple[list[Demand], list[Installatio
     """
     store = client.caller.store
     digest = key_digest(store, key)
-    standing = [each for each in Installations(store).all() if each.removed_at is None]
     demands: dict[tuple[object, ...], Demand] = {}
     unknown = []
-    for installation in standing:
+    for installation in Installations(store).standing():
         declared = recorded(installation)
         for pool in declared.pools:
             if installation.keys.get(pool.name) != digest:

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .._api.calls import PRODUCTS
 from .._api.lease_client import Leases
 from .._api.parsing import BEIJING
 from .._core.checks import parse_minutes
@@ -28,6 +27,7 @@ from .._store.opening import open_store
 from .._store.store import Store
 from .._task.api_options import AUTO, PRODUCT_OPTIONS, PROXY_API_OPTIONS, Connection, key_caller
 from .._task.operation import Mode, Operation, Params, Spec
+from .._task.products import all_key_digests
 
 _AGO = re.compile(r"[0-9]{1,9}[smhd]")
 _SPEC: Spec = {
@@ -102,18 +102,14 @@ def totals(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _keys(connection: Connection, store: Store) -> set[str]:
+def _keys(connection: Connection, store: Store) -> list[str]:
     """Return the names of the key in the store: the one for the product, or with ``auto`` those for
     all products.
     """
     caller = key_caller(connection, SILENT, store)
     if connection.product != AUTO:
-        return {caller.key_digest}
-    digests = set()
-    for product in PRODUCTS:
-        caller.use_product(product)
-        digests.add(caller.key_digest)
-    return digests
+        return [caller.key_digest]
+    return all_key_digests(caller)
 
 
 def _needed(connection: Connection, store: Store) -> dict[str, float] | None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from .._api.calls import CLASSIC, PRODUCTS
+from .._api.calls import CLASSIC
 from .._api.key import KeyCaller
 from .._api.lease_client import Leases
 from .._api.leases import Quota
@@ -45,7 +45,7 @@ from .._task.api_options import (
     key_caller,
 )
 from .._task.operation import Mode, Operation, Params, Spec, explained
-from .._task.products import detected
+from .._task.products import all_key_digests, detected
 from .._whitelist.operations import whitelist_with_owners
 from .page import page
 
@@ -132,8 +132,8 @@ class Reporter:
     def _leases(self, client: Leases) -> None:
         held, origins = leases_with_origins(client)
         rows = []
-        for lease in held:
-            (row,) = lease_results([lease], client.caller.vendor_clock)
+        results = lease_results(held, client.caller.vendor_clock)
+        for lease, row in zip(held, results, strict=True):
             rows.append({**row, "bought_here": origins.bought_here[lease.name]})
         self.data["leases"] = rows
         self.data["foreign"] = origins.foreign
@@ -172,22 +172,17 @@ class Reporter:
         """
         if client:
             return [client.caller.key_digest]
-        digests = []
-        for product in PRODUCTS:
-            self.caller.use_product(product)
-            digests.append(self.caller.key_digest)
-        return digests
+        return all_key_digests(self.caller)
 
     def _installations(self) -> list[dict[str, Any]]:
         store = self.caller.store
         now = store.now() + store.wall_ahead()
         installed = []
-        for each in Installations(store).all():
-            if each.removed_at is None:
-                problem = problem_of(each, now)
-                if problem:
-                    self.problems.append(problem)
-                installed.append({**described(each), "problem": problem})
+        for each in Installations(store).standing():
+            problem = problem_of(each, now)
+            if problem:
+                self.problems.append(problem)
+            installed.append({**described(each), "problem": problem})
         return installed
 
 

@@ -94,6 +94,10 @@ class Installations:
             rows = self.store.rows(f"{query} WHERE inventory = ?{order}", inventory)
         return [self._read(row) for row in rows]
 
+    def standing(self, inventory: str | None = None) -> list[Installation]:
+        """Return the installations that were not removed, or those of an inventory."""
+        return [each for each in self.all(inventory) if each.removed_at is None]
+
     def _read(self, row: tuple[Any, ...]) -> Installation:
         """Return the installation in a row with the columns of :data:`_COLUMNS`."""
         names = [name.strip() for name in _COLUMNS.split(",")]

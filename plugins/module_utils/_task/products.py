@@ -104,6 +104,18 @@ def detected(caller: KeyCaller, check: Check = lambda _product: None) -> Leases:
     return Leases(caller)
 
 
+def all_key_digests(caller: KeyCaller) -> list[str]:
+    """Return the names of a key in the store for all products, each once.
+
+    The caller is then one of the last product, so that it must not be used for calls any more.
+    """
+    digests = {}
+    for product in PRODUCTS:
+        caller.use_product(product)
+        digests[caller.key_digest] = product
+    return list(digests)
+
+
 def _found_out(caller: KeyCaller) -> str:
     """Return the product that responses show, now or in an earlier run."""
     product = caller.facts.get(PRODUCT)
