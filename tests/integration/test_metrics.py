@@ -356,7 +356,7 @@ LABELS = {
 }
 #: What the configuration of a gateway has beside its pools: no exits, and those of a pool whose
 #: checks all fail.
-INNER_BACKENDS = ("clients", "qg_any", "qg_reports")
+INNER_BACKENDS = ("gateway.clients", "qg.any", "qg.reports")
 #: The alerts that are due before leases of a minute have ended, and the seconds that they wait.
 QUICK = {
     "QgnetNoLeases": 15,

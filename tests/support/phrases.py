@@ -252,7 +252,6 @@ SLOT_SEES_NO_USER_NAME = "=true cannot be combined with sticky="
 TOO_HIGH_FOR_SLOTS = (
     "=65530 is too high for 7 slots, which need the ports up to 65536: give a port of at most 65529"
 )
-ANOTHER_NAME = "cannot be used: give another name"
 A_HOST_AND_A_PORT = "cannot be used: give a host and a port"
 A_NAME_AND_A_PORT = "is missing: each pool needs a name and a port of its own"
 IPV4_OR_NETWORKS = "give IPv4 addresses, or networks of at most 2^24"

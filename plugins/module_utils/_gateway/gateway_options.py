@@ -95,10 +95,6 @@ _ENTRY: Spec = {
 DEFAULT_POOL = "qg"
 #: The connections that a gateway has, as in its template.
 MAX_CONNECTIONS = 4000
-#: Names that sections of HAProxy's configuration have, which takes no name twice, and the ends of
-#: names that it makes from those of pools.
-_TAKEN = ("clients", "metrics", "reloads", "slots")
-_ENDS = ("_any", "_port", "_reports")
 #: The highest port that there is.
 MAX_PORT = 65535
 #: The products of which a lease lasts for a day, as the drain by default takes it.
@@ -231,9 +227,6 @@ def _read_entry(
         own[option] = typed(names.of(option), spec, value)
     if not _POOL_NAME.fullmatch(own["name"]):
         raise _unusable(names, "name", own["name"], "give 1 to 32 letters, digits and underscores")
-    if own["name"] in _TAKEN or own["name"].endswith(_ENDS):
-        fix = "give another name, since the configuration of HAProxy uses this one itself"
-        raise _unusable(names, "name", own["name"], fix)
     _check_port(names.of("port"), own["port"])
     pool = _pool(own["name"], own["port"], own, own.get("product") or product, names)
     return dataclasses.replace(pool, is_entry=True)

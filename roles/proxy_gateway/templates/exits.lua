@@ -7,7 +7,7 @@
 -- UNTIL is the deadline in seconds since 1970, or "-". STATE is "ready", "drain" for an exit that keeps its labels and gets no
 -- others, "next" for the successor at a slot, or "out" for one that was reported. A server without a line, or with one that is
 -- over or cannot be read, refuses: without a file, all do.
--- The backend BACKEND_any has the same servers, with a weaker check, and BACKEND_reports the table of leases that were reported
+-- The backend BACKEND.any has the same servers, with a weaker check, and BACKEND.reports the table of leases that were reported
 -- since the file was written.
 local path = os.getenv("QG_LEASES")
 -- The text of the file, its leases by backend and server, what was set of each server, and whether all was set once.
@@ -37,7 +37,7 @@ local function read()
 end
 
 local function is_reported(lease)
-    local reports = core.proxies[lease.pool .. "_reports"]
+    local reports = core.proxies[lease.pool .. ".reports"]
     return lease.state == "out" or reports ~= nil and reports.stktable:lookup(lease.key) ~= nil
 end
 
@@ -67,7 +67,7 @@ local function apply()
     read()
     local targets, is_incomplete = {}, false
     for name, backend in pairs(core.backends) do
-        local own = leases[name] or leases[name:match("^(.*)_any$")] or {}
+        local own = leases[name] or leases[name:match("^(.*)%.any$")] or {}
         local by_state = {}
         for id, server in pairs(backend.servers) do
             local lease, key = own[id], name .. "/" .. id
@@ -150,7 +150,7 @@ end
 
 -- Set txn.lease to what a client reports: the exit of its slot, or of its label, which has the server with the number txn.server.
 core.register_action("find_lease", {"http-req"}, function(txn)
-    local pool = txn.f:fe_name():gsub("_port$", "")
+    local pool = txn.f:fe_name():gsub("%.port$", "")
     local server = "s" .. tostring(txn:get_var("txn.server"))
     if pool:find(".", 1, true) then
         server = serving_at(pool)
@@ -177,7 +177,7 @@ core.register_cli({"show", "exits"}, "show exits : set the leases of the file, a
             local server = core.backends[name] and core.backends[name].servers[id]
             if server then
                 local checked = server:get_stats()
-                local any = core.backends[name .. "_any"].servers[id]:get_stats()
+                local any = core.backends[name .. ".any"].servers[id]:get_stats()
                 local status = is_reported(lease) and "REPORTED" or checked.status:match("%S+")
                 local words = {
                     name, id, lease.address, status, checked.check_status or "", checked.check_code or "",
@@ -229,7 +229,7 @@ core.register_service("leases", "http", function(applet)
     end
     local number = tonumber(options.num) or numbers[applet.path] or math.huge
     local format = options.format or (applet.path == "/leases" and "txt" or "json")
-    local pool = applet.f:fe_name():gsub("_port$", "")
+    local pool = applet.f:fe_name():gsub("%.port$", "")
     local addresses, rows = {}, {}
     for position, lease in ipairs(serving(pool)) do
         if position <= number then

@@ -222,10 +222,6 @@ OF_ENTRIES: list[tuple[str, dict[str, Any], str]] = [
     ("counts", {"counts": 2}, phrases.NOT_AN_OPTION),
     ("interval", {"interval": 20}, phrases.NOT_AN_OPTION),
     ("bind", {"bind": "192.0.2.1"}, phrases.NOT_AN_OPTION),
-    ("name", {"name": "metrics"}, phrases.ANOTHER_NAME),
-    ("name", {"name": "clients"}, phrases.ANOTHER_NAME),
-    ("name", {"name": "a_any"}, phrases.ANOTHER_NAME),
-    ("name", {"name": "a_reports"}, phrases.ANOTHER_NAME),
 ]
 
 
