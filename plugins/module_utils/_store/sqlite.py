@@ -30,6 +30,7 @@ DATABASE = "state.sqlite3"
 FIX = "Set store (environment QG_STORE) to a directory on a local disk that this user owns."
 #: What a message may quote of a relative path.
 _PATH = re.compile(r"[\w ./${}~-]{1,100}")
+_NO_ROOM = "Make room on its disk."
 _DAMAGED = f"Move {DATABASE} and the files whose names begin with it out of that directory: {LOSS}"
 
 
@@ -44,7 +45,10 @@ class SqliteStore(Store):
         "locked": (
             "Another process has kept it locked: end or continue that process, and run again."
         ),
-        "full": "Make room on its disk.",
+        "full": _NO_ROOM,
+        "No space": _NO_ROOM,
+        # A full disk is one when a database is opened.
+        "I/O error": f"{_NO_ROOM} If it has room, it may be broken.",
         "malformed": _DAMAGED,
         "not a database": _DAMAGED,
         "no such ": _DAMAGED,

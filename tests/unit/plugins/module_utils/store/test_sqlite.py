@@ -9,6 +9,7 @@ import contextlib
 import os
 import pwd
 import re
+import resource
 import signal
 import sqlite3
 import stat
@@ -185,6 +186,22 @@ def test_a_full_disk_is_a_sentence_and_the_next_transaction_works(tmp_path: Path
     store.rows("PRAGMA max_page_count = 100000")
     register(store, *ips)
     assert len(Registrations(store, "k").all()) == 5000
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_store_on_a_full_disk_is_not_opened_and_the_sentence_says_why(
+    tmp_path: Path, is_new: bool
+) -> None:
+    if not is_new:
+        opened(tmp_path).close()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Of what a full disk refuses, this refuses each byte that makes a file larger.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        text = refusal(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert phrases.MAKE_ROOM in text
 
 
 def test_a_database_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
