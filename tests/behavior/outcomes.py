@@ -18,8 +18,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from behavior.paid_calls import Changes, Kind
 from support.node import Node
-from support.paid_calls import Changes, Kind
 from support.vendor import CLASSIC, PATHS, books
 
 #: Seconds after a call for which the list may lack its effect.

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from behavior import worlds
 from behavior.outcomes import LIST_LAG
+from behavior.paid_calls import ALLOCATE, RELEASE, REPLACE
 from behavior.world_walks import Known, Run, Walk
 from support import phrases
-from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.vendor import CLASSIC, KEY
 
 #: For how long an interrupted replacement is continued.

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from behavior.paid_calls import ALLOCATE
 from support import phrases
 from support.node import Node
-from support.paid_calls import ALLOCATE
 from support.vendor import KEY
 
 LIST = "/whitelist/query"

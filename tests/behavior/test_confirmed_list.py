@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 from behavior.outcomes import FAULTS
+from behavior.paid_calls import ALLOCATE, RELEASE
 from support import phrases
 from support.node import Node
-from support.paid_calls import ALLOCATE, RELEASE
 from support.vendor import CLASSIC, PATHS, Answer, Call
 
 LIST = "/query"

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from behavior.paid_calls import ALLOCATE, WHITELIST
 from support import phrases
 from support.node import Node
-from support.paid_calls import ALLOCATE, WHITELIST
 from support.parameters import slow_cases
 from support.postgres import PostgresServer, database_server, database_url
 from support.processes import process_until_killed, wait_for

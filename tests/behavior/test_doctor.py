@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from behavior.paid_calls import PLANS
 from support import phrases
 from support.invariants import assert_no_secret, assert_one_sentence
 from support.node import Node
-from support.paid_calls import PLANS
 
 EGRESS = "203.0.113.50"
 PASSWORD = "Hush4Hush"

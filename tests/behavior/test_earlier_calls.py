@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from behavior.outcomes import FAULTS
+from behavior.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.node import STORE, Node
-from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.phrases import EARLIER_PURCHASE, IS_UNKNOWN, STORE_IS_FULL
 from support.vendor import Answer, Call
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from behavior.gateway_fleet import Fleet, gateway
 from support import phrases
-from support.gateway_fleet import Fleet, gateway
 from support.node import Node
 
 HOUR = 3600.0

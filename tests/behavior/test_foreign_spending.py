@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from behavior.paid_calls import ALLOCATE
 from behavior.world_walks import Walk
 from support.node import Node
-from support.paid_calls import ALLOCATE
 from support.vendor import CLASSIC, PATHS
 
 INFO = "qg_proxy_info"

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from behavior import worlds
+from behavior.paid_calls import ALLOCATE, RELEASE, REPLACE
 from behavior.promises import judge
 from behavior.worlds import World
 from support import phrases
 from support.node import Node
-from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.vendor import CLASSIC, PATHS, Answer, Call
 
 Make = Callable[..., Node]

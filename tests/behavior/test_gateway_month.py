@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from support.gateway_fleet import IS_SILENT, REJECTS, WORKS, Fleet, State, gateway
+from behavior.gateway_fleet import IS_SILENT, REJECTS, WORKS, Fleet, State, gateway
 from support.node import Node
 
 INTERVAL = 10.0

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from behavior.gateway_fleet import IS_SILENT, WORKS, Fleet, gateway
 from behavior.worlds import World
-from support.gateway_fleet import IS_SILENT, WORKS, Fleet, gateway
 from support.node import Node
 from support.vendor import PATHS
 

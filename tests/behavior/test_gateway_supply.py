@@ -9,8 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support import phrases
-from support.gateway_fleet import (
+from behavior.gateway_fleet import (
     FAILS,
     IS_SILENT,
     REFUSES,
@@ -24,6 +23,7 @@ from support.gateway_fleet import (
     printed,
     row,
 )
+from support import phrases
 from support.node import Node
 from support.vendor import PATHS
 

@@ -23,9 +23,9 @@ from random import Random
 
 import pytest
 from behavior.outcomes import FAULTS, PATIENT, Fault, Result, outcome
+from behavior.paid_calls import ALLOCATE, KINDS, Kind, Options
 from qgnet_simulator.running import Simulator, running_simulator
 from support.node import PAUSE, PLACES, REQUEST, RESPONSE, STORE, Node
-from support.paid_calls import ALLOCATE, KINDS, Kind, Options
 from support.plugin_runs import run_action
 from support.postgres import database_server, database_url
 from support.processes import FORK

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from behavior.paid_calls import ALLOCATE
 from support.invariants import (
     Books,
     assert_no_secret,
@@ -19,7 +20,6 @@ from support.invariants import (
     assert_true,
 )
 from support.node import Node
-from support.paid_calls import ALLOCATE
 
 SECRET = "p+w/S3CRET&9"
 GOOD: dict[str, Any] = {"changed": False, "leases": [], "allocated": [], "released": []}

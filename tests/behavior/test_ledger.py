@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from behavior.paid_calls import ALLOCATE, MONOPOLY, REPLACE
 from support import phrases
 from support.invariants import assert_no_secret
 from support.node import Node
-from support.paid_calls import ALLOCATE, MONOPOLY, REPLACE
 from support.vendor import KEY, PATHS, Answer, Call
 
 LEDGER = "qg_ledger_info"

@@ -23,6 +23,7 @@ import hypothesis.strategies as st
 import pytest
 from behavior.outcomes import FAULTS, LIST_LAG, PATIENT, Fault, outcome
 from behavior.outcomes import Result as Told
+from behavior.paid_calls import ALLOCATE, KINDS, MONOPOLY, RELEASE, REPLACE
 from behavior.worlds import IRREGULARITIES
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import (
@@ -35,7 +36,6 @@ from hypothesis.stateful import (
 )
 from support.invariants import Result
 from support.node import PAUSE, RESPONSE, STORE, Node, in_virtual_time, memory_directory
-from support.paid_calls import ALLOCATE, KINDS, MONOPOLY, RELEASE, REPLACE
 from support.postgres import Databases, database_server
 from support.vendor import CLASSIC, KEY, PATHS, LateCall, Vendor, books, plan_of
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from behavior.paid_calls import ALLOCATE, MONOPOLY, RELEASE, REPLACE
 from support import phrases
 from support.invariants import assert_one_sentence
 from support.node import Node
-from support.paid_calls import ALLOCATE, MONOPOLY, RELEASE, REPLACE
 from support.vendor import ips
 
 INFO = "qg_proxy_info"

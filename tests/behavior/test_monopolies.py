@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from behavior.paid_calls import MONOPOLY, OCCUPANCY, dialed_resources, two_resources
 from support import phrases
 from support.node import Node
-from support.paid_calls import MONOPOLY, OCCUPANCY, dialed_resources, two_resources
 from support.vendor import books
 
 HOURS = 3600

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from behavior.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support import phrases
 from support.node import Node
-from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.vendor import KEY, ips
 
 UNKNOWN = "203.0.113.250"

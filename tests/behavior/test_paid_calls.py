@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from behavior.outcomes import FAULTS, IMPATIENT, PATIENT, POLL, Result, Run, outcome, read_outcome
+from behavior.paid_calls import KINDS, Kind, Options
 from support.node import Node
-from support.paid_calls import KINDS, Kind, Options
 from support.phrases import IS_UNKNOWN
 from support.vendor import Answer, Call, Killed
 

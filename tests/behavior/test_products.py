@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from behavior.paid_calls import ALLOCATE, PLANS, RELEASE, REPLACE
 from support import phrases
 from support.invariants import assert_no_secret
 from support.node import Node
-from support.paid_calls import ALLOCATE, PLANS, RELEASE, REPLACE
 from support.vendor import PATHS, Vendor, ips
 
 PASSWORD = "Hush4Hush"

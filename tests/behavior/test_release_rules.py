@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from behavior.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support import phrases
 from support.node import Node
-from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.vendor import ips
 
 GIVE_BACK = "/release"

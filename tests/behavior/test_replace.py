@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from behavior.outcomes import FAULTS
+from behavior.paid_calls import ALLOCATE, REPLACE
 from support import phrases
 from support.node import Node
-from support.paid_calls import ALLOCATE, REPLACE
 from support.vendor import CLASSIC, PATHS, ips
 
 QUANZHOU = "350500"

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from behavior.gateway_fleet import Fleet, gateway
+from behavior.paid_calls import ALLOCATE
 from support import phrases
-from support.gateway_fleet import Fleet, gateway
 from support.invariants import Result, assert_one_sentence
 from support.node import Node
-from support.paid_calls import ALLOCATE
 
 REPORT = "qg_report_info"
 DAY = 86400

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from behavior.paid_calls import ALLOCATE, WHITELIST
 from support.invariants import assert_no_secret
 from support.node import Node
-from support.paid_calls import ALLOCATE, WHITELIST
 from support.vendor import KEY
 
 #: With all that has to be written differently in a URL, in HTML or in JSON.

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from behavior.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.node import Node
-from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 
 LIST = "/query"
 QUOTA = "/info/quota"

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from behavior.outcomes import FAULTS, Says
+from behavior.paid_calls import WHITELIST
 from qgnet_simulator.keys.key import ProxyKey
 from support import phrases
 from support.invariants import assert_one_sentence
-from support.paid_calls import WHITELIST
 from support.vendor import KEY, Answer, Call
 from support.whitelist import ADD, DEL, QUERY, ControlNode, node
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from behavior.paid_calls import ALLOCATE
 from support import phrases
 from support.node import Node
-from support.paid_calls import ALLOCATE
 from support.vendor import CLASSIC, PATHS
 
 #: Classic plans have a quota that counts channels; plans of overseas have none.

@@ -18,10 +18,10 @@ from typing import Any
 
 from behavior import worlds
 from behavior.outcomes import FAULTS
+from behavior.paid_calls import ALLOCATE, RELEASE, REPLACE
 from behavior.worlds import World
 from support.invariants import Result
 from support.node import Node
-from support.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.vendor import CLASSIC, KEY, PATHS, Answer, Call
 
 Options = dict[str, Any]

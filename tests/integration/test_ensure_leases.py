@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from behavior.paid_calls import PLANS
 from integration.module_tasks import CHECK, play, task
 from integration.playground import Playground, callers, calls
 from qgnet_simulator.running import Simulator
 from support import phrases
-from support.paid_calls import PLANS
 
 ENSURE = "qingguo.qgnet.ensure_leases"
 

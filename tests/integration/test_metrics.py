@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 import yaml
+from behavior.paid_calls import PLANS
 from integration.playground import Playground, Run
 from qgnet_simulator.running import Simulator
 from support import phrases
 from support.documents import ROOT
-from support.paid_calls import PLANS
 from support.parameters import slow_cases
 
 MONITORING = ROOT / "extensions" / "monitoring"

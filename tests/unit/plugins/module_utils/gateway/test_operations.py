@@ -39,8 +39,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations
     Installations,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
+from behavior.gateway_fleet import gateway
 from support import phrases
-from support.gateway_fleet import gateway
 from support.plugin_runs import run_action
 
 KINDS = (GATEWAY, LIST)
