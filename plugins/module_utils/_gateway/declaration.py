@@ -48,6 +48,11 @@ class Pool:
     slots: bool = False
 
     @property
+    def terms(self) -> tuple[object, ...]:
+        """What pools of a key have in common that share their leases."""
+        return (self.areas, self.isp, self.keep_alive, self.ignore_quota)
+
+    @property
     def ports(self) -> range:
         """The ports of the gateway that it takes: with slots, one for each lease."""
         return range(self.port, self.port + (self.count if self.slots else 1))

@@ -12,14 +12,14 @@ import math
 from .._api.lease_client import Leases
 from .._api.leases import Lease, Quota
 from .._api.parsing import parse_vendor_time
-from .._core.checks import parse_minutes
 from .._leases.api import LeaseApi
+from .._leases.lease_options import read_terms
 from .._paid.caps import recent_purchases
 from .._paid.evidence import MISSED_APART
 from .._paid.forecast import Budget, Demand, forecast
 from .._paid.holdings import Holdings
+from .._paid.lifetime import known_lifetime
 from .._store.installations import Installation, Installations
-from .declaration import Pool
 from .records import key_digest, recorded
 
 #: Seconds for which the journal is asked how long leases last.
@@ -30,15 +30,13 @@ def outlook(client: Leases, key: str, cap: int | None, quota: Quota | None = Non
     """Return the sentence about what the gateways and lists of the key of a client need; empty
     without any.
     """
-    caller = client.caller
     demands, unknown = demands_of(client, key)
     if unknown:
         return (
             f"How many leases a day the {unknown[0].name} of {unknown[0].host} needs is known when "
             "this store has bought the first one, since plans differ in how long leases last."
         )
-    recent = recent_purchases(caller.store, caller.key_digest)
-    budget = Budget(cap, recent)
+    budget = Budget(cap, recent_purchases(client.caller.store, client.caller.key_digest))
     if quota is not None and quota.balance is not None:
         budget = dataclasses.replace(budget, balance=quota.balance)
     elif quota is not None:
@@ -47,13 +45,14 @@ def outlook(client: Leases, key: str, cap: int | None, quota: Quota | None = Non
 
 
 def demands_of(client: Leases, key: str) -> tuple[list[Demand], list[Installation]]:
-    """Return what the installations with a key need: equal pools share their leases, as in a
-    refresh.
+    """Return what the installations with a key need, and those of which it is not known how long
+    their leases last.
 
-    Those of which it is not known how long leases last come second.
+    Pools with the same terms share their leases, as in a refresh.
     """
     store = client.caller.store
     digest = key_digest(store, key)
+    holdings = Holdings(LeaseApi(client))
     demands: dict[tuple[object, ...], Demand] = {}
     unknown = []
     for installation in Installations(store).standing():
@@ -61,47 +60,32 @@ def demands_of(client: Leases, key: str) -> tuple[list[Demand], list[Installatio
         for pool in declared.pools:
             if installation.keys.get(pool.name) != digest:
                 continue
-            api = LeaseApi(client)
-            life = _life(api, pool)
+            terms = read_terms(areas=pool.areas, isp=pool.isp, keep_alive=pool.keep_alive)
+            life = known_lifetime(holdings, terms, _MONTH)
+            if life is None and not holdings.api.ends_by_itself:
+                life = _until_deadline(holdings)
             if life is None:
                 unknown.append(installation)
                 continue
             drain = pool.drain
             interval = declared.interval
-            if not api.ends_by_itself:
-                # It is replaced when the list does not show it any more.
+            if not holdings.api.ends_by_itself:
+                # Such a lease is replaced when the list does not show it any more.
                 drain = 0
                 interval += int(MISSED_APART)
-            terms = (pool.areas, pool.isp, pool.keep_alive, pool.ignore_quota)
-            other = demands.get(terms, Demand(0, life, 0, math.inf))
-            demands[terms] = Demand(
-                count=max(pool.count, other.count),
+            demand = demands.get(pool.terms, Demand(0, life, 0, math.inf))
+            demands[pool.terms] = Demand(
+                count=max(pool.count, demand.count),
                 life=life,
-                drain=max(drain, other.drain),
-                interval=min(interval, other.interval),
+                drain=max(drain, demand.drain),
+                interval=min(interval, demand.interval),
             )
     return [*demands.values()], unknown
 
 
-def _life(api: LeaseApi, pool: Pool) -> float | None:
-    """Return the seconds that new leases of a pool last; None if that is unknown."""
-    holdings = Holdings(api)
-    keep_alive = None
-    if pool.keep_alive is not None:
-        keep_alive = int(parse_minutes("keep_alive", pool.keep_alive))
-    observed = holdings.journal.lasting(keep_alive, _MONTH)
-    if observed is not None:
-        return observed
-    if keep_alive is not None:
-        return keep_alive * 60.0
-    if api.ends_by_itself:
-        return api.lifetime
-    return _until_deadline(holdings)
-
-
 def _until_deadline(holdings: Holdings[Lease]) -> float | None:
-    """Return the seconds between the purchase and the deadline of leases that may be held after
-    it.
+    """Return the seconds from the purchase to the deadline of leases that may be held after it;
+    None if none was bought.
     """
     longest = None
     for report in holdings.journal.reports(holdings.api.span):

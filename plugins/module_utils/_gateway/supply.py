@@ -139,9 +139,8 @@ def lease_sets(needs: Iterable[Need]) -> list[LeaseSet]:
     """Return the sets of leases that serve these pools, in the order in which they occur."""
     sets: dict[tuple[Any, ...], LeaseSet] = {}
     for need in needs:
-        pool = need.pool
-        terms = (pool.product, pool.areas, pool.isp, pool.keep_alive, pool.ignore_quota)
-        sets.setdefault((need.login, *terms), LeaseSet()).needs.append(need)
+        shared = (need.login, need.pool.product, need.pool.terms)
+        sets.setdefault(shared, LeaseSet()).needs.append(need)
     return list(sets.values())
 
 

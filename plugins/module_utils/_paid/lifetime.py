@@ -17,18 +17,22 @@ from .._core.errors import OptionError
 from .._core.text import counted
 from .books import Books
 from .holdings import Holdings
+from .journal import HOUR
 from .matching import Desired
 
 #: The share of its life for which a new resource has to match at least.
 MATCHING_SHARE = 0.1
 
 
-def known_lifetime(books: Holdings[Any], terms: Terms) -> float | None:
-    """Return the seconds that new resources last; None if that is unknown."""
+def known_lifetime(books: Holdings[Any], terms: Terms, within: float = HOUR) -> float | None:
+    """Return the seconds that new resources last; None if that is unknown.
+
+    The journal says it of what was bought ``within`` so many seconds.
+    """
     expected = books.api.lifetime
     if terms.keep_alive is not None:
         expected = terms.keep_alive * 60.0
-    observed = books.journal.lasting(terms.keep_alive)
+    observed = books.journal.lasting(terms.keep_alive, within)
     if expected is None:
         return observed
     # What is left when a response arrives is a little less, which says nothing.
