@@ -130,9 +130,7 @@ class KeyCaller(Caller):
             self.label = f" of product={product}"
         self.key_digest = self.store.digest("pacing", service_of(self.url), self._key)
         self.host_facts = Facts(self.store, self.key_digest)
-        self.vendor_clock = VendorClock(
-            self.budget.elapsed, lambda: self.store.now() + self.store.wall_ahead()
-        )
+        self.vendor_clock = VendorClock(self.budget.elapsed, self.store.wall_time)
 
     def _login(self) -> dict[str, str]:
         login = {"Key": self._key}

@@ -152,7 +152,7 @@ class Doctor:
     def _gateways(self) -> str:
         """Check that the gateways and lists were refreshed lately, and without a failure."""
         store = self.caller.store
-        now = store.now() + store.wall_ahead()
+        now = store.wall_time()
         installed = self._installed()
         problems = []
         for each in installed:

@@ -25,7 +25,7 @@ from .._store.installations import GATEWAY, LIST, Installation, Installations
 from .declaration import Declaration, Gateway, Pool, as_json, from_json
 from .exits import CLOCKS_AGREE, Look
 from .policy import Cause
-from .records import noun, this_run, why_lost
+from .records import this_run, why_lost
 from .servers import Server, file_text, next_servers, number_of_servers, slot_servers
 from .slots import SlotLease, of_slot
 from .supply import Need, Supplier, Supply, lease_sets
@@ -108,7 +108,7 @@ def declare(rows: Installations, orders: Iterable[Order]) -> None:
     if taken:
         hosts = format_sample(sorted({each.host for each in taken}))
         raise QgError(
-            f"Another run is installing the {noun(taken[0].kind)} {taken[0].name} of {hosts}, so "
+            f"Another run is installing the {taken[0].kind} {taken[0].name} of {hosts}, so "
             "nothing was leased: run this one again when the other has ended."
         )
 
@@ -117,7 +117,7 @@ def why_not_refreshed(installation: Installation, look: Look) -> str:
     """Return why nothing can be refreshed on a host, which may have another installation; empty if
     it can.
     """
-    what = f"The {noun(installation.kind)} {installation.name}"
+    what = f"The {installation.kind} {installation.name}"
     if look.identifier == installation.id:
         if "room" in look.flags:
             return ""

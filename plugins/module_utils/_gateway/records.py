@@ -18,7 +18,7 @@ from .._api.parsing import BEIJING
 from .._core.errors import OptionError, QgError
 from .._core.runtime import WaitBudget, wall_time
 from .._core.text import counted, format_sample
-from .._store.installations import GATEWAY, LIST, LOCK_SECONDS, Installation, Installations
+from .._store.installations import LOCK_SECONDS, Installation, Installations
 from .._store.store import Store
 from .declaration import Declaration, from_json
 
@@ -27,12 +27,6 @@ _LOCK_POLL = 1.0
 #: A refresh is overdue after so many of its intervals, and the seconds that some of them may take.
 _INTERVALS = 3
 _MARGIN = 30.0
-_NOUNS = {GATEWAY: "gateway", LIST: "list"}
-
-
-def noun(kind: str) -> str:
-    """Return what users call an installation."""
-    return _NOUNS[kind]
 
 
 def installations(store: Store) -> Installations:
@@ -81,7 +75,7 @@ def find(
     everything = [each for each in rows.all(inventory) if each.kind in kinds]
     here = [each for each in everything if each.host in hosts]
     standing = [each for each in here if each.removed_at is None]
-    what = " or ".join(noun(kind) for kind in sorted(kinds))
+    what = " or ".join(sorted(kinds))
     if not standing:
         detail = _why_none(here, everything)
         raise QgError(
@@ -95,8 +89,7 @@ def find(
             detail = "Install one with its role, or leave the host out of qg_hosts."
             if removed:
                 detail = (
-                    f"It was removed{_when(removed[0])}. Leave the host out of qg_hosts, and "
-                    "remove its timer."
+                    f"{_removal(removed[0])} Leave the host out of qg_hosts, and remove its timer."
                 )
             missing[host] = (
                 f"No {what} is recorded for {host}, so nothing was leased for it. {detail}"
@@ -108,8 +101,8 @@ def _why_none(here: Sequence[Installation], everything: Sequence[Installation]) 
     """Return why a refresh has nothing to do, and what to type."""
     if here:
         return (
-            f"It was removed{_when(here[0])}. If a timer runs this refresh, remove it with the "
-            "playbook qingguo.qgnet.refresh_timer and qg_timer_state=absent."
+            f"{_removal(here[0])} If a timer runs this refresh, remove it with the playbook "
+            "qingguo.qgnet.refresh_timer and qg_timer_state=absent."
         )
     others = sorted({each.host for each in everything if each.removed_at is None})
     if others:
@@ -120,14 +113,10 @@ def _why_none(here: Sequence[Installation], everything: Sequence[Installation]) 
     )
 
 
-def _when(installation: Installation) -> str:
-    """Return the age of a removal, for a message."""
-    if installation.removed_at is None:
-        return ""
-    minutes = int(max(0.0, wall_time() - installation.removed_at) // 60)
-    if minutes < 120:
-        return f" {minutes} minutes ago"
-    return f" {minutes // 60} hours ago"
+def _removal(installation: Installation) -> str:
+    """Return the sentence about an installation that was removed."""
+    age = max(0.0, wall_time() - (installation.removed_at or 0.0))
+    return f"It was removed {_duration(age)} ago."
 
 
 def lock(rows: Installations, chosen: Collection[Installation], budget: WaitBudget) -> None:
@@ -137,7 +126,7 @@ def lock(rows: Installations, chosen: Collection[Installation], budget: WaitBudg
     run = this_run()
     while taken := rows.lock([each.id for each in chosen], run):
         names = format_sample(sorted({each.host for each in taken}))
-        reason = f"another run is refreshing the {noun(taken[0].kind)} of {names}"
+        reason = f"another run is refreshing the {taken[0].kind} of {names}"
         budget.wait(_LOCK_POLL, reason, "lock")
 
 
@@ -149,7 +138,7 @@ def why_lost(kind: str, name: str, host: str) -> str:
     written.
     """
     return (
-        f"Another run has taken over the {noun(kind)} {name} of {host}, since this one took more "
+        f"Another run has taken over the {kind} {name} of {host}, since this one took more "
         f"than {LOCK_SECONDS:.0f} seconds for a step, and this one has left it alone: run it again "
         "if the other has failed."
     )
@@ -163,7 +152,7 @@ def recorded(installation: Installation) -> Declaration:
         return from_json(installation.kind, installation.options)
     except (KeyError, TypeError):
         raise QgError(
-            f"The record of the {noun(installation.kind)} {installation.name} on "
+            f"The record of the {installation.kind} {installation.name} on "
             f"{installation.host} cannot be read: install it again with its role."
         ) from None
 

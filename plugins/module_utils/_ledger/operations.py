@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operation of qg_ledger_info, which reads the state and makes no call."""
+"""The operation of qg_ledger_info, which reads the store and makes no call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .._core.runtime import SILENT
 from .._core.text import quoted
 from .._gateway.outlook import demands_of
 from .._paid.forecast import per_day
-from .._paid.journal import REFUSED, SETTLED, ledger
+from .._paid.journal import REFUSED, SETTLED, ledger, sums
 from .._store.facts import PRODUCT
 from .._store.opening import open_store
 from .._store.store import Store
@@ -36,8 +36,9 @@ _SPEC: Spec = {
     **PRODUCT_OPTIONS,
     **{name: PROXY_API_OPTIONS[name] for name in ("key", "api_url", "store")},
 }
-#: For the options that only calls need, and the seconds to wait for the state.
+#: The values of the options that only calls need, which the module does not have.
 _DEFAULTS = {name: option.get("default") for name, option in PROXY_API_OPTIONS.items()}
+#: The seconds to wait for other processes that use the store.
 _MAX_WAIT = 60.0
 
 
@@ -48,8 +49,10 @@ def moment(option: str, text: str, now: float) -> float:
         return now - parse_minutes(option, text) * 60
     try:
         # Before Python 3.11, Z is not understood.
-        found = datetime.datetime.fromisoformat(re.sub(r"[Zz]\Z", "+00:00", text))
-        at = (found if found.tzinfo else found.replace(tzinfo=BEIJING)).timestamp()
+        time = datetime.datetime.fromisoformat(re.sub(r"[Zz]\Z", "+00:00", text))
+        if time.tzinfo is None:
+            time = time.replace(tzinfo=BEIJING)
+        at = time.timestamp()
     except (ValueError, OverflowError):
         fix = (
             "give one such as 2030-01-02T03:04:05+08:00, a date, or a duration before now such "
@@ -63,14 +66,14 @@ def moment(option: str, text: str, now: float) -> float:
 
 
 def described(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an entry for results: the resources by their earliest end."""
-    found = sorted((end or "", name) for name, end in entry["received"].items())
+    """Return an entry of the ledger for results, with the resources that end first in front."""
+    received = sorted((end or "", name) for name, end in entry["received"].items())
     return {
         "at": entry["wall_at"].isoformat(timespec="seconds"),
         "asked": entry["buys"],
-        "received": len(found) if entry["state"] in (SETTLED, REFUSED) else None,
-        "names": [name for _end, name in found],
-        "ends": [end or None for end, _name in found],
+        "received": len(received) if entry["state"] in (SETTLED, REFUSED) else None,
+        "names": [name for _end, name in received],
+        "ends": [end or None for end, _name in received],
         "user": entry["run_user"],
         **{
             name: entry[name]
@@ -80,26 +83,17 @@ def described(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def totals(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the numbers of each day and product.
+    """Return the sums of each day and product.
 
-    What a call without a known result asked for is ``unknown``.
+    All that a call asked for is ``unknown`` if its result is not known.
     """
-    found: dict[tuple[str, str], dict[str, int]] = {}
+    calls = []
     for entry in entries:
-        of_day = found.setdefault(
-            (entry["at"][:10], entry["product"]),
-            {"calls": 0, "asked": 0, "received": 0, "unknown": 0},
-        )
-        of_day["calls"] += 1
-        of_day["asked"] += entry["asked"]
+        call = {**entry, "day": entry["at"][:10], "unknown": 0}
         if entry["received"] is None:
-            of_day["unknown"] += entry["asked"]
-        else:
-            of_day["received"] += entry["received"]
-    return [
-        {"day": day, "product": product, **numbers}
-        for (day, product), numbers in sorted(found.items())
-    ]
+            call.update(received=0, unknown=entry["asked"])
+        calls.append(call)
+    return sums(calls, ("day", "product"), ("asked", "received", "unknown"))
 
 
 def _keys(connection: Connection, store: Store) -> list[str]:
@@ -132,7 +126,7 @@ def _needed(connection: Connection, store: Store) -> dict[str, float] | None:
 def _run(params: Params, mode: Mode) -> dict[str, Any]:
     connection = Connection.of({**_DEFAULTS, **params})
     with contextlib.closing(open_store(connection.store, _MAX_WAIT)) as store:
-        since = moment("since", params["since"], store.now() + store.wall_ahead())
+        since = moment("since", params["since"], store.wall_time())
         entries = [described(entry) for entry in ledger(store, _keys(connection, store), since)]
         needed = _needed(connection, store)
     result = {"entries": entries, "count": len(entries), "totals": totals(entries)}

@@ -19,7 +19,7 @@ import datetime
 import json
 import os
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .._api.parsing import BEIJING, iso_time, parse_vendor_time
@@ -413,6 +413,22 @@ def spending(store: Store, keys: Collection[str], since: float) -> Iterator[dict
             unknown = 0 if state == SETTLED else max(0, asked - got)
             numbers = {"received": int(got), "unknown": unknown}
         yield {"at": moment, "product": product, "user": user, "host": host, **numbers}
+
+
+def sums(
+    calls: Iterable[Mapping[str, Any]], by: Sequence[str], numbers: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return how many calls have the same values in the columns ``by``, and the sums of their
+    ``numbers``, in the order of these values.
+    """
+    groups: dict[tuple[Any, ...], dict[str, int]] = {}
+    for call in calls:
+        values = tuple(call[name] for name in by)
+        group = groups.setdefault(values, dict.fromkeys(("calls", *numbers), 0))
+        group["calls"] += 1
+        for name in numbers:
+            group[name] += call[name]
+    return [{**dict(zip(by, values, strict=True)), **groups[values]} for values in sorted(groups)]
 
 
 def _compact(value: Any) -> str:

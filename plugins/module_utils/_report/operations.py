@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -33,7 +33,7 @@ from .._leases.api import (
 )
 from .._leases.operations import lease_results
 from .._paid.caps import DAY, bought_today, parse_cap
-from .._paid.journal import spending
+from .._paid.journal import spending, sums
 from .._store.installations import Installations
 from .._task.api_options import (
     AUTO,
@@ -53,6 +53,8 @@ T = TypeVar("T")
 _SPEC: Spec = {**CAP_OPTIONS, **SHARED_KEY_OPTIONS, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS}
 #: The days that spending is reported of, today included.
 _DAYS = 14
+#: The numbers of a call that are added up.
+_NUMBERS = ("received", "unknown")
 
 
 class Reporter:
@@ -154,17 +156,16 @@ class Reporter:
         store = self.caller.store
         keys = self._digests(client)
         self.data["bought"] = sum(bought_today(store, key) for key in keys)
-        now = store.now() + store.wall_ahead()
+        now = store.wall_time()
         today = datetime.datetime.fromtimestamp(now, BEIJING).replace(
             hour=0, minute=0, second=0, microsecond=0
         )
         first = today - datetime.timedelta(days=_DAYS - 1)
         calls = list(spending(store, keys, first.timestamp()))
         lately = [call for call in calls if call["at"].timestamp() > now - DAY]
-        self.data["buyers"] = _sums(lately, ("user", "host"))
-        return _sums(
-            [{**call, "day": str(call["at"].date())} for call in calls], ("day", "product")
-        )
+        self.data["buyers"] = sums(lately, ("user", "host"), _NUMBERS)
+        by_day = [{**call, "day": str(call["at"].date())} for call in calls]
+        return sums(by_day, ("day", "product"), _NUMBERS)
 
     def _digests(self, client: Leases | None) -> list[str]:
         """Return the names of the key in the store: those for all products if its own is not
@@ -176,7 +177,7 @@ class Reporter:
 
     def _installations(self) -> list[dict[str, Any]]:
         store = self.caller.store
-        now = store.now() + store.wall_ahead()
+        now = store.wall_time()
         installed = []
         for each in Installations(store).standing():
             problem = problem_of(each, now)
@@ -184,23 +185,6 @@ class Reporter:
                 self.problems.append(problem)
             installed.append({**described(each), "problem": problem})
         return installed
-
-
-def _sums(calls: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the numbers of calls that have the same values of these names, in the order of the
-    values.
-    """
-    sums: dict[tuple[str, ...], dict[str, int]] = {}
-    for call in calls:
-        values = tuple(call[name] for name in names)
-        numbers = sums.setdefault(values, {"calls": 0, "received": 0, "unknown": 0})
-        numbers["calls"] += 1
-        numbers["received"] += call["received"]
-        numbers["unknown"] += call["unknown"]
-    return [
-        {**dict(zip(names, values, strict=True)), **numbers}
-        for values, numbers in sorted(sums.items())
-    ]
 
 
 def _run(params: Params, mode: Mode) -> dict[str, Any]:

@@ -114,7 +114,7 @@ class Installations:
         Returns those that another run has locked, and then records none: both may have found
         nothing before.
         """
-        now = self._wall_time()
+        now = self.store.wall_time()
         until = self.store.now() + LOCK_SECONDS
         places = {_place(each) for each in installations}
         with self.store.transaction(durable=True) as database:
@@ -136,7 +136,7 @@ class Installations:
         before.
         """
         removed = []
-        now = self._wall_time()
+        now = self.store.wall_time()
         with self.store.transaction() as database:
             for each in self.all(inventory):
                 is_meant = (
@@ -190,7 +190,7 @@ class Installations:
 
     def finish(self, number: str, run: str, problem: str, seconds: float) -> None:
         """Record how a refresh has ended, and release the lock of its run."""
-        now = self._wall_time()
+        now = self.store.wall_time()
         with self.store.transaction() as database:
             if not problem:
                 statement = "UPDATE installations SET refreshed_at = ? WHERE id = ?"
@@ -247,9 +247,6 @@ class Installations:
         now = self.store.now()
         database.execute("DELETE FROM lease_sets WHERE at < ?", (now - _SET_LASTS,))
         database.execute(_SAVE_SET, (lease_set, json.dumps(state), now))
-
-    def _wall_time(self) -> float:
-        return self.store.now() + self.store.wall_ahead()
 
 
 def _place(installation: Installation) -> tuple[str, str, str, str]:

@@ -121,6 +121,10 @@ class Store(abc.ABC):
     def wall_ahead(self) -> float:
         """Return the seconds by which Unix time, on the clock of all processes, is ahead of it."""
 
+    def wall_time(self) -> float:
+        """Return the Unix time, on the clock of all processes."""
+        return self.now() + self.wall_ahead()
+
     @abc.abstractmethod
     def _begin(self, *, durable: bool) -> None:
         """Begin a transaction once no other process is in one."""

@@ -93,7 +93,7 @@ def test_a_named_host_that_was_removed_is_told_apart(rows: Installations) -> Non
         find(rows, "web2")
 
 
-@pytest.mark.parametrize(("ago", "words"), [(90, "1 minutes ago"), (7300, "2 hours ago")])
+@pytest.mark.parametrize(("ago", "words"), [(90, "90 seconds ago"), (7300, "2 hours ago")])
 def test_a_refresh_of_what_was_removed_says_when(rows: Installations, ago: int, words: str) -> None:
     rows.declare([installation("web1")], "1 node")
     rows.store.execute("UPDATE installations SET removed_at = ?", wall_time() - ago)
