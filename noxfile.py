@@ -317,6 +317,12 @@ def docs(session: nox.Session) -> None:
         # Without the pages of ansible-core, which are elsewhere. Labels of ours are checked by
         # docs-check.
         file.write('intersphinx_mapping = {}\nsuppress_warnings = ["ref.ref", "ref.envvar"]\n')
+        file.write(
+            "import sys\n"
+            f"sys.path.insert(0, {str(ROOT / 'tools')!r})\n"
+            "from reference import show_on_site\n"
+            "def setup(app): app.connect('source-read', show_on_site)\n"
+        )
     script = folder / "build.sh"
     script.write_text(
         script.read_text("utf-8").replace(" -c .", " -c . -W --keep-going --quiet"), "utf-8"
@@ -324,10 +330,8 @@ def docs(session: nox.Session) -> None:
     session.run("bash", str(script), external=True)
 
 
-@nox.session(python=NEWEST_PYTHON)
-def build(session: nox.Session) -> None:
-    """The archive of the collection, in dist/."""
-    sync(session)
+def build_archive(session: nox.Session) -> None:
+    """Build the archive of the collection from the files as they are now."""
     copied = workspace.copy("build", workspace.files())
     session.run(
         "ansible-galaxy", "collection", "build", "--force", "--output-path=dist", str(copied)
@@ -335,9 +339,18 @@ def build(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST_PYTHON)
+def build(session: nox.Session) -> None:
+    """The archive of the collection, in dist/."""
+    sync(session)
+    build_archive(session)
+
+
+@nox.session(python=NEWEST_PYTHON)
 def release(session: nox.Session) -> None:
     """The version of the argument, the changelog, a commit and its tag, and the archive; nothing is
     pushed.
+
+    In the commit that is tagged, all links lead to this version, and in the one after it to main.
     """
     (version,) = session.posargs or session.error("make release VERSION=x.y.z")
     sync(session, "lint", "nox")
@@ -346,10 +359,14 @@ def release(session: nox.Session) -> None:
         pattern = re.compile(r'^(version: |VERSION = ")[\d.]+', re.MULTILINE)
         path.write_text(pattern.sub(rf"\g<1>{version}", path.read_text("utf-8")), "utf-8")
     session.run("antsibull-changelog", "release", "--version", version)
+    session.run("python", "tools/reference.py", "--version", version)
     message = f"--message=Release {version}"
     for words in (["add", "--all"], ["commit", message], ["tag", message, version]):
         session.run("git", *words, external=True, env=CALLERS_HOME)
-    session.notify("build")
+    build_archive(session)
+    session.run("python", "tools/reference.py", "--version", "main")
+    message = f"--message=Let links lead to main again after {version}"
+    session.run("git", "commit", "--all", message, external=True, env=CALLERS_HOME)
 
 
 def define(name: str, programs: str, *command: str, group: str = "tests", **env: str) -> None:

@@ -6,7 +6,9 @@ of its tools.
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -102,13 +104,14 @@ def test_a_release_is_a_commit_of_main_on_which_ci_succeeds() -> None:
     publishing = [
         name for name, job in release.items() if "write" in rights("release", job).values()
     ]
-    assert publishing == ["publish"]
-    assert needed("release", "publish") >= {"version", "tests"}
+    assert publishing == ["publish", "documentation"]
+    assert needed("release", "publish") == {"version", "tests"}
+    assert needed("release", "documentation") == {"version", "tests", "publish"}
     assert release["tests"]["uses"] == "$/.github/workflows/ci.yml"
     assert "workflow_call" in workflow("ci")[True]
     assert "git merge-base --is-ancestor" in commands(release["version"])
     # A condition, or an error that is ignored, would let it go on without them.
-    for name in ("publish", *needed("release", "publish")):
+    for name in ("documentation", *needed("release", "documentation")):
         assert release[name].keys().isdisjoint({"if", "continue-on-error"})
     for name in ("test", "cores"):
         assert workflow("ci")["jobs"][name].keys().isdisjoint({"if", "continue-on-error"})
@@ -132,3 +135,46 @@ def test_an_execution_environment_gets_what_the_readme_asks_for() -> None:
     assert packages == ["requests>=2.28"]
     assert "`requests` 2.28 or newer" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert definition["dependencies"]["python"].startswith("meta/")
+
+
+def test_the_site_keeps_the_folders_of_other_versions(tmp_path: Path) -> None:
+    remote = tmp_path / "remote.git"
+    subprocess.run(["git", "init", "--quiet", "--bare", str(remote)], check=True)
+    step = workflow("docs")["jobs"]["publish"]["steps"][-1]
+
+    def publish(version: str, *pages: str) -> None:
+        runner = tmp_path / f"{version}-{pages[0]}"
+        site = runner / "site" / version
+        site.mkdir(parents=True)
+        for page in ("index.html", *pages):
+            (site / page).write_text(f"{page} of {version}", encoding="utf-8")
+        environment = os.environ | {
+            "GH_TOKEN": "token",
+            "GITHUB_REF_NAME": version,
+            "GITHUB_REPOSITORY": "owner/name",
+            "GITHUB_SHA": "0" * 40,
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"url.{remote}.insteadOf",
+            "GIT_CONFIG_VALUE_0": "https://x-access-token:token@github.com/owner/name.git",
+            "GIT_DIR": str(runner / "pages.git"),
+            "GIT_WORK_TREE": str(site.parent),
+        }
+        command = ["bash", "-e", "-o", "pipefail", "-c", step["run"]]
+        subprocess.run(command, cwd=site.parent, env=environment, check=True)
+
+    def published(*arguments: str) -> list[str]:
+        command = ["git", f"--git-dir={remote}", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+    publish("main", "old.html")
+    assert "url=main/index.html" in " ".join(published("show", "gh-pages:index.html"))
+    publish("1.10.0", "page.html")
+    publish("1.9.0", "page.html")
+    publish("main", "new.html")
+
+    shown = published("ls-tree", "-r", "--name-only", "gh-pages")
+    folders = {"1.10.0": "page.html", "1.9.0": "page.html", "main": "new.html"}
+    expected = {f"{version}/{page}" for version, page in folders.items()}
+    expected |= {f"{version}/index.html" for version in folders}
+    assert set(shown) == expected | {".nojekyll", "index.html"}
+    assert "url=1.10.0/index.html" in " ".join(published("show", "gh-pages:index.html"))
