@@ -157,7 +157,7 @@ class Page:
             specs = yaml.safe_load(path.read_text("utf-8"))["argument_specs"]
             english = specs["main.yml"]["short_description"]
             link = f"{self.site}/{name}_role.html"
-            rows.append((f"`{name}`", link, self.choose(english, chinese)))
+            rows.append((f"`{name}` (role)", link, self.choose(english, chinese)))
         return rows
 
     def plugins(self) -> list[tuple[str, str, str]]:
@@ -203,11 +203,11 @@ def readme_tables(page: Page) -> str:
     """Return the tables of a README."""
     modules = [row for group in CHINESE["modules"] for row in page.modules(group)]
     does = page.choose("What it does", "作用")
+    runs = page.choose("Role or playbook", "role 或 playbook")
+    parts = page.choose("Module or plugin", "模块或插件")
     tables = [
-        markdown_table((page.choose("Role", "role"), does), linked(page.roles())),
-        markdown_table((page.choose("Playbook", "playbook"), does), linked(page.playbooks())),
-        markdown_table((page.choose("Module", "模块"), does), linked(modules)),
-        markdown_table((page.choose("Plugin", "插件"), does), linked(page.plugins())),
+        markdown_table((runs, does), linked([*page.roles(), *page.playbooks()])),
+        markdown_table((parts, does), linked([*modules, *page.plugins()])),
     ]
     return "\n".join(tables)
 

@@ -144,11 +144,11 @@ try_proxy() {
         answer=$(on_host "$number" --proxy "$proxy" --write-out '\n%{http_code}' "$url/ip") || true
         status=${answer##*$'\n'}
         case $status in
-        200) words="let in; the world sees ${answer%%$'\n'*}" ;;
-        407) words="refused (407)" ;;
+        200) words="accepted by the proxy; sites see ${answer%%$'\n'*}" ;;
+        407) words="rejected by the proxy (407)" ;;
         *) words="no sensible answer ($status)" ;;
         esac
-        printf '  host%s, known outside as 203.0.113.%s: %s\n' "$number" $((10 + number)) "$words"
+        printf '  host%s, egress IP 203.0.113.%s: %s\n' "$number" $((10 + number)) "$words"
         [[ $status == "$1" ]] || fail "host$number should have got the status $1 from the proxy, and got $status."
     done
 }
@@ -170,19 +170,19 @@ play() {
 expect_list() {
     local list
     list=$(listed) || fail "the simulator does not answer."
-    echo "The vendor's list now: ${list:-(empty)}"
+    echo "The whitelist now: ${list:-(empty)}"
     [[ $list == "$1" ]] || fail "the list should be: ${1:-(empty)}"
 }
 
 tell_register() {
-    heading "Before: the proxy refuses every host"
+    heading "Before: the proxy rejects every host"
     try_proxy 407
 
     heading "One run registers them all"
     play qingguo.qgnet.register "$hosts" --diff
     expect_list "$everyone"
 
-    heading "After: the proxy lets every host in"
+    heading "After: the proxy accepts every host"
     try_proxy 200
 
     heading "The same run again changes nothing"
@@ -257,9 +257,9 @@ tell_gateway() {
 everyone=$(for ((number = 1; number <= hosts; number++)); do printf ' 203.0.113.%s' $((10 + number)); done)
 everyone=${everyone# }
 
-heading "Hosts, and a vendor in a box"
+heading "Hosts, and a simulated QG.net"
 start_"$way"_hosts
-echo "The simulator of the vendor: API $url, proxy $proxy"
+echo "The simulator: API $url, proxy $proxy"
 
 cat >"$work/ansible.cfg" <<'CONFIG'
 [defaults]
@@ -268,7 +268,7 @@ retry_files_enabled = false
 [diff]
 context = 0
 CONFIG
-# A play against the real vendor needs none of these, but for the key: they lead to the simulator.
+# A play against the real QG.net needs none of these, but for the key: they lead to the simulator.
 cat >"$work/vars.yml" <<VARS
 egress_whitelist_sources: ["${sources[0]}", "${sources[1]}"]
 VARS
