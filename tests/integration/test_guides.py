@@ -190,10 +190,8 @@ def test_the_guide_to_the_whitelist(reader: Reader) -> None:
     steps = reader.follow("whitelist", swaps)
 
     outcome = f"egress_whitelist: {phrases.THREE_IN_SYNC}"
-    assert outcome in step_of(steps, "- name: Let the crawlers use the proxies").shown
-    assert (
-        outcome in block_after("whitelist", "- name: Let the crawlers use the proxies", "text").text
-    )
+    assert outcome in step_of(steps, "whitelist.yml").shown
+    assert outcome in block_after("whitelist", "whitelist.yml", "text").text
     report = step_of(steps, "qingguo.qgnet.report")
     assert normalized(reported(report)) == normalized(
         block_after("whitelist", "qgnet.report", "text").text
