@@ -374,7 +374,7 @@ def test_the_guide_to_lines(machine: Machine, home: Path) -> None:
         )
 
         assert [call["path"] for call in sim.journal()].count("/proxyip") == 1
-        assert step_of(steps, "qg_tunnel_exit").calls == ["/proxyip"]
+        assert step_of(steps, "ansible-playbook change_exit.yml").calls == ["/proxyip"]
         lines = sim.state()["keys"][sim.key]["monopolies"]
         assert len(lines) == 2
 
