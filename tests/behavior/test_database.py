@@ -54,6 +54,16 @@ def test_a_run_without_its_database_fails_before_the_first_call(
     assert node.vendor.calls() == []
 
 
+def test_the_doctor_names_the_database_and_no_password(
+    node: Node, own_server: PostgresServer
+) -> None:
+    checks = node.ok("qg_doctor_info")["checks"]
+
+    store = {check["name"]: check["detail"] for check in checks}["store"]
+    assert "127.0.0.1, database qgnet" in store
+    assert own_server.url.split("@")[0].rpartition(":")[2] not in str(checks)
+
+
 def restart(server: PostgresServer) -> None:
     server.crash()
     server.start()

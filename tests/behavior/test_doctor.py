@@ -63,6 +63,7 @@ ILLNESSES = {
     "mistake in an option": Illness(
         "options", ("api_url", "https"), options={"api_url": "proxy.qg.net"}
     ),
+    "cap of nothing": Illness("options", ("max_new_per_day=0",), options={"max_new_per_day": 0}),
     "store that is a file": Illness(
         "store", (phrases.CANNOT_BE_USED, "QG_STORE"), options={"store": str(Path(__file__))}
     ),

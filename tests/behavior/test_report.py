@@ -85,6 +85,20 @@ def test_a_second_buyer_is_a_problem_unless_the_key_is_shared(node: Node) -> Non
     assert len([line for line in section(shared, "LEASES") if "somebody else" in line]) == 2
 
 
+def test_a_cap_that_is_reached_is_a_problem_until_a_purchase_is_a_day_old(node: Node) -> None:
+    node.ok(ALLOCATE, count=2)
+    node.vendor.advance(2 * 3600)
+    node.ok(ALLOCATE, count=4)
+
+    assert read(node, max_new_per_day=node.vendor.paid + 1)["problems"] == []
+    (problem,) = read(node, max_new_per_day=node.vendor.paid)["problems"]
+    (exceeded,) = read(node, max_new_per_day=1)["problems"]
+
+    assert f"cap of {node.vendor.paid} {phrases.CAP_IS_REACHED} for 22.0 hours" in problem
+    assert f"cap of 1 {phrases.CAP_IS_REACHED} for 24.0 hours" in exceeded
+    assert "QG_MAX_NEW_PER_DAY" in problem
+
+
 def test_a_plan_by_volume_that_falls_by_itself_is_a_problem(new_node: Callable[..., Node]) -> None:
     node = new_node("share", billing="volume", balance=1000)
     read(node)

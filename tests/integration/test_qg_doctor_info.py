@@ -204,9 +204,12 @@ def test_what_the_playbook_says_works_as_typed(
     assert setting == "qg_hosts=crawler1"
     play(playbook, qg_hosts="crawler1").ok()
     assert sim.whitelist() == [EGRESS]
-    buying = re.search(r"ansible-playbook (\S+) -e qg_lease_count=1$", shown(doctor)["leases"])
+    buying = re.search(
+        r"ansible-playbook -i (\S+) (\S+) -e qg_lease_count=1$", shown(doctor)["leases"]
+    )
     assert buying is not None
-    play(buying[1], qg_lease_count="1").ok()
+    assert buying[1] == inventory
+    play(buying[2], qg_lease_count="1").ok()
     assert len(sim.leases()) == 1
 
     mended = shown(play("qingguo.qgnet.doctor").ok())

@@ -393,9 +393,10 @@ NO_DATABASE = "Connection refused. Check the URL, and that the server runs and c
 # Money.
 NEEDS = "needs"
 IS_REACHED_AFTER = "is reached after about"
+CAP_IS_REACHED = "is reached: nothing is bought"
 IS_NOT_REACHED = "is not reached, and leaves"
 UNKNOWN_LIFE = "is known when this store has bought the first one"
-EIGHT_CHANNELS_FREE = "8 of the 12 channels of the plan stay free"
+EIGHT_CHANNELS_FREE = "8 of the 12 channels of the plan would be free"
 SOMEBODY_ELSE = "somebody else uses the key"
 GIVE_TEXT_OR_JSON = "qg_format=xml does not exist: give text or json."
 ONE_A_DAY = "Keeping 1 lease needs 1 a day"

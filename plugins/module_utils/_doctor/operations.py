@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import platform
+import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,7 +35,7 @@ from .._leases.api import (
     unexplained_fall,
 )
 from .._leases.credentials import proxy_url
-from .._paid.caps import bought_today
+from .._paid.caps import bought_today, parse_cap
 from .._paid.origin import Origins
 from .._store.installations import Installation, Installations
 from .._store.opening import is_database
@@ -60,11 +61,18 @@ _SPEC: Spec = {
     **PROXY_API_OPTIONS,
     "key": {**PROXY_API_OPTIONS["key"], "required": False},
 }
-_REGISTER = "ansible-playbook qingguo.qgnet.register -e qg_hosts=localhost"
 #: The number of problems that a check shows.
 _MAX_PROBLEMS = 5
-#: Returns the command that registers this machine on the whitelist.
-Registering = Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How this machine runs playbooks: the first words of the command, with its inventories, and
+    what returns its name in these.
+    """
+
+    ansible_playbook: str = "ansible-playbook"
+    host: Callable[[], str] = lambda: "localhost"
 
 
 class Doctor:
@@ -76,7 +84,7 @@ class Doctor:
     connection: Connection
     caller: KeyCaller
 
-    def __init__(self, params: Params, mode: Mode, registering: Registering) -> None:
+    def __init__(self, params: Params, mode: Mode, machine: Machine) -> None:
         self.mode = mode
         self.sources: list[str] = params["sources"]
         self.proxy: str = params["through_proxy"] or ""
@@ -84,7 +92,7 @@ class Doctor:
         self.is_shared: bool = params["shared_key"]
         self.quota: Quota | None = None
         self._params = params
-        self._registering = registering
+        self._machine = machine
         self.checks: list[dict[str, Any]] = []
         self.api: Leases | None = None
         self.leases: list[Lease] = []
@@ -133,6 +141,7 @@ class Doctor:
         self.connection = Connection.of(self._params)
         # The library that it needs may be missing.
         self.connection.timing.transport("api_url")
+        parse_cap(self.cap)
         check_sources(self.sources)
         if self.proxy and urlsplit(check_url("through_proxy", _as_url(self.proxy))).port is None:
             raise OptionError("through_proxy", "has no port", "give HOST:PORT")
@@ -143,7 +152,9 @@ class Doctor:
         # Whether something works the second time is another question.
         self.caller.single_attempt = True
         place = self.connection.store
-        return "shared by several control nodes" if is_database(place) else f"the directory {place}"
+        if is_database(place):
+            return f"{self.caller.store.place}, which several control nodes can share"
+        return f"the directory {place}"
 
     def _installed(self) -> list[Installation]:
         """Return the gateways and lists of this store that are to be refreshed."""
@@ -189,6 +200,11 @@ class Doctor:
             f"{self._registering()}"
         )
 
+    def _registering(self) -> str:
+        """Return the command that registers this machine on the whitelist."""
+        host = shlex.quote(f"qg_hosts={self._machine.host()}")
+        return f"{self._machine.ansible_playbook} qingguo.qgnet.register -e {host}"
+
     def _product(self, readable: bool) -> str:
         try:
             product = read_product(self.caller)
@@ -220,8 +236,8 @@ class Doctor:
                 raise
         if not self.leases:
             return (
-                "none. To buy one, which is paid for: ansible-playbook "
-                "qingguo.qgnet.ensure_leases -e qg_lease_count=1"
+                "none. To buy one, which is paid for, type: "
+                f"{self._machine.ansible_playbook} qingguo.qgnet.ensure_leases -e qg_lease_count=1"
             )
         now = api.caller.vendor_clock.now()
         self.leases.sort(key=lambda lease: lease.remaining(now) or 0.0)
@@ -315,11 +331,11 @@ def _as_url(proxy: str) -> str:
     return proxy if "//" in proxy else f"http://{proxy}"
 
 
-def doctor_info(registering: Registering) -> Operation:
-    """Return the operation on a machine that is registered in this way."""
+def doctor_info(machine: Machine) -> Operation:
+    """Return the operation on this machine."""
 
     def run(params: Params, mode: Mode) -> dict[str, Any]:
-        doctor = Doctor(params, mode, registering)
+        doctor = Doctor(params, mode, machine)
         doctor.run()
         return {
             "changed": False,
@@ -330,4 +346,4 @@ def doctor_info(registering: Registering) -> Operation:
     return Operation(spec=_SPEC, run=run)
 
 
-DOCTOR_INFO = doctor_info(lambda: _REGISTER)
+DOCTOR_INFO = doctor_info(Machine())

@@ -96,6 +96,20 @@ def cap_reached_after(cap: int, recent: Sequence[tuple[float, int]], rate: float
     return reached if reached < DAY else None
 
 
+def allowed_after(cap: int, recent: Sequence[tuple[float, int]]) -> float:
+    """Return the seconds until a cap allows a purchase again: until enough of the others are a day
+    old.
+    """
+    bought = sum(amount for _age, amount in recent)
+    wait = 0.0
+    for age, amount in recent:
+        if bought < cap:
+            break
+        wait = DAY - age
+        bought -= amount
+    return wait
+
+
 def forecast(demands: Sequence[Demand], budget: Budget) -> str:
     """Return the sentence about what these demands come to; empty without any."""
     if not demands:
@@ -117,6 +131,8 @@ def forecast(demands: Sequence[Demand], budget: Budget) -> str:
 
 def _of_cap(cap: int, recent: Sequence[tuple[float, int]], need: PerDay) -> str:
     usual = cap_reached_after(cap, recent, need.usual)
+    if usual == 0:
+        return f"the cap of {number(cap)} is reached"
     if usual is not None:
         return f"the cap of {number(cap)} is reached after about {duration(usual)}"
     soonest = cap_reached_after(cap, recent, need.most)
@@ -130,7 +146,8 @@ def _of_cap(cap: int, recent: Sequence[tuple[float, int]], need: PerDay) -> str:
 def _of_channels(channels: int, count: int) -> str:
     if count > channels:
         return f"the plan has only {counted(channels, 'channel')}"
-    return f"{number(channels - count)} of the {counted(channels, 'channel')} of the plan stay free"
+    free = number(channels - count)
+    return f"{free} of the {counted(channels, 'channel')} of the plan would be free"
 
 
 def number(value: float) -> str:

@@ -32,7 +32,8 @@ from .._leases.api import (
     unexplained_fall,
 )
 from .._leases.operations import lease_results
-from .._paid.caps import DAY, bought_today, parse_cap
+from .._paid.caps import DAY, parse_cap, recent_purchases
+from .._paid.forecast import allowed_after, duration, number
 from .._paid.journal import spending, sums
 from .._store.installations import Installations
 from .._task.api_options import (
@@ -155,7 +156,17 @@ class Reporter:
         """Return what was bought on each day of a fortnight on which anything was."""
         store = self.caller.store
         keys = self._digests(client)
-        self.data["bought"] = sum(bought_today(store, key) for key in keys)
+        recent = sorted(
+            (purchase for key in keys for purchase in recent_purchases(store, key)), reverse=True
+        )
+        bought = sum(amount for _age, amount in recent)
+        self.data["bought"] = bought
+        if self.cap is not None and bought >= self.cap:
+            self.problems.append(
+                f"The cap of {number(self.cap)} is reached: nothing is bought for "
+                f"{duration(allowed_after(self.cap, recent))}, unless you raise max_new_per_day "
+                "(environment QG_MAX_NEW_PER_DAY)."
+            )
         now = store.wall_time()
         today = datetime.datetime.fromtimestamp(now, BEIJING).replace(
             hour=0, minute=0, second=0, microsecond=0
