@@ -5,27 +5,25 @@
 """qg_egress_whitelist: detects the egress addresses of each host, registers them with one write,
 and reports for each.
 
-What the hosts report reaches the one process that writes as a registered variable. Between the
-tasks of a play, Ansible itself waits for all hosts.
+What the hosts have detected is a registered variable, which the one process that writes reads.
+Between the tasks of a play, Ansible itself waits for all hosts.
 """
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Mapping, Set
 from functools import partial
 from socket import inet_aton
 from typing import Any
 
 import ansible.constants
-from ansible import context
 from ansible.errors import AnsibleActionFail
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import (
     check_addresses,
     check_range,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import digest_in_run
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import is_database
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
@@ -70,9 +68,6 @@ SPEC: Spec = {
 #: The variables that the tasks of the role register.
 DETECTED = "egress_whitelist_detected"
 UPDATED = "egress_whitelist_result"
-#: Made before Ansible forks its workers, so that a digest of a key means nothing outside of the
-#: run.
-_SALT = secrets.token_bytes(16)
 
 
 class ActionModule(QgAction):
@@ -91,8 +86,8 @@ class ActionModule(QgAction):
         steps = {"detect": self._detect, "update": self._update, "report": self._report}
         step = steps[params["step"]]
         result = self.guarded(lambda: step(params))
-        # What a host prints has no secret of the control node, and what is reported was redacted by
-        # the update.
+        # What a host prints contains no secret of the control node, and the report shows what the
+        # update has redacted.
         if params["step"] == "update":
             return redact(result, params, SPEC)
         return result
@@ -129,46 +124,34 @@ class ActionModule(QgAction):
             return {"changed": False, "msg": error.message, "warnings": [error.message]}
 
     def _update(self, params: Params) -> dict[str, Any]:
-        """Update the whitelist for the hosts of the batch that have reported: a write per key."""
+        """Update the whitelist for the hosts of the batch that have reported, once for each key."""
         variables = self._variables
         batch = set(variables["ansible_play_batch"])
         alive = set(variables["ansible_play_hosts"])
         everyone = set(variables["ansible_play_hosts_all"])
         reports = {}
         reported = set()
-        lists: dict[str, dict[str, Host]] = {}
         for name in sorted(everyone):
             report = variables["hostvars"].raw_get(name).get(DETECTED) or {}
             reports[name] = report
             if "whitelist" in report and not report.get("failed"):
                 reported.add(name)
-        for name in sorted(reported & batch):
-            report = reports[name]
-            host = Host(frozenset(report["ips"]), report["given"], frozenset(report["unwanted"]))
-            lists.setdefault(report["whitelist"], {})[name] = host
         if params["forget"]:
             lists = self._forgotten(params)
+        else:
+            lists = _by_whitelist({name: reports[name] for name in sorted(reported & batch)})
         warnings = []
         limit = None
         if params["prune"] and not params["forget"]:
-            check_complete(variables)
+            self._check_complete()
             limit = params["max_removals"]
             if missing := sorted(everyone - reported):
                 limit = None
                 names = format_sample(missing)
                 warnings.append(f"prune has removed nothing, because {names} did not report.")
-        results = []
-        for digest, hosts in sorted(lists.items()):
-            try:
-                results.append(self._update_list(digest, hosts, params, limit, alive - batch))
-            except QgError as error:
-                if len(lists) == 1:
-                    raise
-                failure = {"changed": False, "failed": True, **error.as_result()}
-                results.append({"hosts": dict.fromkeys(hosts, failure)})
-        result = merged(results)
-        # Their first step has failed, and Ansible was told to ignore that, or the option fail is
-        # false.
+        result = merged(self._update_lists(lists, params, limit, alive - batch))
+        # The detection of these has failed, and Ansible was told to ignore that, or the option fail
+        # is false.
         for name in batch - reported:
             report = reports[name]
             if text := report.get("msg"):
@@ -189,10 +172,28 @@ class ActionModule(QgAction):
         result["warnings"] = [*warnings, *result["warnings"]]
         return result
 
-    def _forgotten(self, params: Params) -> dict[str, dict[str, Host]]:
-        """Return the hosts to forget by their keys.
+    def _check_complete(self) -> None:
+        """Refuse prune if the run may not see the whole inventory."""
+        sources = map(str, self._variables.get("ansible_inventory_sources") or ())
+        lists = [source for source in sources if "," in source]
+        if lists or self.limit():
+            reason = f"a list of hosts as inventory, {format_sample(lists)}"
+            if self.limit():
+                reason = f"--limit {self.limit()}"
+            fix = "run it with the whole inventory, or set prune to false"
+            raise OptionError("prune", f"is refused with {reason}", fix)
+        if not ansible.constants.INVENTORY_ANY_UNPARSED_IS_FAILED:
+            raise OptionError(
+                "prune",
+                "is refused, because Ansible would go on without the hosts of an inventory source "
+                "that cannot be read",
+                "set ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=true",
+            )
 
-        One that is in the inventory is as if the play had chosen it.
+    def _forgotten(self, params: Params) -> dict[str, dict[str, Host]]:
+        """Return the hosts to forget, by the digests of their whitelists.
+
+        A host that is in the inventory has its key and its addresses from there.
         """
         lists: dict[str, dict[str, Host]] = {}
         for name in params["forget"]:
@@ -216,6 +217,25 @@ class ActionModule(QgAction):
             "ips": ips,
         }
 
+    def _update_lists(
+        self,
+        lists: Mapping[str, Mapping[str, Host]],
+        params: Params,
+        prune: int | None,
+        coming: Set[str],
+    ) -> list[dict[str, Any]]:
+        """Update the whitelist of each key; of several, one that fails stops no other."""
+        results = []
+        for digest, hosts in sorted(lists.items()):
+            try:
+                results.append(self._update_list(digest, hosts, params, prune, coming))
+            except QgError as error:
+                if len(lists) == 1:
+                    raise
+                failure = {"changed": False, "failed": True, **error.as_result()}
+                results.append({"hosts": dict.fromkeys(hosts, failure)})
+        return results
+
     def _update_list(
         self,
         digest: str,
@@ -224,18 +244,21 @@ class ActionModule(QgAction):
         prune: int | None,
         coming: Set[str],
     ) -> dict[str, Any]:
-        """Update the whitelist of one key."""
+        """Update the whitelist of one key.
+
+        ``prune`` is how many entries of hosts that are gone may be removed, ``coming`` are the
+        hosts of later batches.
+        """
         variables = self._variables
         mode = self.mode()
         connection = self._connection_of(digest, next(iter(hosts)), params)
-        sources = map(str, variables.get("ansible_inventory_sources") or ["unnamed"])
         is_shared = is_database(connection.store)
         registered = partial(registered_name, is_shared=is_shared)
         present = {*variables["groups"]["all"], *variables["ansible_play_hosts_all"]}
         with locked(key_caller(connection, mode.announcer), mode) as api:
             result = update(
                 api,
-                params["inventory_id"] or ", ".join(sources),
+                self.inventory(params),
                 {registered(name): host for name, host in hosts.items()},
                 present=set(map(registered, present)),
                 coming=set(map(registered, coming)),
@@ -281,8 +304,17 @@ class ActionModule(QgAction):
         return result
 
 
+def _by_whitelist(reports: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Host]]:
+    """Return what hosts have reported, by the digests of their whitelists."""
+    lists: dict[str, dict[str, Host]] = {}
+    for name, report in reports.items():
+        host = Host(frozenset(report["ips"]), report["given"], frozenset(report["unwanted"]))
+        lists.setdefault(report["whitelist"], {})[name] = host
+    return lists
+
+
 def _together(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return one result for hosts of which none reports: it fails if one of them has failed."""
+    """Return one result for all hosts that were forgotten: it fails if one of them has failed."""
     messages = []
     result: dict[str, Any] = {"changed": False, "added": [], "removed": [], "kept": []}
     for name, host in sorted(hosts.items()):
@@ -298,25 +330,4 @@ def _together(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _digest(connection: Connection) -> str:
-    text = "\0".join((connection.url, connection.key, connection.password or ""))
-    return hashlib.blake2b(text.encode(), key=_SALT, digest_size=8).hexdigest()
-
-
-def check_complete(variables: Mapping[str, Any]) -> None:
-    """Refuse prune where the inventory may be incomplete."""
-    limit = context.CLIARGS.get("subset") or variables.get("ansible_limit")
-    sources = map(str, variables.get("ansible_inventory_sources") or ())
-    lists = [source for source in sources if "," in source]
-    if lists or (limit and str(limit).strip() not in ("all", "*")):
-        reason = f"a list of hosts as inventory, {format_sample(lists)}"
-        if limit:
-            reason = f"--limit {limit}"
-        fix = "run it with the whole inventory, or set prune to false"
-        raise OptionError("prune", f"is refused with {reason}", fix)
-    if not ansible.constants.INVENTORY_ANY_UNPARSED_IS_FAILED:
-        raise OptionError(
-            "prune",
-            "is refused, because Ansible would go on without the hosts of an inventory source "
-            "that cannot be read",
-            "set ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=true",
-        )
+    return digest_in_run(connection.url, connection.key, connection.password or "")

@@ -78,7 +78,7 @@ SPEC: Spec = {
     **{name: option for name, option in PROXY_API_OPTIONS.items() if name not in KEY_OPTIONS},
     **CAP_OPTIONS,
 }
-#: The variables that the tasks register, beside those of what is served.
+#: Two more variables that the tasks register.
 CONFIGURED = "proxy_gateway__configured"
 SERVED = "proxy_gateway__served"
 
@@ -110,7 +110,7 @@ class ActionModule(ServingAction):
         began = wall_time()
         hosts = self._variables["ansible_play_hosts_all"]
         names = {self._recorded_name(host, params): host for host in hosts}
-        inventory = self._inventory(params)
+        inventory = self.inventory(params)
         missing: dict[str, str] = {}
         with self._store(params) as store:
             rows = records.installations(store)
@@ -126,22 +126,22 @@ class ActionModule(ServingAction):
                 ]
             if not self._task.check_mode:
                 records.lock(rows, chosen, Timing.of(params).budget(self.mode().announcer))
-        found: dict[str, list[dict[str, Any]]] = {}
+        by_host: dict[str, list[dict[str, Any]]] = {}
         for each in chosen:
-            found.setdefault(names[each.host], []).append(dataclasses.asdict(each))
+            by_host.setdefault(names[each.host], []).append(dataclasses.asdict(each))
         return {
             "changed": False,
-            "installations": found,
+            "installations": by_host,
             "missing": {names[host]: text for host, text in missing.items()},
             "began": began,
         }
 
     def _look(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return what this host is to have, and what it has."""
-        found = self._variables[FOUND]
-        if self._host in found["missing"]:
-            raise QgError(found["missing"][self._host])
-        rows = [Installation(**row) for row in found["installations"].get(self._host, ())]
+        recorded = self._variables[FOUND]
+        if self._host in recorded["missing"]:
+            raise QgError(recorded["missing"][self._host])
+        rows = [Installation(**row) for row in recorded["installations"].get(self._host, ())]
         state = "present"
         if params["refresh"]:
             chosen = [(row, records.recorded(row)) for row in rows]
@@ -178,14 +178,14 @@ class ActionModule(ServingAction):
     def _installation(
         self, rows: Sequence[Installation], declaration: Declaration, params: Mapping[str, Any]
     ) -> Installation:
-        """Return the row of what is installed: the one that there is, or a new one."""
+        """Return the recorded installation that is declared here, or a new one."""
         for row in rows:
             if row.kind == declaration.kind and row.name == declaration.name:
                 return row
         return Installation(
             id=secrets.token_hex(8),
             kind=declaration.kind,
-            inventory=self._inventory(params),
+            inventory=self.inventory(params),
             host=self._recorded_name(self._host, params),
             name=declaration.name,
             options={},
@@ -196,18 +196,21 @@ class ActionModule(ServingAction):
         """Lease for all hosts that have looked, and return what each of them is to serve."""
         mode = self.mode()
         began = wall_time()
-        orders = self._orders(is_refresh=params["refresh"])
-        every_order = [order for own in orders.values() for order in own]
+        is_refresh = params["refresh"]
+        orders = self._orders(is_refresh=is_refresh)
+        every_order = [order for of_host in orders.values() for order in of_host]
         with self._store(params) as store:
             rows = records.installations(store)
             if not mode.check:
                 operations.renew_locks(
-                    rows, every_order, [number for host in orders for number in self._found(host)]
+                    rows,
+                    every_order,
+                    [number for host in orders for number in self._recorded_ids(host)],
                 )
-            for host, own in orders.items():
-                for order in own:
-                    self._use_keys(store, host, order, is_refresh=params["refresh"])
-            if not params["refresh"] and not mode.check:
+            for host, of_host in orders.items():
+                for order in of_host:
+                    self._use_keys(store, host, order, is_refresh=is_refresh)
+            if not is_refresh and not mode.check:
                 operations.declare(rows, every_order)
             supplier = Supplier(
                 connect=lambda need: self._connection_of(params, need),
@@ -217,65 +220,63 @@ class ActionModule(ServingAction):
                 check=mode.check,
             )
             outcomes = operations.serve(orders, supplier)
-            forecasts = []
-            if not params["refresh"] and not mode.check:
-                # What was paid for must be served, whatever becomes of the forecast.
-                with contextlib.suppress(QgError):
-                    forecasts = [
-                        outlook(client, key, supplier.cap)
-                        for key, client in supplier.clients.items()
-                    ]
+            if not is_refresh and not mode.check:
+                self._show_forecasts(supplier)
         hosts: dict[str, list[dict[str, Any]]] = {}
         warnings: dict[str, None] = {}
-        for host, own in orders.items():
+        for host, of_host in orders.items():
             hosts[host] = []
-            for order, outcome in zip(own, outcomes[host], strict=True):
+            for order, outcome in zip(of_host, outcomes[host], strict=True):
                 hosts[host].append(operations.served(order, outcome))
                 warnings.update(dict.fromkeys(outcome.warnings))
-        bought = supplier.bought
-        for sentence in filter(None, forecasts):
-            self._display.display(f"qg_proxy_gateway: {sentence}", stderr=True)
         result = {
-            "changed": bought > 0,
-            "bought": bought,
+            "changed": supplier.bought > 0,
+            "bought": supplier.bought,
             "hosts": hosts,
             "warnings": [*warnings],
             "began": began,
         }
-        return self._redacted(result, params)
+        # The result must not show a key or password of this run.
+        return redact(result, {**params, **self._shared_values(LOGIN)}, {**SPEC, **LOGIN})
+
+    def _show_forecasts(self, supplier: Supplier) -> None:
+        """Show what is needed in a day; what was paid for is served, whatever becomes of this."""
+        with contextlib.suppress(QgError):
+            sentences = [
+                outlook(client, key, supplier.cap) for key, client in supplier.clients.items()
+            ]
+            for sentence in filter(None, sentences):
+                self._display.display(f"qg_proxy_gateway: {sentence}", stderr=True)
 
     def _orders(self, *, is_refresh: bool) -> dict[str, list[operations.Order]]:
-        """Return what the hosts of the play that are left have reported."""
+        """Return the orders of the hosts that have not failed in this play."""
         orders = {}
         for host in self._variables["ansible_play_hosts"]:
-            look = self._variables["hostvars"].raw_get(host).get(LOOK) or {}
-            own = [operations.Order.from_json(plain(data)) for data in look.get("orders", ())]
-            configured = self._variables["hostvars"].raw_get(host).get(CONFIGURED) or {}
+            variables = self._variables["hostvars"].raw_get(host)
+            look = variables.get(LOOK) or {}
+            of_host = [operations.Order.from_json(plain(data)) for data in look.get("orders", ())]
+            configured = variables.get(CONFIGURED) or {}
             if not is_refresh and configured.get("changed", True):
-                # Credentials, for example, may have been what the exits lacked. With the strategy
-                # free, a host may not be configured yet.
-                for order in own:
+                # What has changed, such as the credentials, may be what made the exits fail. With
+                # the strategy free, a host may not be configured yet.
+                for order in of_host:
                     order.look.forget_exits()
-            if own:
-                orders[host] = own
+            if of_host:
+                orders[host] = of_host
         return orders
-
-    def _redacted(self, result: dict[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a result without a key or password of this run."""
-        return redact(result, {**params, **self._shared_values(LOGIN)}, {**SPEC, **LOGIN})
 
     def _report(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Record how the run has ended for each host, and release the locks."""
         if self._task.check_mode:
             return {"changed": False}
-        found = self._variables[FOUND]
+        recorded = self._variables[FOUND]
         leased = self._variables.get(LEASED) or {}
-        seconds = max(0.0, wall_time() - found["began"])
+        seconds = max(0.0, wall_time() - recorded["began"])
         run = records.this_run()
         with self._store(params) as store:
             rows = records.installations(store)
             for host in self._variables["ansible_play_hosts_all"]:
-                problems = self._problems(host, found["installations"].get(host, ()), leased)
+                problems = self._problems(host, recorded["installations"].get(host, ()), leased)
                 for number, problem in problems.items():
                     rows.finish(number, run, problem, seconds)
         return {"changed": False}
@@ -303,8 +304,8 @@ class ActionModule(ServingAction):
         return problems
 
     def _remove(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Remove what is installed on this host, and record it; or record that hosts are gone with
-        all they had.
+        """Remove what is installed on this host and record that; or record, for hosts that are
+        gone, that nothing is installed there.
         """
         if params["forget"]:
             return self._forget(params["forget"], "", "", params)
@@ -323,10 +324,13 @@ class ActionModule(ServingAction):
     def _forget(
         self, hosts: Sequence[str], kind: str, name: str, params: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Record that installations are gone: all of these hosts, or one of them."""
+        """Record that installations are gone, and remove the timers that are of no use then.
+
+        Without a kind and a name, these are all installations of the hosts.
+        """
         if self._task.check_mode:
             return {"changed": False, "removed": []}
-        inventory = self._inventory(params)
+        inventory = self.inventory(params)
         with self._store(params) as store:
             names = [self._recorded_name(host, params) for host in hosts]
             rows = records.installations(store)
@@ -345,8 +349,8 @@ class ActionModule(ServingAction):
         }
 
     def _info(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is recorded in the store for any inventory, or what a refresh of hosts of
-        this one would find.
+        """Return what is recorded: in the whole store, or for hosts of this inventory, each of
+        which must have something.
         """
         with self._store(params) as store:
             rows = records.installations(store)
@@ -355,7 +359,7 @@ class ActionModule(ServingAction):
             else:
                 names = [self._recorded_name(host, params) for host in params["hosts"]]
                 chosen, missing = records.find(
-                    rows, self._inventory(params), names, params["kinds"], is_named=True
+                    rows, self.inventory(params), names, params["kinds"], is_named=True
                 )
                 for text in missing.values():
                     raise QgError(text)
@@ -363,5 +367,5 @@ class ActionModule(ServingAction):
         return {
             "changed": False,
             "installations": installations,
-            "inventory": self._inventory(params),
+            "inventory": self.inventory(params),
         }

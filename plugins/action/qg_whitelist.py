@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible import context
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
@@ -27,11 +26,10 @@ class ActionModule(ApiAction):
         variables = self._variables
         is_partial = boolean(options.get("allow_partial") or False, strict=False)
         if options.get("state") == "exact" and not is_partial:
-            limit = context.CLIARGS.get("subset") or variables.get("ansible_limit") or ""
             everyone = set(variables.get("ansible_play_hosts_all") or ())
             missing = sorted(everyone.difference(variables.get("ansible_play_batch") or ()))
-            if str(limit).strip() not in ("", "all", "*") or missing:
-                reason = f"--limit {str(limit).strip()}"
+            if self.limit() or missing:
+                reason = f"--limit {self.limit()}"
                 if missing:
                     reason = f"not with {format_sample(missing, 5)}"
                 raise AnsibleActionFail(

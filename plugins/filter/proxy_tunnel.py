@@ -147,18 +147,7 @@ def proxy_tunnel(
     names = [str(resolve(name)) for name in given if name is not None]
     if form not in ("url", "headers"):
         raise refusal(NAME, f"form={quoted(str(form))}", "give 'url' or 'headers'")
-    if area is not None and (form == "headers" or not re.fullmatch("[A-Za-z]{2}|[0-9]{6}", area)):
-        fix = "give a country code such as 'JP', or an area code of six digits, and form='url'"
-        raise refusal(NAME, f"area={quoted(str(area))}", fix)
-    if ttl is not None and not (re.fullmatch("[1-9][0-9]{0,5}", ttl) and int(ttl) <= _MAX_TTL):
-        raise refusal(NAME, f"ttl={quoted(str(ttl))}", f"give whole seconds from 1 to {_MAX_TTL}")
-    for name in names:
-        if not _LABEL.fullmatch(name) or (form == "url" and "-" in name):
-            fix = (
-                "give 1 to 64 letters, digits, underscores and dots; a hyphen, which ends a label, "
-                "only in headers"
-            )
-            raise refusal(NAME, f"label={quoted(str(name))}", fix)
+    _check_choice(names, area, ttl, form)
     if form == "headers":
         proxies: list[Any] = _headers(names, ttl)
     else:
@@ -174,6 +163,22 @@ def proxy_tunnel(
     if not is_list:
         return proxies[0]
     return proxies if names else []
+
+
+def _check_choice(names: list[str], area: str | None, ttl: str | None, form: str) -> None:
+    """Refuse labels, an area or seconds that QG.net would not read from this form."""
+    if area is not None and (form == "headers" or not re.fullmatch("[A-Za-z]{2}|[0-9]{6}", area)):
+        fix = "give a country code such as 'JP', or an area code of six digits, and form='url'"
+        raise refusal(NAME, f"area={quoted(area)}", fix)
+    if ttl is not None and not (re.fullmatch("[1-9][0-9]{0,5}", ttl) and int(ttl) <= _MAX_TTL):
+        raise refusal(NAME, f"ttl={quoted(ttl)}", f"give whole seconds from 1 to {_MAX_TTL}")
+    for name in names:
+        if not _LABEL.fullmatch(name) or (form == "url" and "-" in name):
+            fix = (
+                "give 1 to 64 letters, digits, underscores and dots; a hyphen, which ends a label, "
+                "only in headers"
+            )
+            raise refusal(NAME, f"label={quoted(name)}", fix)
 
 
 def _headers(names: list[str], ttl: str | None) -> list[dict[str, str]]:

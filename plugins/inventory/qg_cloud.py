@@ -81,7 +81,7 @@ groups:
 compose:
   ansible_host: qg_local_ip
   ansible_user: "'Administrator' if qg_os_family == 'windows' else 'root'"
-# An answer that is kept for an hour.
+# The list of services is kept for an hour.
 cache: true
 cache_plugin: ansible.builtin.jsonfile
 cache_connection: ~/.cache/qg_inventory

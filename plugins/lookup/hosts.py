@@ -95,13 +95,7 @@ class LookupModule(LookupBase):
         Refuse a pattern that names nothing, and an inventory that does not exist.
         """
         sources = [str(source) for source in variables.get("ansible_inventory_sources") or ()]
-        for source in sources:
-            is_path = "," not in source and source != _DEFAULT_INVENTORY
-            if is_path and not os.path.exists(source):
-                raise AnsibleLookupError(
-                    f"The inventory {source} does not exist: correct its path in --inventory, "
-                    "ANSIBLE_INVENTORY or ansible.cfg."
-                )
+        _check_sources(sources)
         if not patterns:
             raise AnsibleLookupError(
                 "qg_hosts is empty: set it to hosts or groups of the inventory, such as -e "
@@ -142,6 +136,17 @@ class LookupModule(LookupBase):
             for host in hosts:
                 inventory.add_host(host, group=group)
         return inventory
+
+
+def _check_sources(sources: Iterable[str]) -> None:
+    """Refuse an inventory that does not exist."""
+    for source in sources:
+        is_path = "," not in source and source != _DEFAULT_INVENTORY
+        if is_path and not os.path.exists(source):
+            raise AnsibleLookupError(
+                f"The inventory {source} does not exist: correct its path in --inventory, "
+                "ANSIBLE_INVENTORY or ansible.cfg."
+            )
 
 
 def _distinct(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> list[str]:

@@ -180,7 +180,7 @@ class LookupModule(LookupBase):
         if terms:
             raise QgError("it takes no terms: use its options, such as areas=350500.")
         check_settings(variables)
-        # What an option of the documentation is for the validator of modules.
+        # The options are declared in the documentation alone.
         spec = {}
         for name, option in self.option_definitions.items():
             if not name.startswith("_"):

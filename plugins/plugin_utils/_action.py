@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from ansible import context
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
@@ -90,6 +91,17 @@ class QgAction(ActionBase):
     @abstractmethod
     def act(self) -> dict[str, Any]:
         """Do the work, and return its result."""
+
+    def inventory(self, params: Mapping[str, Any]) -> str:
+        """Return the name of the inventory with which the store records hosts."""
+        sources = map(str, self._variables.get("ansible_inventory_sources") or ["unnamed"])
+        return params["inventory_id"] or ", ".join(sources)
+
+    def limit(self) -> str:
+        """Return the hosts to which --limit restricts the run; empty if it leaves all."""
+        limit = context.CLIARGS.get("subset") or self._variables.get("ansible_limit")
+        text = str(limit or "").strip()
+        return "" if text in ("all", "*") else text
 
     def given(self, spec: Spec) -> dict[str, Any]:
         """Return the options of the task, without defaults of the action group for others."""
@@ -233,8 +245,5 @@ class ApiAction(QgAction):
 
 
 def _is_true(value: object) -> bool:
-    """Whether a boolean option is true.
-
-    Those of a delegated task are as the playbook wrote them.
-    """
+    """Whether a boolean option is true, which is text of the playbook in a delegated task."""
     return bool(boolean(value or False, strict=False))

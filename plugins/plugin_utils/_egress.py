@@ -6,8 +6,8 @@
 sources.
 
 A host needs only a shell and one of curl, wget or Python. The evaluation is strict, since a wrong
-address would admit a stranger. A host can print anything. It can therefore claim at most
-``samples`` addresses, and no more responses than requested are accepted.
+address would admit a stranger. A host can print anything, so it can claim at most ``samples``
+addresses, and more responses than were requested are refused.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import (
     one_line,
 )
 
-# One line without an exclamation mark, so that every login shell passes it on to /bin/sh unchanged.
-# Only GNU wget has --version, and the others do not verify certificates.
+# The script is one line without an exclamation mark, so that every login shell passes it on to
+# /bin/sh unchanged. Only GNU wget has --version; other ones do not verify certificates.
 _SCRIPT = (
     "unset http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY; "
     "{export}fetch() {{ if command -v curl >/dev/null; then exec curl -q -gfs -m {limit} "
@@ -147,7 +147,7 @@ def build_command(request: DetectionRequest) -> tuple[str, str]:
     wget = "-4 --no-proxy"
     export = ""
     if request.proxy:
-        # The family would apply to the connection to the proxy, and not to its exit.
+        # IPv4 (-4) would be asked for the connection to the proxy, and not for its exit.
         proxy = _in_quotes(request.proxy)
         curl = f"-x {proxy}"
         wget = ""
@@ -212,7 +212,16 @@ def evaluate_quorum(replies: Sequence[dict[str, Any]], request: DetectionRequest
     for reply in replies:
         if reply["ip"]:
             reported.setdefault(reply["ip"], set()).add(reply["source"])
-    ips = sorted(reported, key=inet_aton)
+    doubt = _doubt(reported, replies, request)
+    if doubt:
+        raise QgError(one_line(doubt), source_replies=list(replies))
+    return sorted(reported, key=inet_aton)
+
+
+def _doubt(
+    reported: Mapping[str, set[str]], replies: Sequence[dict[str, Any]], request: DetectionRequest
+) -> str:
+    """Return why the addresses that sources have reported cannot be used; empty if they can."""
     doubtful = [ip for ip, sources in reported.items() if len(sources) < request.quorum]
     wrong: dict[str, None] = {}
     silent: dict[str, None] = {}
@@ -223,28 +232,27 @@ def evaluate_quorum(replies: Sequence[dict[str, Any]], request: DetectionRequest
             wrong[f"{reply['source']} {reply['error']}"] = None
     said = [f"{ip} by {', '.join(sorted(sources))}" for ip, sources in sorted(reported.items())]
     if wrong:
-        error = (
+        return (
             f"The egress address is uncertain: {'; '.join(wrong)}. Remove a source that is not an "
             "echo service, or check what is between the host and it."
         )
-    elif len(doubtful) > 1 or 0 < len(doubtful) < len(reported):
-        error = (
+    if len(doubtful) > 1 or 0 < len(doubtful) < len(reported):
+        return (
             f"The sources disagree on the egress address: {'; '.join(said)}. If the host has "
             "several egress addresses, raise samples; otherwise remove the source that is wrong."
         )
-    elif doubtful or not reported:
+    if doubtful or not reported:
         count = len(reported[doubtful[0]]) if doubtful else 0
-        error = (
+        return (
             f"Only {count} of the {request.quorum} required sources reported an egress address: "
             f"{'; '.join(silent) or 'no source responded'}. Name sources that the host can reach, "
             "or lower quorum."
         )
-    elif len(reported) > request.samples:
-        error = (
+    if len(reported) > request.samples:
+        ips = sorted(reported, key=inet_aton)
+        return (
             f"The host reports {len(reported)} egress addresses, but samples={request.samples} "
             f"allows only {request.samples}: {format_sample(ips)}. If it has several egress "
             "addresses, raise samples to their number."
         )
-    else:
-        return ips
-    raise QgError(one_line(error), source_replies=list(replies))
+    return ""

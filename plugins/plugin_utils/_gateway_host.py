@@ -4,8 +4,8 @@
 
 """The look at what is installed on a host: one shell command for all of it.
 
-What it prints is read by ``module_utils/_gateway/exits.py``. A module for each part would take ten
-times as long.
+``module_utils/_gateway/exits.py`` reads what it prints. A module of Ansible for each part would
+take ten times as long.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration
     ProxyList,
 )
 
-#: Asks the process something. One that is stopped, or that is none, does not answer in time. Each
-#: Debian has perl, which starts four times as fast as Python.
+#: Two programs that send a command to the socket of HAProxy and print its answer, for at most three
+#: seconds. Perl, which each Debian has, starts four times as fast as Python.
 _PERL = (
     'alarm 3; $s = IO::Socket::UNIX->new($ARGV[0]) or die; print $s "$ARGV[1]\\n"; $| = 1; '
     "print while <$s>"
@@ -37,11 +37,10 @@ _ASK = (
     'then perl -MIO::Socket::UNIX -e {perl} {run}.sock "$1"; '
     'else python3 -c {python} {run}.sock "$1"; fi; }}'
 )
-#: The exit codes of a command that cannot write a file, and of one whose question is not answered
-#: in time.
+#: The exit code of a script that cannot write a file, and that of Perl when its time is over.
 UNWRITABLE = 77
 NO_ANSWER = 142
-#: What is newer than the process is not served yet.
+#: Says whether the process serves its files: it does not if one is newer than the process.
 _CURRENT = (
     "current=yes; for part in cfg lua map; do [ {run}.pid -ot {file}.$part ] && current=no; done"
 )
@@ -75,7 +74,7 @@ def look_script(declarations: Sequence[Declaration], nonce: str) -> str:
     """
     parts = ["PATH=$PATH:/usr/sbin:/sbin"]
     for declaration in declarations:
-        # A line before the first flag, since there may be none.
+        # An empty line ends that of the nonce, also if no flag follows.
         parts.append(f"echo {nonce}; echo")
         if isinstance(declaration, Gateway):
             parts.append(_gateway_part(declaration))
@@ -92,7 +91,7 @@ def _gateway_part(gateway: Gateway) -> str:
 
 
 def _words(file: str, run: str) -> dict[str, str]:
-    """Return what the scripts of a gateway contain, quoted."""
+    """Return the paths of a gateway and the programs, quoted, for the scripts."""
     return {
         "file": shlex.quote(file),
         "run": shlex.quote(run),
@@ -112,14 +111,14 @@ def _list_part(proxies: ProxyList) -> str:
     )
 
 
-#: Replaces the file of leases as a whole, and has the process use it.
+#: Replaces the file of leases as a whole.
 _WRITE = f"""\
 umask 022
 {_ASK}
 cat >{{file}}.leases.new <<'{{mark}}' && mv {{file}}.leases.new {{file}}.leases || exit {UNWRITABLE}
 {{text}}{{mark}}
 """
-#: Starts the process, or has it read its configuration again, and waits until it serves that.
+#: Starts the process, or lets it read its configuration again, and waits until it serves that.
 _RUN = f"""\
 PATH=$PATH:/usr/sbin:/sbin
 {_ASK}
@@ -140,14 +139,15 @@ _DAEMON = (
 _STOP_SYSTEMD = "systemctl disable --now --quiet {name} 2>/dev/null"
 _STOP_DAEMON = 'kill "$(cat {run}.pid 2>/dev/null)" 2>/dev/null'
 _LOG = "journalctl --unit={name} --grep=ALERT --lines=4 --output=cat --quiet 2>/dev/null"
-#: HAProxy's reasons: without the place in a file, which the user does not know.
+#: A reason of HAProxy, without the place in a file, which the user does not know; and what the last
+#: line contains, which only says that it ends.
 _ALERT = re.compile(r"\[ALERT\].*? : (?:parsing \[[^\]]*\] : )?(.*)")
 _NO_REASON = "haproxy.main"
 
 
 def run_script(gateway: Mapping[str, Any]) -> str:
-    """Return a command that has the process of a gateway serve its files; prints HAProxy's reasons
-    if it does not.
+    """Return a command that lets the process of a gateway serve its files, and otherwise prints
+    HAProxy's reasons.
     """
     file = shlex.quote(gateway["file"])
     run = shlex.quote(gateway["run"])
@@ -159,8 +159,9 @@ def run_script(gateway: Mapping[str, Any]) -> str:
 
 
 def leases_script(gateway: Mapping[str, Any], mark: str, *, asks: bool) -> str:
-    """Return a command that writes the file of leases; if it ``asks``, the process uses it when the
-    command ends.
+    """Return a command that writes the file of leases.
+
+    If it ``asks``, it succeeds only if the process answers, which then uses the file.
     """
     script = _WRITE.format(
         text=gateway["text"], mark=mark, **_words(gateway["file"], gateway["run"])

@@ -35,8 +35,8 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_variables i
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._list_file import list_text
 
-#: The variables that the tasks register: what is recorded, what each host has, and what was leased
-#: for all.
+#: The variables that the tasks register: what is recorded for all hosts, what this host has, and
+#: what was leased for all hosts.
 FOUND = "proxy_gateway__found"
 LOOK = "proxy_gateway__look"
 LEASED = "proxy_gateway__leased"
@@ -44,11 +44,12 @@ _TEMPLATES = Path(__file__).resolve().parents[2] / "roles" / "proxy_gateway" / "
 
 
 class ServingAction(GatewayVariables):
-    """The base of an action that has a host serve leases, over its connection."""
+    """The base of an action that lets a host serve leases, over its connection."""
 
     def _serve(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Write and run what this host is to serve: the leases of this run, or at first those of
-        before.
+        """Write and run what this host is to serve.
+
+        The first time, these are the leases of before, and then those of this run.
         """
         served = self._variables[LOOK]["serve"]
         before = self._variables[FOUND]
@@ -69,7 +70,7 @@ class ServingAction(GatewayVariables):
         changed = any(result["changed"] for result in results)
         return {"changed": changed, "diff": [diff for result in results for diff in result["diff"]]}
 
-    def _found(self, host: str) -> list[str]:
+    def _recorded_ids(self, host: str) -> list[str]:
         """Return the identifiers of what was recorded for a host when the run began."""
         return [row["id"] for row in self._variables[FOUND]["installations"].get(host, ())]
 
@@ -81,8 +82,8 @@ class ServingAction(GatewayVariables):
             return
         numbers = {each["id"] for each in served}
         if params["is_first"]:
-            # What is new is recorded later.
-            numbers.intersection_update(self._found(self._host))
+            # What is installed for the first time is recorded later.
+            numbers.intersection_update(self._recorded_ids(self._host))
         with self._store(params) as store:
             lost = records.installations(store).renew(numbers, records.this_run())
         for each in served:
@@ -94,8 +95,8 @@ class ServingAction(GatewayVariables):
     def _serve_gateway(
         self, gateway: Mapping[str, Any], params: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Write the leases of a gateway, and at first its configuration, and have its process use
-        them.
+        """Write the leases of a gateway, and the first time its configuration, and let its process
+        use them.
         """
         is_changed = gateway["text"] != gateway["before"]
         if params["is_first"]:
@@ -108,7 +109,7 @@ class ServingAction(GatewayVariables):
                     self._run_gateway(gateway)
             return {"changed": is_stale or is_changed, "diff": self._diffs(written)}
         is_needed = is_changed or not gateway["serves"]
-        # A process that does not answer is started again, and says why it does not run.
+        # A process that does not answer is started again, which shows why it does not run.
         if is_needed and not self._task.check_mode and not self._write_leases(gateway, asks=True):
             self._run_gateway(gateway)
         diff = []
@@ -163,10 +164,10 @@ class ServingAction(GatewayVariables):
         return bool(done["rc"] == 0)
 
     def _write_secrets(self, gateway: Mapping[str, Any], params: Mapping[str, Any]) -> None:
-        """Write what only root can read: the credentials of pools that send them, and the salt of
-        labels in the log.
+        """Write what only root can read: the credentials that pools send, and the salt with which
+        labels are hashed in the log.
 
-        The salt is one for all gateways of a store, so that a label has the same digest on all
+        All gateways of a store have the same salt, so that a label has the same digest on all
         hosts.
         """
         lines = []
@@ -185,11 +186,11 @@ class ServingAction(GatewayVariables):
                 "ansible.builtin.copy", {"content": "".join(lines), "dest": path, "mode": "0600"}
             )
         elif not self._task.check_mode:
-            # A pool may have sent them before.
+            # The file may be left from when a pool sent credentials.
             self._low_level_execute_command(f"rm -f {shlex.quote(path)}", executable="/bin/sh")
 
     def _run_gateway(self, gateway: Mapping[str, Any]) -> None:
-        """Have the process of a gateway serve its files; raises QgError with HAProxy's reason if it
+        """Let the process of a gateway serve its files; raises QgError with HAProxy's reason if it
         does not.
         """
         done = self._low_level_execute_command(run_script(gateway), executable="/bin/sh")
@@ -213,8 +214,8 @@ class ServingAction(GatewayVariables):
         return next(order for order in orders if order["installation"]["id"] == proxies["id"])
 
     def _is_predicted(self, proxies: Mapping[str, Any]) -> bool:
-        """Whether a list would change as check mode cannot try: by leases or a directory that it
-        lacks.
+        """Whether a list would change in a way that check mode cannot try: since leases would be
+        bought, or since its directory does not exist.
         """
         if not self._task.check_mode or proxies["leases"] is None:
             return False
@@ -226,7 +227,7 @@ class ServingAction(GatewayVariables):
     def _write_list(self, proxies: Mapping[str, Any]) -> dict[str, Any]:
         """Write a list and the mark beside it, and run its command if it has changed."""
         login = self._login(LIST, proxies["pools"][0]["name"])
-        # From the look, since results that were made safe to show have no templates.
+        # The template is read from the look: in what was leased, its braces were made safe to show.
         template = plain(self._order_of(proxies)["declaration"]["template"])
         text = list_text({**proxies, "template": template}, proxies["leases"], login, self._host)
         mark = {
@@ -282,7 +283,7 @@ class ServingAction(GatewayVariables):
 def _failure(result: Mapping[str, Any]) -> str:
     """Return why an action has failed.
 
-    Since ansible-core 2.19, what the module said is not in its message yet.
+    Since ansible-core 2.19, the message alone may lack what the module said.
     """
     event = getattr(result.get("exception"), "event", None)
     return one_line(

@@ -57,7 +57,7 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAct
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._list_file import check_template
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import variable_value
 
-#: The login of pools without their own key; each may be missing here.
+#: The login of pools without a key of their own, who may all have one.
 LOGIN: Spec = {name: {**option, "required": False} for name, option in KEY_OPTIONS.items()}
 _PLACE = "variable"
 #: The prefix of the variables of each role, and their options.
@@ -74,10 +74,6 @@ class GatewayVariables(QgAction):
     def _host(self) -> str:
         return str(self._variables["inventory_hostname"])
 
-    def _inventory(self, params: Mapping[str, Any]) -> str:
-        sources = map(str, self._variables.get("ansible_inventory_sources") or ["unnamed"])
-        return params["inventory_id"] or ", ".join(sources)
-
     def _recorded_name(self, host: str, params: Mapping[str, Any]) -> str:
         return registered_name(host, is_shared=is_database(params["store"]))
 
@@ -87,9 +83,7 @@ class GatewayVariables(QgAction):
             yield store
 
     def _declared(self, kind: str) -> tuple[Declaration, str]:
-        """Return what the variables of the role declare for this host, and the state that they
-        want.
-        """
+        """Return what the variables of the role declare for this host, and their ``state``."""
         prefix, spec = _ROLES[kind]
         values = self._role_values(prefix, spec)
         product = self._shared_values(PRODUCT_OPTIONS)["product"]
@@ -116,8 +110,8 @@ class GatewayVariables(QgAction):
         return {option: values[f"{prefix}{option}"] for option in spec}
 
     def _shared_values(self, spec: Spec) -> dict[str, Any]:
-        """Return options that variables or the environment set, and that the task itself does not
-        have.
+        """Return options that the task itself does not have, as variables or the environment set
+        them.
         """
         return read_options(spec, {}, place=_PLACE, variable=self.variable)
 
@@ -135,26 +129,26 @@ class GatewayVariables(QgAction):
 
     def _login(self, kind: str, pool: str) -> Login:
         """Return the key and the password of a pool, as the variables of the task have them."""
-        own = self._shared_values(LOGIN)
+        shared = self._shared_values(LOGIN)
         entries = []
         if kind == GATEWAY:
             given = plain(self._variable_of_role("proxy_gateway_", "pools"))
             if isinstance(given, list):
                 entries = given
-        return login_of(pool, entries, own["key"], own["password"])
+        return login_of(pool, entries, shared["key"], shared["password"])
 
     def _login_of_host(self, host: str, kind: str, pool: str) -> Login:
         """Return the key and the password of a pool, as the inventory has them for a host."""
-        own = self._variables["hostvars"][host]
-        entries = plain(own.get("proxy_gateway_pools") or []) if kind == GATEWAY else []
+        variables = self._variables["hostvars"][host]
+        entries = plain(variables.get("proxy_gateway_pools") or []) if kind == GATEWAY else []
         shared = self._shared_values(LOGIN)
-        key = plain(own.get("qg_key")) or shared["key"]
-        password = plain(own.get("qg_password")) or shared["password"]
+        key = plain(variables.get("qg_key")) or shared["key"]
+        password = plain(variables.get("qg_password")) or shared["password"]
         return login_of(pool, entries, key, password)
 
     def _known_login(self, host: str, kind: str, pool: str, digest: str) -> Login:
-        """Return the login that a host has named by its digest: that of this host, or the one in
-        the inventory.
+        """Return the login whose digest a host has reported: that of this task, or the one in the
+        inventory.
         """
         login = self._login(kind, pool)
         if login.digest != digest:
@@ -184,7 +178,7 @@ class GatewayVariables(QgAction):
     def _use_keys(
         self, store: Store, host: str, order: operations.Order, *, is_refresh: bool
     ) -> None:
-        """Note the keys of what is installed; of what is refreshed, check them."""
+        """Record the keys of what is installed, or check those of what is refreshed."""
         keys = {}
         for pool in order.declaration.pools:
             try:

@@ -4,8 +4,8 @@
 
 """The text of a list of leases, in its formats or by a template that was recorded with it.
 
-A template of the user is rendered in Jinja's sandbox, with nothing but the leases: what the store
-has is data, also if somebody else can write there.
+A template of the user is rendered in Jinja's sandbox, with nothing but the leases: it comes from
+the store, where somebody else may be able to write.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import jinja2
 from ansible.plugins.filter.core import FilterModule as CoreFilters
@@ -23,6 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.filter.proxy_environment import p
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.logins import Login
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import proxy_url
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 #: An invented lease, for a template that is rendered before anything is leased.
@@ -73,10 +73,11 @@ def list_text(
 ) -> str:
     """Return the text of a list for a host."""
     ordered = sorted(leases, key=lambda lease: lease["server"])
-    before = ""
+    addresses = [f"http://{lease['server']}" for lease in ordered]
     if proxies["credentials"]:
-        before = f"{quote(login.key or '', safe='')}:{quote(login.password or '', safe='')}@"
-    urls = [f"{proxies['scheme']}://{before}{lease['server']}" for lease in ordered]
+        key = login.key or ""
+        addresses = [proxy_url(lease["server"], key, login.password or "") for lease in ordered]
+    urls = [proxies["scheme"] + address.removeprefix("http") for address in addresses]
     if proxies["template"]:
         try:
             return _rendered(proxies["template"], ordered, urls)
@@ -98,8 +99,7 @@ def list_text(
         return f"[{','.join(rows)}\n]\n"
     # Hosts begin with different leases.
     number = int(hashlib.md5(host.encode(), usedforsecurity=False).hexdigest()[:8], 16)
-    url = urls[number % len(urls)]
-    address = "http://" + url.partition("://")[2]
+    address = addresses[number % len(addresses)]
     variables = proxy_environment(address, scheme=proxies["scheme"])
     return "".join(f"{name}={value}\n" for name, value in sorted(variables.items()))
 

@@ -4,7 +4,7 @@
 
 """The timers on this machine that the playbook refresh_timer has installed, and their removal.
 
-A timer of hosts that have nothing left would run, and fail, for ever.
+A timer would go on to run, and fail, for hosts from which everything was removed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def read_timers(units: Path = UNITS) -> Iterator[Timer]:
                 data = json.loads(first_line.removeprefix(_MARK))
                 yield Timer(unit.stem, data["inventory"], tuple(data["hosts"]))
         except (OSError, ValueError, KeyError, TypeError):
-            # A unit of somebody else, or of another release.
+            # It is a unit of somebody else, or of another release.
             continue
 
 

@@ -2,8 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads Ansible's variables, and refuses misspelt ones, which Ansible would ignore: of a cap, that
-would cost money.
+"""Reads Ansible's variables, and refuses misspelt ones.
+
+Ansible would ignore them, which costs money if the misspelt variable is that of the cap.
 """
 
 from __future__ import annotations
@@ -30,12 +31,11 @@ _COLLECTION = Path(__file__).resolve().parents[2]
 #: What facts modules return.
 FACTS = ("cloud_packages",)
 _OPTIONS = frozenset(map(variable_name, SHARED_OPTIONS))
-#: The prefix of shared options, of the variables of playbooks, and of those of hosts of the
-#: inventory plugin.
+#: The prefix of the variables of shared options, of playbooks, and of hosts that the inventory
+#: plugin lists.
 _PREFIX = variable_name("")
 _ROLES = tuple(sorted(path.name for path in (_COLLECTION / "roles").iterdir()))
-#: What stands before and in the name of a variable that is for the inside of a playbook or role
-#: alone.
+#: What the name of a variable contains that only the inside of a playbook or role uses.
 _PRIVATE = "__"
 
 _OMITTED: Any = getattr(ansible.errors, "AnsibleValueOmittedError", ())
@@ -64,8 +64,8 @@ def check_settings(names: Iterable[str]) -> None:
     """Refuse a misspelt variable or environment variable of the collection.
 
     ``names`` are those of all variables of the task. A user may have variables that begin with
-    ``qg_``: one is refused if it resembles a variable of the collection. With the prefix of a role,
-    it is refused if the role lacks it.
+    ``qg_``: they are refused only if they resemble a variable of the collection. One with the
+    prefix of a role is refused if the role does not have it.
     """
     check_environment(SHARED_OPTIONS)
     for name in names:
@@ -85,17 +85,19 @@ def check_settings(names: Iterable[str]) -> None:
 
 
 def owners_of(name: str, groups: Mapping[str, list[str]], hostvars: Mapping[str, Any]) -> list[str]:
-    """Return the groups whose hosts all have a variable, the largest first; and other hosts."""
-    left = {host for host in groups["all"] if name in hostvars[host]}
+    """Return the groups whose hosts all have a variable, the largest first, and then the hosts
+    outside of these groups that have it.
+    """
+    remaining = {host for host in groups["all"] if name in hostvars[host]}
     owners = []
     # The groups that every inventory has come last.
     ranks = [(name in ("all", "ungrouped"), -len(groups[name]), name) for name in groups]
     for _is_common, _size, group in sorted(ranks):
         hosts = set(groups[group])
-        if hosts and hosts <= left:
+        if hosts and hosts <= remaining:
             owners.append(group)
-            left -= hosts
-    return owners + sorted(left)
+            remaining -= hosts
+    return owners + sorted(remaining)
 
 
 def _meant_variable(name: str, prefix: str) -> str | None:
@@ -147,5 +149,5 @@ def _in_files(pattern: str) -> frozenset[str]:
     return frozenset(names)
 
 
-# Once, before Ansible forks a process for each host, each of which would read the files otherwise.
+# Read the files before Ansible forks a process for each host, which would do it again.
 _known()

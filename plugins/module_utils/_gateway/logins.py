@@ -6,15 +6,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: Made before Ansible forks its workers, so that a digest of a key means nothing outside of the
-#: run.
-_SALT = secrets.token_bytes(16)
+from .._core.runtime import digest_in_run
 
 
 @dataclass(frozen=True)
@@ -27,8 +23,7 @@ class Login:
     @property
     def digest(self) -> str:
         """What tells the login from others within the run."""
-        text = "\0".join((self.key or "", self.password or ""))
-        return hashlib.blake2b(text.encode(), key=_SALT, digest_size=8).hexdigest()
+        return digest_in_run(self.key or "", self.password or "")
 
 
 def login_of(pool: str, entries: Iterable[Any], key: str | None, password: str | None) -> Login:
@@ -40,8 +35,8 @@ def login_of(pool: str, entries: Iterable[Any], key: str | None, password: str |
     for entry in entries:
         if not isinstance(entry, Mapping) or entry.get("name") != pool:
             continue
-        own = str(entry.get("password") or "") or None
+        password_of_entry = str(entry.get("password") or "") or None
         if "key" in entry:
-            return Login(str(entry["key"] or ""), own)
-        return Login(key, own or password)
+            return Login(str(entry["key"] or ""), password_of_entry)
+        return Login(key, password_of_entry or password)
     return Login(key, password)
