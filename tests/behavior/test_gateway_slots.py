@@ -75,6 +75,26 @@ def test_a_successor_waits_at_the_slot_of_the_lease_that_ends(fleet: Fleet) -> N
     assert slots(fleet, waiting=True) == {}
 
 
+def test_leases_that_were_released_leave_their_slots(new_node: Callable[..., Node]) -> None:
+    node = new_node("classic", channels=6, lifetime=1440)
+    fleet = fleet_of(node, count=2, names=("web1",))
+    released: set[str] = set()
+    fleet.state_of = lambda server: IS_SILENT if server in released else WORKS
+    fleet.run()
+    for _time in range(3):
+        # Those that serve, and those that wait for their end.
+        released.update(slots(fleet).values())
+        node.ok("qg_proxy_release", all=True)
+        assert fleet.run_for(20) == 2
+
+    fleet.run_for(2 * MINUTE)
+
+    live = {f"{lease.ip}:{lease.port}" for lease in node.vendor.leases}
+    assert set(slots(fleet).values()) == live
+    assert slots(fleet, waiting=True) == {}
+    assert node.vendor.paid == 2 + 3 * 2
+
+
 def test_an_exit_that_is_down_is_replaced_at_its_slot_and_nowhere_else(fleet: Fleet) -> None:
     fleet.run()
     first = slots(fleet)

@@ -15,6 +15,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from .._paid.evidence import MISSED_APART
+
 
 @dataclass(frozen=True)
 class SlotLease:
@@ -22,12 +24,14 @@ class SlotLease:
 
     ``name`` tells it apart among the leases of the key, ``server`` is its HOST:PORT. ``until`` is
     its end in QG.net's time (Unix time), and None if it may last longer than QG.net's list says.
+    ``missing_since`` is when a run first found that the key does not hold it any more.
     """
 
     slot: int
     name: str
     server: str
     until: float | None
+    missing_since: float | None = None
 
 
 def slots_as_json(slots: Iterable[SlotLease]) -> dict[str, Any]:
@@ -44,15 +48,17 @@ def assign(
     recorded: Iterable[SlotLease],
     leases: Iterable[SlotLease],
     *,
+    held: Collection[str],
     count: int,
     bad: Collection[str],
     now: float,
 ) -> list[SlotLease]:
     """Return the slots of all leases that live, each slot's in the order in which they serve.
 
-    ``leases`` are those that last long enough, without slots. A recorded one that is not among them
-    keeps its slot until its end: it ends soon, or another run knows it and this one does not yet.
-    ``bad`` servers leave at once. A new lease goes to a slot up to ``count`` that has none of
+    ``leases`` are those that last long enough, without slots, and ``held`` the names of all that
+    the key holds. A recorded one that ends soon keeps its slot until its end. One that is not held
+    was released, unless another run has bought it just now: it keeps its slot for a minute. ``bad``
+    servers leave at once. A new lease goes to a slot up to ``count`` that has none of
     ``leases``, first to one that refuses, and then to the one that would do so next.
     """
     lasting = {lease.name: lease for lease in leases}
@@ -62,7 +68,11 @@ def assign(
         if lease is not None:
             kept.append(replace(lease, slot=entry.slot))
         elif entry.server not in bad and (entry.until is None or entry.until > now):
-            kept.append(entry)
+            since = None
+            if entry.name not in held and entry.until is not None:
+                since = entry.missing_since or now
+            if since is None or now - since < MISSED_APART:
+                kept.append(replace(entry, missing_since=since))
     names = {entry.name for entry in kept}
     free = vacant(kept, lasting, count)
     free.sort(key=lambda slot: _end(slot, kept))

@@ -87,6 +87,7 @@ class Supply:
 
     With ``is_held_back``, nothing is bought until exits work again. ``leases`` are as results of
     tasks show them, and None if QG.net's list could not be read; ``lasting`` are the same ones.
+    ``held`` are the names of all leases of the key.
     ``slots`` are those of pools with slots, and None if there are none or they are not known.
     ``addresses`` has the IPv4 address and port of each server, and None for a name without an
     address. ``bad`` are servers that nobody should use. The clock of the control node is
@@ -96,6 +97,7 @@ class Supply:
     product: str = ""
     leases: list[dict[str, Any]] | None = None
     lasting: Sequence[SlotLease] = ()
+    held: frozenset[str] = frozenset()
     slots: list[SlotLease] | None = None
     addresses: dict[str, str | None] = field(default_factory=dict)
     problem: str = ""
@@ -285,6 +287,7 @@ class Supplier:
         clock = client.caller.vendor_clock
         supply.leases = lease_results(result.leases, clock)
         supply.lasting = [_lasting(lease, client.product) for lease in result.leases]
+        supply.held = frozenset(lease.name for lease in result.after)
         supply.clock_ahead = wall_time() - clock.now()
         if result.error:
             supply.problem = supply.problem or result.error.message
@@ -296,7 +299,14 @@ class Supplier:
 
         def change(recorded: Iterable[SlotLease]) -> dict[str, Any]:
             now = client.caller.vendor_clock.now()
-            slots = assign(recorded, supply.lasting, count=leases.slots, bad=supply.bad, now=now)
+            slots = assign(
+                recorded,
+                supply.lasting,
+                held=supply.held,
+                count=leases.slots,
+                bad=supply.bad,
+                now=now,
+            )
             return slots_as_json(slots)
 
         installations = Installations(client.caller.store)

@@ -32,8 +32,10 @@ def following(
     count: int = 2,
     bad: tuple[str, ...] = (),
     now: float = NOW,
+    gone: tuple[str, ...] = (),
 ) -> list[SlotLease]:
-    return assign(recorded, leases, count=count, bad=bad, now=now)
+    held = {entry.name for entry in (*recorded, *leases)} - set(gone)
+    return assign(recorded, leases, held=held, count=count, bad=bad, now=now)
 
 
 def places(slots: list[SlotLease]) -> dict[int, list[str]]:
@@ -110,6 +112,16 @@ def test_a_lease_that_another_run_has_recorded_keeps_its_slot() -> None:
     """The reading of this run is behind."""
     assert following([A1, B2], [B]) == [A1, B2]
     assert places(following([A1, B2], [B, C], count=3)) == {1: ["a"], 2: ["b"], 3: ["c"]}
+
+
+def test_a_lease_that_was_released_leaves_its_slot_within_a_minute() -> None:
+    once = following([A1, B2], [B], gone=("a",))
+    longer = following(once, [B], gone=("a",), now=NOW + 59)
+    seen_again = following(longer, [A, B], now=NOW + 59)
+
+    assert places(longer) == {1: ["a"], 2: ["b"]}
+    assert places(following(longer, [B], gone=("a",), now=NOW + 60)) == {2: ["b"]}
+    assert seen_again == [A1, B2]
 
 
 def test_a_run_whose_reading_is_behind_takes_no_successor_away() -> None:
