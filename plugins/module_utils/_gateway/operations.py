@@ -370,7 +370,9 @@ def _shut_out(order: Order, pool: Pool, supply: Supply, serving: Sequence[Server
     ``serving`` are the servers that get new requests after this run.
     """
     reported = order.look.exits_of(pool.name)
-    exits = [reported[server] for server in supply.addresses.values() if server in reported]
+    # A slot may still have a lease that was released.
+    addresses = [supply.addresses[lease.server] for lease in supply.lasting]
+    exits = [reported[address] for address in addresses if address in reported]
     if not exits or any(each.works is not False for each in exits):
         return ""
     if all(each.cause is Cause.REPORTED for each in exits):
