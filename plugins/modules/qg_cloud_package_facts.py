@@ -35,6 +35,12 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes.facts
   - qingguo.qgnet.account_api
   - qingguo.qgnet.transport
+notes:
+  - By convention, a C(_facts) module returns facts about its host, and an C(_info) module returns
+    everything else. This module makes an exception, so that any later task of the play can choose a
+    package without C(register). The packages are an offer of QG.net, and the same for all hosts. So
+    that they are not taken for a property of the host, they are all in the one fact
+    C(qg_cloud_packages).
 seealso:
   - module: qingguo.qgnet.qg_cloud_price_info
   - name: QG.net's page on brand numbers
