@@ -61,7 +61,7 @@ def test_links_lead_to_files_and_blocks_can_be_read(path: Path) -> None:
     """Also on GitHub and Galaxy, which do not know the roles of Sphinx."""
     text = path.read_text(encoding="utf-8")
     for target in re.findall(
-        r"github\.com/qingguo/qingguo\.qgnet/(?:blob|tree|raw)/main/([^)#>\s]+)", text
+        r"github\.com/qingguo/qingguo\.qgnet/(?:blob|tree|raw)/[\w.-]+/([^)#>\s]+)", text
     ):
         assert (ROOT / target).exists(), target
     for target in re.findall(r"\]\(([^):#]+)(?:#[^)]*)?\)", text):
