@@ -319,6 +319,44 @@ def test_the_guide_to_operations(reader: Reader, database_url: str) -> None:
     assert step_of(steps, "ansible-rulebook --").paid == 4
     assert len((reader.home / "kubectl.log").read_text().splitlines()) == 2
     assert_the_crontab_of_the_guide_runs(reader)
+    assert_the_job_of_awx_registers(reader)
+
+
+def assert_the_job_of_awx_registers(reader: Reader) -> None:
+    """A job as AWX has ansible-runner run it: with the environment of the credential alone."""
+    reader.sim.configure(whitelist=[])
+    shown = blocks(document("operations"), "yaml")
+    (kind,) = [yaml.safe_load(block.text) for block in shown if "injectors:" in block.text]
+    (playbook,) = [block.text for block in shown if "- name: Register\n" in block.text]
+    values = {"qg_key": reader.sim.key, "qg_store": str(reader.home / "job-store")}
+    # AWX renders a field that is left empty as empty text.
+    settings = {
+        name: re.sub(r"{{ (\w+) }}", lambda field: values.get(field[1], ""), template)
+        for name, template in kind["injectors"]["env"].items()
+    }
+    hosts = {"crawlers": {"hosts": {"crawler1": {"ansible_connection": "local"}}}}
+    files = {
+        "env/envvars": yaml.safe_dump(settings),
+        "inventory/hosts.yml": yaml.safe_dump(hosts),
+        "project/register.yml": playbook,
+    }
+    for name, text in files.items():
+        path = reader.home / "job" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    job = reader.open_terminal()
+    shown_by_job = job.paste(
+        "export QG_INVENTORY_ID=production\nansible-runner run ~/job --playbook register.yml\n"
+    )
+
+    for guide in BOTH["operations"]:
+        (line,) = re.findall("(egress_whitelist: [^`]+)`", guide.read_text(encoding="utf-8"))
+        assert line in shown_by_job
+    assert reader.sim.whitelist() == [HERE]
+    assert (reader.home / "job-store").is_dir()
+    example = (ROOT / "examples/awx/credential_type.yml").read_text(encoding="utf-8")
+    assert yaml.safe_load(example) == kind
 
 
 def assert_the_crontab_of_the_guide_runs(reader: Reader) -> None:
