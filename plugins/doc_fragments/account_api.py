@@ -12,7 +12,7 @@ class ModuleDocFragment:
 options:
   app_id:
     description:
-      - The I(appid) of the account, from the page Agent of QG.net's user center (会员中心).
+      - The I(appid) of the account, from the page Agent in QG.net's user center (会员中心).
     type: str
     required: true
   app_key:
@@ -22,12 +22,13 @@ options:
     required: true
   account_url:
     description:
-      - The URL of the API. Resellers provide the same API at their own. Its host is the C(domain)
-        in the signature.
+      - The URL of the account API, or of the same API of a reseller. The host of a reseller's URL
+        is the C(domain) in the signature.
     type: str
     default: https://www.qg.net/api
 notes:
-  - Calls are signed with the time, so the clock of the machine that makes them must be right.
+  - The signature of a call contains the time, so the clock of the machine that sends it must be
+    right.
 """
 
     # For plugins that run only on the control node: Ansible itself documents their variables and
@@ -36,7 +37,7 @@ notes:
 options:
   app_id:
     description:
-      - The I(appid) of the account, from the page Agent of QG.net's user center (会员中心).
+      - The I(appid) of the account, from the page Agent in QG.net's user center (会员中心).
     type: str
     required: true
     vars:
@@ -54,8 +55,8 @@ options:
       - name: QG_APP_KEY
   account_url:
     description:
-      - The URL of the API. Resellers provide the same API at their own. Its host is the C(domain)
-        in the signature.
+      - The URL of the account API, or of the same API of a reseller. The host of a reseller's URL
+        is the C(domain) in the signature.
     type: str
     default: https://www.qg.net/api
     vars:

@@ -12,9 +12,11 @@ class ModuleDocFragment:
 options:
   max_new_per_day:
     description:
-      - The maximum number of leases or reserved lines that the key may buy in 24 hours, over all
-        runs that share O(store). A task that needs more fails before it changes anything.
-        Replacements count, and a call of unknown result counts with all that it asked for.
+      - The maximum number of leases or reserved lines that the key may buy within 24 hours, in all
+        runs that share O(store). A task that would exceed it fails before it changes anything. By
+        default, there is no maximum.
+      - Replacements count as purchases. A call whose result is unknown counts with everything that
+        it asked for.
     type: int
 """
 
@@ -23,8 +25,8 @@ options:
 options:
   shared_key:
     description:
-      - Whether other programs or control nodes lease with the key on purpose, with another
-        O(store). What they have bought is then no reason for concern.
+      - Whether other programs, or control nodes with another O(store), lease with the key on
+        purpose. Their leases are then not reported as a problem.
     type: bool
     default: false
 """
@@ -34,11 +36,12 @@ options:
 options:
   ignore_quota:
     description:
-      - Whether to pay even if the quota counts more in use than QG.net's list shows. Otherwise, the
-        task waits up to 60 seconds until both agree, and fails without paying if they do not, in
-        each run.
-      - A plan of the classic API that is billed by volume needs this, since its quota counts what
-        was ever leased. With any other plan, a list that is wrong may then be paid for twice.
+      - Whether to pay even if the quota of the plan counts more in use than QG.net's list shows. If
+        V(false), the task waits up to 60 seconds for them to agree, and fails without paying if
+        they do not.
+      - A plan of the classic API that is billed by volume needs V(true), because its quota counts
+        everything that was ever leased. With any other plan, what an incomplete list lacks may then
+        be paid for twice.
     type: bool
     default: false
 """

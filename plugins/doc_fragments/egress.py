@@ -16,10 +16,10 @@ options:
         with V(ip) or V(origin).
       - All services are requested in parallel and directly, regardless of proxies in the host's
         environment and in the configuration files of its programs.
-      - A URL must not hold a user name or a password. Results and messages show it without its
-        query, but other users of the host can read all of it in the list of processes.
-      - If not set, the variable C(qg_sources) and the environment variable E(QG_SOURCES) (separated
-        by commas) are used in this order before the default.
+      - A URL must not contain a user name or a password. Results and messages show it without its
+        query, but other users of the host can read the whole URL in the list of processes.
+      - If it is not set, the variable C(qg_sources) is used, then the environment variable
+        E(QG_SOURCES), in which commas separate the URLs, and then the default.
     type: list
     elements: str
     default:
@@ -28,16 +28,16 @@ options:
       - https://api.ipify.org
   quorum:
     description:
-      - The number of sources that must report an address before it is accepted. An address that
-        fewer sources report is an error.
-      - The default is two, or one if there is only one source.
+      - The number of sources that must report an address before it is accepted. If fewer sources
+        report an address, the detection fails.
+      - The default is V(2), or V(1) if there is only one source.
     type: int
   samples:
     description:
-      - The number of requests to each source. A host that uses several egress IPs in turn needs
-        enough requests to show all of them.
+      - The number of requests to each source. If a host alternates between several egress IPs,
+        enough requests are needed to show all of them.
       - This is also the maximum number of egress IPs of a host. If the sources report more, the
-        task fails.
+        detection fails.
     type: int
     default: 1
 """

@@ -12,8 +12,9 @@ class ModuleDocFragment:
 options:
   product:
     description:
-      - The product that O(key) was bought for, and thus the API that serves its leases.
-      - V(auto) finds it out by at most five calls that cost nothing, and remembers it for 30 days.
+      - The product that O(key) was bought for. It determines the API that serves the leases.
+      - V(auto) detects the product with calls that are free of charge. The store remembers it for
+        30 days.
       - V(classic) is the API of products sold before 2023. V(share) provides short-lived addresses,
         V(longterm) long-lived ones, V(exclusive) dedicated ones, and V(overseas) addresses outside
         of mainland China.
@@ -28,8 +29,9 @@ options:
 options:
   product:
     description:
-      - The product that O(key) was bought for, and thus the API that serves its leases.
-      - V(auto) finds it out by at most five calls that cost nothing, and remembers it for 30 days.
+      - The product that O(key) was bought for. It determines the API that serves the leases.
+      - V(auto) detects the product with calls that are free of charge. The store remembers it for
+        30 days.
       - V(classic) is the API of products sold before 2023. V(share) provides short-lived addresses,
         V(longterm) long-lived ones, V(exclusive) dedicated ones, and V(overseas) addresses outside
         of mainland China.

@@ -21,15 +21,15 @@ options:
     required: true
   password:
     description:
-      - The password of the key, I(Authpwd), if the user center demands it of calls.
+      - The password of the key, which QG.net calls I(Authpwd). It is required if API authentication
+        with a password is switched on in the user center.
     type: str
   api_url:
     description:
-      - The URL of the API, or of a reseller's, which serves the APIs of the products at C(/PRODUCT)
-        below it.
-      - Use the same host name everywhere. For another name of the same API, such as an alias or an
-        IP address, rate limits, registrations, purchases and the cap C(max_new_per_day) are counted
-        separately.
+      - The URL of the API. A reseller's API must serve the products at C(/PRODUCT) below its URL.
+      - Use the same host name everywhere. Rate limits, registrations, purchases and the cap
+        C(max_new_per_day) are counted separately for each name of an API, such as an alias or an IP
+        address.
     type: str
     default: https://proxy.qg.net
 notes:
@@ -53,7 +53,8 @@ options:
       - name: QG_KEY
   password:
     description:
-      - The password of the key, I(Authpwd), if the user center demands it of calls.
+      - The password of the key, which QG.net calls I(Authpwd). It is required if API authentication
+        with a password is switched on in the user center.
     type: str
     vars:
       - name: qg_password
@@ -61,11 +62,10 @@ options:
       - name: QG_PASSWORD
   api_url:
     description:
-      - The URL of the API, or of a reseller's, which serves the APIs of the products at C(/PRODUCT)
-        below it.
-      - Use the same host name everywhere. For another name of the same API, such as an alias or an
-        IP address, rate limits, registrations, purchases and the cap C(max_new_per_day) are counted
-        separately.
+      - The URL of the API. A reseller's API must serve the products at C(/PRODUCT) below its URL.
+      - Use the same host name everywhere. Rate limits, registrations, purchases and the cap
+        C(max_new_per_day) are counted separately for each name of an API, such as an alias or an IP
+        address.
     type: str
     default: https://proxy.qg.net
     vars:

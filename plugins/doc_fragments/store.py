@@ -12,10 +12,11 @@ class ModuleDocFragment:
 options:
   store:
     description:
-      - Where runs share rate limits, locks, registrations and purchases. A local directory, or for
-        several control nodes the URL of a PostgreSQL database, such as
-        V(postgresql://qgnet@db.example.com/qgnet), which needs the Python library C(psycopg).
-      - The path of a directory is absolute, or begins with V(~/).
+      - Where runs share rate limits, locks, registrations and the record of purchases. This is a
+        local directory or, for several control nodes, the URL of a PostgreSQL database, such as
+        V(postgresql://qgnet@db.example.com/qgnet). A database requires the Python library
+        C(psycopg).
+      - The path of a directory must be absolute, or begin with V(~/).
     type: str
     default: ~/.ansible/qgnet
 """
@@ -26,10 +27,11 @@ options:
 options:
   store:
     description:
-      - Where runs share rate limits, locks, registrations and purchases. A local directory, or for
-        several control nodes the URL of a PostgreSQL database, such as
-        V(postgresql://qgnet@db.example.com/qgnet), which needs the Python library C(psycopg).
-      - The path of a directory is absolute, or begins with V(~/).
+      - Where runs share rate limits, locks, registrations and the record of purchases. This is a
+        local directory or, for several control nodes, the URL of a PostgreSQL database, such as
+        V(postgresql://qgnet@db.example.com/qgnet). A database requires the Python library
+        C(psycopg).
+      - The path of a directory must be absolute, or begin with V(~/).
     type: str
     default: ~/.ansible/qgnet
     vars:

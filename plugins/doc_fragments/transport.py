@@ -14,13 +14,13 @@ class ModuleDocFragment:
 options:
   timeout:
     description:
-      - The maximum seconds that one call may take.
+      - The maximum duration of one call, in seconds.
     type: float
     default: 10
   max_wait:
     description:
-      - The maximum seconds to wait in total, for rate limits, other processes, and QG.net's
-        operations.
+      - The maximum total waiting time, in seconds, for rate limits, for other processes, and for
+        QG.net to complete what was requested.
     type: float
     default: 300
 requirements:
@@ -28,8 +28,9 @@ requirements:
   - requests >= 2.28
 notes:
   - Instead of a connection option, such as O(timeout), you can set a variable, such as
-    C(qg_timeout), or else the environment variable, such as E(QG_TIMEOUT).
-  - The environment variables E(HTTPS_PROXY), E(NO_PROXY) and E(REQUESTS_CA_BUNDLE) apply.
+    C(qg_timeout), or an environment variable, such as E(QG_TIMEOUT). The option takes precedence
+    over the variable, and the variable over the environment.
+  - The environment variables E(HTTPS_PROXY), E(NO_PROXY) and E(REQUESTS_CA_BUNDLE) are used.
 """
 
     # For plugins that run only on the control node: Ansible itself documents their variables and
@@ -38,7 +39,7 @@ notes:
 options:
   timeout:
     description:
-      - The maximum seconds that one call may take.
+      - The maximum duration of one call, in seconds.
     type: float
     default: 10
     vars:
@@ -47,8 +48,8 @@ options:
       - name: QG_TIMEOUT
   max_wait:
     description:
-      - The maximum seconds to wait in total, for rate limits, other processes, and QG.net's
-        operations.
+      - The maximum total waiting time, in seconds, for rate limits, for other processes, and for
+        QG.net to complete what was requested.
     type: float
     default: 300
     vars:

@@ -12,17 +12,17 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the list of areas and providers of the plan behind a QG.net key.
-  - QG.net does not document the format of this list. The known values of a row are in fields
-    with fixed names, and the original row is in C(vendor).
+  - Reads the list of areas and ISPs of the plan behind a QG.net key.
+  - QG.net does not document the format of this list. Each row is also returned unchanged, in
+    C(vendor).
 options:
   available:
     description:
-      - Whether to return only areas that have addresses to lease (V(true)) or only those that have
-        none (V(false)). By default, all areas are returned.
+      - With V(true), only areas that have addresses to lease are returned. With V(false), only
+        areas that have none are returned. By default, all areas are returned.
     type: bool
   isp:
-    description: Only areas of this ISP. V(bgp) requires O(product=classic).
+    description: The ISP of the areas to return. V(bgp) requires O(product=classic).
     type: str
     choices: [telecom, mobile, unicom, bgp]
 extends_documentation_fragment:
@@ -60,23 +60,23 @@ areas:
     area_code:
       description:
         - The code of the area, for O(qingguo.qgnet.qg_proxy_allocate#module:areas) and all other
-          options of this name. C(area_code) of a lease or resource has the same form.
+          options with this name.
       type: str
       returned: always, null if it cannot be read
     name:
-      description: The name of the area, which these options accept as well.
+      description: The name of the area. The same options accept it.
       type: str
       returned: always, null if it cannot be read
     isp:
-      description: The provider.
+      description: The ISP.
       type: str
       returned: always, null if it cannot be read
     available:
-      description: Whether there are addresses to lease.
+      description: Whether the area has addresses to lease.
       type: bool
       returned: always, null if it cannot be read
     vendor:
-      description: The row as QG.net gives it.
+      description: The row as QG.net returns it.
       type: dict
   sample:
     - area_code: "350500"
@@ -85,23 +85,24 @@ areas:
       available: true
       vendor: {AreaId: 350500, Isp: 1, Status: 1}
 count:
-  description: The number of elements.
+  description: The number of RV(areas).
   returned: success
   type: int
   sample: 1
 product:
-  description: The product of the key, as O(product) names it; the found one with O(product=auto).
+  description: The product of the key, which was detected with O(product=auto).
   returned: success
   type: str
   sample: classic
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited, as C(waited_seconds) and, by reason, C(waits).
   returned: success
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

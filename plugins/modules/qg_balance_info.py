@@ -30,10 +30,10 @@ EXAMPLES = r"""
   qingguo.qgnet.qg_balance_info:
   register: account
 
-- name: Fail if fewer than 50 yuan are left
+- name: Fail if less than 50 yuan is left
   ansible.builtin.assert:
     that: account.amount >= 50
-    fail_msg: "Only {{ account.balance }} yuan are left."
+    fail_msg: "The balance is only {{ account.balance }} yuan."
 """
 
 RETURN = r"""
@@ -48,13 +48,14 @@ amount:
   type: float
   sample: 12.34
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited, as C(waited_seconds) and, by reason, C(waits).
   returned: success
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

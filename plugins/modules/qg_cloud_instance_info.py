@@ -12,29 +12,29 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the instances that an account has in QG.net's cloud, or one of them. QG.net calls them
+  - Reads all instances that an account has in QG.net's cloud, or one of them. QG.net calls them
     services.
-  - QG.net returns at most 50 instances per call. The list is read completely, or the task
-    fails. It is read again, up to three times in total, if instances end in the meantime.
-  - QG.net's response contains the passwords of each instance. They are removed unless
+  - QG.net returns at most 50 instances per call. If instances end while the module reads the list,
+    it starts again, up to three times in total. If it cannot read the whole list, it fails.
+  - QG.net's response contains the passwords of the instances. The module removes them unless
     O(include_secrets) is true.
 options:
   product_id:
     description:
-      - QG.net's number of the brand (I(productId)), such as 104. Document 2662 of QG.net
-        lists them.
-      - Without it, no number is sent, and QG.net decides which instances to return.
+      - QG.net's number of the brand (I(productId)), such as 104. Document 2662 of QG.net lists all
+        brands.
+      - If it is not set, QG.net decides which instances to return.
     type: int
   suid:
-    description: QG.net's identifier of an instance. Without it, all instances are returned.
-      Must not be empty.
+    description: QG.net's identifier of the instance to return, which must not be empty. By default,
+      all instances are returned.
     type: str
   include_secrets:
     description:
       - Whether to return the passwords of the instances.
       - The result is then hidden from output and logs, as with C(no_log). The registered variable
-        contains it in full.
-      - A delegated task must set C(no_log) itself; otherwise it fails.
+        contains all of it.
+      - A delegated task must set C(no_log) itself. Otherwise, it fails.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -97,7 +97,7 @@ instances:
       type: str
       returned: always, may be null
     spec_name:
-      description: Its name (I(Spec_name)).
+      description: The name of the specification (I(Spec_name)).
       type: str
       returned: always, may be null
     host_id:
@@ -105,7 +105,7 @@ instances:
       type: int
       returned: always, may be null
     host_name:
-      description: The name of that machine (I(Host_name)); it is not the name of the instance.
+      description: The name of that machine (I(Host_name)), which is not the name of the instance.
       type: str
       returned: always, may be null
     ip:
@@ -118,55 +118,55 @@ instances:
       returned: always, may be null
     run_status:
       description:
-        - The state of the machine (I(Run_status)), as a word; one of V(stopped), V(powered_off),
+        - The state of the machine (I(Run_status)) as one of the words V(stopped), V(powered_off),
           V(provisioning), V(running), V(starting), V(stopping), V(rebooting), V(reinstalling),
           V(resetting_password), or V(unknown) for any other number.
       type: str
       returned: always, may be null
     run_status_code:
       description:
-        - QG.net's number for the same state. The words above are in the order -4, -1, 0, 1, 2,
-          3, 4, 5, 6.
+        - QG.net's number for the same state. The words above are in the order -4, -1, 0, 1, 2, 3,
+          4, 5, 6.
       type: int
       returned: always, may be null
     order_status:
       description:
-        - The state of the order (I(Order_status)), as a word; one of V(locked), V(failed),
+        - The state of the order (I(Order_status)) as one of the words V(locked), V(failed),
           V(provisioning), V(normal), V(transferring), V(expired), or V(unknown) for any other
           number.
       type: str
       returned: always, may be null
     order_status_code:
-      description: QG.net's number for the same state. The words above are in the order -4, -3,
-        0, 1, 2, 3.
+      description: QG.net's number for the same state. The words above are in the order -4, -3, 0,
+        1, 2, 3.
       type: int
       returned: always, may be null
     system_disk_type:
-      description: Reason of the system disk (I(System_type)).
+      description: The type of the system disk (I(System_type)).
       type: str
       returned: always, may be null
     system_disk:
-      description: Size of the system disk (I(Systemdisks)), in gigabytes as in QG.net's
+      description: The size of the system disk (I(Systemdisks)), in gigabytes as in QG.net's
         packages.
       type: int
       returned: always, may be null
     data_disk_type:
-      description: Reason of the data disk (I(Harddisks_type)).
+      description: The type of the data disk (I(Harddisks_type)).
       type: str
       returned: always, may be null
     data_disk:
       description:
-        - Size of the data disk (I(Harddiks), as QG.net spells it), in gigabytes as in QG.net's
+        - The size of the data disk (I(Harddiks), as QG.net spells it), in gigabytes as in QG.net's
           packages.
       type: int
       returned: always, may be null
     bandwidth:
-      description: Bandwidth (I(Bandwidth)), in megabits per second as in QG.net's packages.
+      description: The bandwidth (I(Bandwidth)), in megabits per second as in QG.net's packages.
       type: int
       returned: always, may be null
     defense:
       description:
-        - Protection against attacks (I(Defense)), in gigabits per second as in QG.net's
+        - The protection against attacks (I(Defense)), in gigabits per second as in QG.net's
           packages.
       type: int
       returned: always, may be null
@@ -175,31 +175,30 @@ instances:
       type: str
       returned: always, may be null
     system_name:
-      description: Its name (I(System_name)).
+      description: The name of the system image (I(System_name)).
       type: str
       returned: always, may be null
     os_family:
       description:
-        - V(windows) or V(linux), which the collection reads from C(system_name); null if that is
-          not conclusive.
+        - V(windows) or V(linux), as far as C(system_name) shows it.
       type: str
       returned: always, may be null
     adsl_name:
-      description: User name of the dial-up line (I(Adsl_name)).
+      description: The user name of the dial-up line (I(Adsl_name)).
       type: str
       returned: always, may be null
     buy_time:
-      description: When it was bought, as QG.net gives it (I(Buy_time)).
+      description: When it was bought, as QG.net returns it (I(Buy_time)).
       type: str
       returned: always, may be null
     buy_time_iso:
       description:
-        - The same time in ISO 8601. QG.net states no time zone; the collection assumes China
+        - The same time in ISO 8601. QG.net does not state a time zone. The collection assumes China
           Standard Time.
       type: str
       returned: always, may be null
     end_time:
-      description: When it ends, as QG.net gives it (I(End_time)).
+      description: When it ends, as QG.net returns it (I(End_time)).
       type: str
       returned: always, may be null
     end_time_iso:
@@ -207,20 +206,20 @@ instances:
       type: str
       returned: always, may be null
     adsl_password:
-      description: Password of the dial-up line (I(Adsl_password)). Secret.
+      description: The password of the dial-up line (I(Adsl_password)), which is a secret.
       type: str
       returned: with O(include_secrets=true), may be null
     business_password:
-      description: Password of the instance's panel (I(Business_password)). Secret.
+      description: The password of the instance's panel (I(Business_password)), which is a secret.
       type: str
       returned: with O(include_secrets=true), may be null
     login_password:
-      description: Password of the system (I(Login_password)). Secret.
+      description: The password of the system (I(Login_password)), which is a secret.
       type: str
       returned: with O(include_secrets=true), may be null
     vendor:
       description:
-        - The instance as QG.net gives it, without its passwords unless O(include_secrets) is
+        - The instance as QG.net returns it. It contains the passwords only if O(include_secrets) is
           true.
       type: dict
   sample:
@@ -253,18 +252,19 @@ instances:
       end_time_iso: "2030-04-05T16:00:00+08:00"
       vendor: {Suid: "12154545", line_no: ap-shanghai, Ip: 198.51.100.20, Harddiks: "20"}
 count:
-  description: The number of elements.
+  description: The number of RV(instances).
   returned: success
   type: int
   sample: 1
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited, as C(waited_seconds) and, by reason, C(waits).
   returned: success
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

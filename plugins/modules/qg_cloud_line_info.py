@@ -17,8 +17,8 @@ description:
 options:
   product_id:
     description:
-      - QG.net's number of the brand (I(productId)), such as 115. Document 2662 of QG.net
-        lists them.
+      - QG.net's number of the brand (I(productId)), such as 115. Document 2662 of QG.net lists all
+        brands.
     type: int
     required: true
 extends_documentation_fragment:
@@ -59,24 +59,24 @@ lines:
       returned: always, may be null
     super_id:
       description:
-        - The number of the parent line (I(superid)), which occurs only in the example of QG.net's
+        - The number of the parent line (I(superid)). It occurs only in the example on QG.net's
           page.
       type: int
       returned: always, may be null
     name:
-      description: Its name (I(name)).
+      description: The name of the line (I(name)).
       type: str
       returned: always, may be null
     code:
-      description: Its short name (I(code)).
+      description: The short name of the line (I(code)).
       type: str
       returned: always, may be null
     auto_id:
-      description: I(autoid), which QG.net does not describe.
+      description: The value of I(autoid). QG.net does not document it.
       type: int
       returned: always, may be null
     description:
-      description: Its description (I(description)).
+      description: The description of the line (I(description)).
       type: str
       returned: always, may be null
     address:
@@ -88,13 +88,13 @@ lines:
       type: str
       returned: always, may be null
     sort_id:
-      description: Its position in QG.net's order (I(sortid)).
+      description: The position of the line in QG.net's order (I(sortid)).
       type: int
       returned: always, may be null
     buy_status:
       description:
-        - Whether servers can be bought there (I(buystatus)). QG.net does not document the
-          numbers; its example has 1.
+        - Whether servers can be bought there (I(buystatus)). QG.net does not document the numbers.
+          Its example contains 1.
       type: int
       returned: always, may be null
     renew_status:
@@ -115,37 +115,37 @@ lines:
       returned: always, may be null
     enabled:
       description:
-        - Whether the line is available (I(enabled)). QG.net does not document the numbers; its
-          example has 6.
+        - Whether the line is available (I(enabled)). QG.net does not document the numbers. Its
+          example contains 6.
       type: int
       returned: always, may be null
     created_at:
-      description: When it was added, as QG.net gives it (I(createdat)).
+      description: When it was added, as QG.net returns it (I(createdat)).
       type: str
       returned: always, may be null
     created_at_iso:
       description:
-        - The same time in ISO 8601. QG.net states no time zone; the collection assumes China
+        - The same time in ISO 8601. QG.net does not state a time zone. The collection assumes China
           Standard Time.
       type: str
       returned: always, may be null
     updated_at:
-      description: When it was last changed, as QG.net gives it (I(updatedat)).
+      description: When it was last changed, as QG.net returns it (I(updatedat)).
       type: str
       returned: always, may be null
     updated_at_iso:
       description:
-        - The same time in ISO 8601. QG.net states no time zone; the collection assumes China
+        - The same time in ISO 8601. QG.net does not state a time zone. The collection assumes China
           Standard Time.
       type: str
       returned: always, may be null
     deleted_at:
-      description: When it was removed, as QG.net gives it (I(deletedat)).
+      description: When it was removed, as QG.net returns it (I(deletedat)).
       type: str
       returned: always, may be null
     deleted_at_iso:
       description:
-        - The same time in ISO 8601. QG.net states no time zone; the collection assumes China
+        - The same time in ISO 8601. QG.net does not state a time zone. The collection assumes China
           Standard Time.
       type: str
       returned: always, may be null
@@ -156,7 +156,7 @@ lines:
       type: list
       elements: int
     vendor:
-      description: The line as QG.net gives it.
+      description: The line as QG.net returns it.
       type: dict
   sample:
     - id: 14
@@ -183,18 +183,19 @@ lines:
       spec_ids: [11, 12, 15, 16, 17]
       vendor: {id: 14, superid: 0, code: sdzz, introurl: null, bondSpecs: [11, 12, 15, 16, 17]}
 count:
-  description: The number of elements.
+  description: The number of RV(lines).
   returned: success
   type: int
   sample: 1
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited, as C(waited_seconds) and, by reason, C(waits).
   returned: success
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

@@ -12,22 +12,23 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the packages of a brand of QG.net's cloud, the cheapest first, as facts of the host.
-    Select from them with C(selectattr).
+  - Reads the packages of a brand of QG.net's cloud, cheapest first, and returns them as facts. You
+    can select from them with C(selectattr).
 options:
   product_id:
     description:
-      - QG.net's number of the brand (I(productId)), such as 104. Document 2662 lists them.
+      - QG.net's number of the brand (I(productId)), such as 104. Document 2662 of QG.net lists all
+        brands.
     type: int
     required: true
   line_no:
-    description: Only packages of this line.
+    description: The line of the packages to return.
     type: str
   area_no:
-    description: Only packages of this area. With O(line_no), it must be an area of that line.
+    description: The area of the packages to return. With O(line_no), it must be in that line.
     type: str
   load_rate:
-    description: Whether to return the rates by duration as well.
+    description: Whether to return the rates for each duration as well.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -44,7 +45,7 @@ notes:
 seealso:
   - module: qingguo.qgnet.qg_cloud_price_info
   - name: QG.net's page on brand numbers
-    description: Document 2662, in Chinese.
+    description: Document 2662 of QG.net, in Chinese.
     link: https://www.qg.net/doc/2662.html
 """
 
@@ -55,7 +56,7 @@ EXAMPLES = r"""
     line_no: ap-beijing
   run_once: true
 
-- name: Show the cheapest of at least two processors that can be bought
+- name: Show the cheapest package with at least two processors that can be bought
   ansible.builtin.debug:
     msg: "{{ cheapest.package_no }} at {{ cheapest.user_price }} yuan"
   vars:
@@ -66,14 +67,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ansible_facts:
-  description: Facts that are added to the host. Nothing else is returned, and on failure only a
-    message.
+  description: The facts that are added to the host.
   returned: success
   type: dict
   contains:
     qg_cloud_packages:
-      description: The packages, the cheapest first; those without a price are last. A value may be
-        null.
+      description: The packages, cheapest first. Packages without a price are last. Each value may
+        be null.
       type: list
       elements: dict
       contains:
@@ -84,7 +84,7 @@ ansible_facts:
           description: The line (I(Line_no)).
           type: str
         line_name:
-          description: Its name (I(Line_name)).
+          description: The name of the line (I(Line_name)).
           type: str
         area_id:
           description: The number of the area (I(Area_id)).
@@ -93,46 +93,46 @@ ansible_facts:
           description: The identifier of the area (I(Area_no)), for O(area_no).
           type: str
         area_name:
-          description: Its name (I(Area_name)).
+          description: The name of the area (I(Area_name)).
           type: str
         group_id:
           description: The group of specifications (I(Group_id)).
           type: str
         group_name:
-          description: Its name (I(Group_name)).
+          description: The name of the group (I(Group_name)).
           type: str
         spec_no:
           description: The specification (I(Spec_no)).
           type: str
         spec_name:
-          description: Its name (I(Spec_name)).
+          description: The name of the specification (I(Spec_name)).
           type: str
         cpu:
-          description: Processors (I(Cpu)).
+          description: The number of processors (I(Cpu)).
           type: int
         memory:
-          description: Memory (I(Memory)). QG.net states no unit; the values are gigabytes.
+          description: The memory (I(Memory)). QG.net does not state the unit. It is gigabytes.
           type: float
         system_disk:
-          description: Size of the system disk in gigabytes (I(Systemdisk)).
+          description: The size of the system disk in gigabytes (I(Systemdisk)).
           type: int
         data_disk:
-          description: Size of the data disk in gigabytes (I(Datadisk)).
+          description: The size of the data disk in gigabytes (I(Datadisk)).
           type: int
         bandwidth:
-          description: Bandwidth in megabits per second (I(Bandwidth), which QG.net counts in
+          description: The bandwidth in megabits per second (I(Bandwidth), which QG.net counts in
             M).
           type: int
         ip_count:
-          description: Number of IP addresses (I(Ip)).
+          description: The number of IP addresses (I(Ip)).
           type: int
         defense:
           description:
-            - Protection against attacks, in gigabits per second (I(Defense), which QG.net
+            - The protection against attacks, in gigabits per second (I(Defense), which QG.net
               counts in G).
           type: int
         trial_time:
-          description: The trial period (I(Trial_time)), in QG.net's words.
+          description: The trial period (I(Trial_time)), as QG.net describes it.
           type: str
         buyable:
           description: Whether it can be bought (I(Buy_status) is 1).
@@ -152,13 +152,13 @@ ansible_facts:
           type: str
         amount:
           description:
-            - The price for this account as a number, or the list price if there is no other. The
-              list is sorted by it.
+            - The price for this account as a number or, if there is none, the list price. The
+              packages are sorted by it.
           type: float
         day_rate:
           description:
-            - The rate for a day, as a fraction of the price (I(Day_rate)). Rates require
-              O(load_rate=true).
+            - The rate for a day, as a fraction of the price (I(Day_rate)). The rates are returned
+              only with O(load_rate=true).
           type: str
         week_rate:
           description: The rate for a week (I(Week_rate)).
@@ -176,7 +176,7 @@ ansible_facts:
           description: The rate for a year (I(Year_rate)).
           type: str
         vendor:
-          description: The package as QG.net gives it.
+          description: The package as QG.net returns it.
           type: dict
   sample:
     qg_cloud_packages:
@@ -213,8 +213,8 @@ ansible_facts:
         vendor: {Package_no: "1111", Line_no: ap-beijing, Cpu: "1", Memory: "2", Buy_status: 1}
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

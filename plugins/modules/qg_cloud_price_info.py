@@ -12,26 +12,26 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the price of an order of QG.net's cloud, in yuan. The module does not order anything.
+  - Reads the price, in yuan, of an order in QG.net's cloud. The module does not order anything.
 options:
   package_no:
-    description: The package. M(qingguo.qgnet.qg_cloud_package_facts) lists what is offered.
+    description: QG.net's identifier of the package, as M(qingguo.qgnet.qg_cloud_package_facts)
+      returns it in C(package_no).
     type: str
     required: true
   system_no:
-    description: The system image.
+    description: QG.net's identifier of the system image.
     type: str
     required: true
   duration:
-    description: The duration, as a number and V(s) for hours, V(d) for days, V(w) for weeks or V(m)
-      for months.
+    description: The duration of the order, as a number with V(s) for hours, V(d) for days, V(w) for
+      weeks or V(m) for months, such as V(3m).
     type: str
     required: true
   product_id:
     description:
-      - QG.net's number of the brand (I(productId)), such as 104. Document 2662 of QG.net
-        lists them.
-      - QG.net's page on prices does not require it. Without the option, it is not sent.
+      - QG.net's number of the brand (I(productId)), such as 104. Document 2662 of QG.net lists all
+        brands. QG.net's page on prices does not require it.
     type: int
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
@@ -77,8 +77,7 @@ price:
       type: str
     original_price:
       description:
-        - The price without any discount (I(OriginalPrice)), in yuan, exactly as QG.net returns
-          it.
+        - The price without discounts (I(OriginalPrice)), in yuan, exactly as QG.net returns it.
       type: str
     original_amount:
       description: The same amount as a number.
@@ -91,20 +90,21 @@ price:
       description: The same amount as a number.
       type: float
     vendor:
-      description: The prices as QG.net gives them.
+      description: The prices as QG.net returns them.
       type: dict
   sample:
     {package_no: "1111", system_no: "1", duration: 3m,
      original_price: "180", original_amount: 180.0,
       total_price: "150", total_amount: 150.0, vendor: {OriginalPrice: "180", TotalPrice: "150"}}
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited, as C(waited_seconds) and, by reason, C(waits).
   returned: success
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

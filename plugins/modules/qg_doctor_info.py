@@ -12,21 +12,22 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Checks a control node and a QG.net key, one thing after the other, and says what is wrong and
-    how to mend it. The playbook C(qingguo.qgnet.doctor) shows the checks.
-  - Buys and changes nothing at QG.net. It does not fail because of what it finds, see RV(healthy).
+  - Checks a control node and a QG.net key step by step, and returns what is wrong and how to fix
+    it. The playbook C(qingguo.qgnet.doctor) shows the checks.
+  - The module buys and changes nothing at QG.net. It does not fail if a check fails. Use
+    RV(healthy) instead.
 options:
   through_proxy:
     description:
-      - The proxy through which to send one request, as V(HOST:PORT). The default is the held lease
-        that lasts longest. If the key holds none, no request is sent.
-      - The request has O(key) and O(password) as its credentials only if the whitelist does not
-        contain the address of the control node.
+      - The proxy to test with one request, as V(HOST:PORT). By default, it is the lease of the key
+        that lasts longest. If the key holds no lease, no proxy is tested.
+      - If the whitelist does not contain the egress IP of the control node, the proxy receives
+        O(key) and O(password) with the request.
     type: str
   sources:
     description:
-      - The URLs of echo services. The first one that responds returns the egress address of the
-        control node; the request through the proxy is for the first one.
+      - The URLs of echo services. The first service that responds determines the egress IP of the
+        control node. The request through the proxy goes to the first service.
     type: list
     elements: str
     default:
@@ -35,8 +36,8 @@ options:
       - https://api.ipify.org
   key:
     description:
-      - The key of the product. QG.net calls it I(Authkey). Without one, only the control node is
-        checked.
+      - The key of the product, which QG.net calls I(Authkey). Without a key, only the control node
+        is checked.
     type: str
     required: false
 extends_documentation_fragment:
@@ -64,28 +65,28 @@ EXAMPLES = r"""
 
 RETURN = r"""
 healthy:
-  description: Whether all checks are ok.
+  description: Whether all checks have passed.
   returned: success
   type: bool
   sample: false
 checks:
-  description: The checks in their order. Those that depend on a failed one are left out.
+  description: The checks in their order. A check that depends on a failed one is left out.
   returned: success
   type: list
   elements: dict
   contains:
     name:
       description:
-        - What was checked, one of V(versions), V(options), V(store), V(gateways), V(egress),
-          V(whitelist), V(product), V(leases), V(quota), V(cap) and V(proxy).
-        - V(gateways) is left out if the store has no gateways and lists. It is not ok if the last
-          refresh of one failed, or is more than three intervals ago.
+        - The name of the check, which is V(versions), V(options), V(store), V(gateways), V(egress),
+          V(whitelist), V(product), V(leases), V(quota), V(cap) or V(proxy).
+        - V(gateways) is left out if no gateway or list is recorded in O(store). It fails if the
+          last refresh of one failed, or was more than three intervals ago.
       type: str
     ok:
-      description: Whether it is as it should be.
+      description: Whether the check has passed.
       type: bool
     detail:
-      description: What was found; if it is not ok, the cause and what to type.
+      description: What the check has found. If it has failed, this is the cause and what to type.
       type: str
   sample:
     - name: product

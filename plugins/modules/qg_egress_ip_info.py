@@ -14,24 +14,25 @@ author:
 description:
   - Requests several echo services from the host, and accepts an address only if at least O(quorum)
     of them report it.
-  - Runs one shell command on the host, with C(curl), C(wget) or C(python3), in this order of
-    preference. No module is transferred, and the host needs no Python.
-  - Proxies in the host's environment and in the configuration of these programs are not used.
-  - Contradictory addresses, addresses that are not public IPv4 addresses, and text that is not an
-    address are errors, because a wrong address on the whitelist would give a stranger access. The
-    message shows the reply of each source. A source that does not respond is not an error if
-    O(quorum) others do.
+  - Runs one shell command on the host, which uses C(curl), C(wget) or C(python3), in this order of
+    preference. No module is transferred to the host, so it does not need Python.
+  - The command does not use the proxies in the host's environment and in the configuration of these
+    programs.
+  - The task fails if sources contradict each other, or reply with anything but a public IPv4
+    address, because a wrong address on the whitelist would give access to somebody else. The
+    message shows the reply of each source. A source may be silent if at least O(quorum) others
+    respond.
 options:
   timeout:
     description:
-      - The maximum duration of the request to each source, in seconds. For a host that never ends
-        its command, use the keyword C(timeout) of the task.
+      - The maximum duration of the request to each source, in seconds. To limit the duration of the
+        whole command, use the keyword C(timeout) of the task.
     type: float
     default: 10
   through_proxy:
     description:
       - The HTTP proxy through which to send the requests, as V(http://HOST:PORT). The result is
-        then the exit IP of the proxy, and proves that the proxy accepts the host.
+        then the exit IP of the proxy, which shows that the proxy accepts the host.
     type: str
 attributes:
   action:
@@ -41,7 +42,7 @@ attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.
     support: N/A
-    details: Changes nothing.
+    details: The module changes nothing.
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.egress
@@ -57,7 +58,7 @@ EXAMPLES = r"""
   qingguo.qgnet.qg_egress_ip_info:
   register: egress
 
-- name: Detect all egress IPs of a host that uses several in turn
+- name: Detect all egress IPs of a host that alternates between several
   qingguo.qgnet.qg_egress_ip_info:
     samples: 10
   register: egress
@@ -78,24 +79,24 @@ ips:
   elements: str
   sample: [203.0.113.5]
 ip:
-  description: The first of them.
+  description: The first of RV(ips).
   returned: success
   type: str
   sample: 203.0.113.5
 source_replies:
-  description: The reply of each source, one element per sample.
+  description: The reply of each source to each request.
   returned: when the command ran on the host
   type: list
   elements: dict
   contains:
     source:
-      description: The echo service, without its query.
+      description: The URL of the echo service, without its query.
       type: str
     ip:
-      description: The reported address; null if there is none.
+      description: The reported address, or null if there is none.
       type: str
     error:
-      description: Why there is no address; null if there is one.
+      description: Why there is no address, or null if there is one.
       type: str
   sample: [{source: "https://d.qg.net/ip", ip: 203.0.113.5, error: null}]
 """

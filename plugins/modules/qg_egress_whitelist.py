@@ -12,19 +12,19 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Three tasks register a whole fleet. With O(step=detect), each host detects its egress IPs, like
-    M(qingguo.qgnet.qg_egress_ip_info). With O(step=update), one host updates the whitelist for all.
-    With O(step=report), each host reports its own part. They are the role
-    C(qingguo.qgnet.egress_whitelist).
-  - The control node records which host an address is registered for. When the address of a host
-    changes, the former one is removed, unless another host is registered with it or it was on the
-    whitelist before the host reported it.
-  - A host can report at most O(samples) addresses in a run. It never removes one that was not
-    registered for it.
+  - Three tasks register a whole fleet. With O(step=detect), each host detects its egress IPs, as
+    M(qingguo.qgnet.qg_egress_ip_info) does. With O(step=update), one host updates the whitelist for
+    all hosts. With O(step=report), each host reports its own result. The role
+    P(qingguo.qgnet.egress_whitelist#role) consists of these tasks.
+  - The O(store) records which address is registered for which host. When the address of a host
+    changes, the former address is removed, unless another host is registered with it or it was on
+    the whitelist before the host reported it.
+  - A host can report at most O(samples) addresses in a run. It does not remove addresses that were
+    not registered for it.
 options:
   step:
     description:
-      - The step that this task performs. The tasks take the same options.
+      - The step that this task performs. Give all three tasks the same options.
       - Register the results of V(detect) and V(update) as C(egress_whitelist_detected) and
         C(egress_whitelist_result), and set C(run_once) for V(update), as in the example.
     type: str
@@ -32,58 +32,58 @@ options:
     required: true
   vars_prefix:
     description:
-      - The prefix of the variables that set options which the task omits. The role uses
+      - The prefix of variables from which the task takes the options that it omits. The role uses
         V(egress_whitelist_).
-      - A variable with this prefix that is no option is refused, so that a misspelt one is not
-        ignored.
+      - If another variable has this prefix, the task fails, because the name may be misspelt.
     type: str
   state:
     description:
       - Whether the addresses should be on the whitelist.
-      - With V(absent), no host is contacted. What is registered for the hosts is removed, and
-        O(ips).
+      - With V(absent), no host is contacted. The addresses that are registered for the hosts are
+        removed, and those in O(ips).
     type: str
     choices: [present, absent]
     default: present
   ips:
     description:
       - The egress IPs of the host, if they are known. They are then not detected.
-      - Must not be empty. Omit it for hosts with unknown addresses.
+      - The list must not be empty. Omit the option for hosts with unknown addresses.
     type: list
     elements: str
   forget:
     description:
       - The names of registered hosts to deregister instead of the hosts of the play. They need not
-        be in the inventory. For those that are in it, the inventory's key and addresses are used.
-      - It requires O(state=absent).
+        be in the inventory. The key and the addresses of those that are in it are used.
+      - The option requires O(state=absent).
     type: list
     elements: str
   inventory_id:
     description:
       - The identifier of the inventory in the records of registrations. Hosts of the same name in
         different inventories are different hosts.
-      - If not set, the variable C(qg_inventory_id) and the environment variable E(QG_INVENTORY_ID)
-        are used in this order. The default are the sources of the inventory. Set it if their paths
-        differ from run to run, as in AWX.
+      - If it is not set, the variable C(qg_inventory_id) is used, then the environment variable
+        E(QG_INVENTORY_ID), and then the paths of the inventory. Set it if these paths differ from
+        run to run, as in AWX.
     type: str
   prune:
     description:
       - Whether to deregister hosts that the inventory no longer has, once all hosts of the play
-        have reported. Hosts that were registered within the last 24 hours are spared.
-      - It is refused with C(--limit), and unless Ansible ends a run that cannot read all of its
-        inventory, see E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED).
+        have reported. Hosts that were registered within the last 24 hours are kept.
+      - The option cannot be used with C(--limit). It requires that
+        E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) is true, so that a run does not start without a
+        part of its inventory.
     type: bool
     default: false
   max_removals:
     description:
       - The maximum number of addresses that O(prune) removes. If there are more, the task fails
-        before any call.
+        before it changes anything.
     type: int
     default: 10
   fail:
     description:
       - Whether a host fails if its addresses were not detected, or if QG.net refused one of them.
-        With V(false), it produces a warning. Other errors always fail.
+        With V(false), the host only shows a warning. It always fails after other errors.
     type: bool
     default: true
 attributes:
@@ -101,9 +101,10 @@ extends_documentation_fragment:
   - qingguo.qgnet.transport
   - qingguo.qgnet.store
 notes:
-  - With the strategies C(free) and C(host_pinned), each host updates the whitelist, at more calls.
-  - The module cannot be delegated. If only another host can reach the API, use
-    M(qingguo.qgnet.qg_egress_ip_info) and delegate M(qingguo.qgnet.qg_whitelist).
+  - With the strategies C(free) and C(host_pinned), each host updates the whitelist by itself, which
+    takes more calls.
+  - Tasks with this module cannot be delegated. If only another host can reach the API, use
+    M(qingguo.qgnet.qg_egress_ip_info) and delegate M(qingguo.qgnet.qg_whitelist) to that host.
 seealso:
   - module: qingguo.qgnet.qg_egress_ip_info
   - module: qingguo.qgnet.qg_whitelist
@@ -141,31 +142,31 @@ source_replies:
   elements: dict
   sample: []
 hosts:
-  description: The result of each host by its name, with C(changed), C(failed) and what
-    O(step=report) returns.
+  description: The result of each host, by the name of the host. It contains C(changed), C(failed)
+    and the values that O(step=report) returns.
   returned: with O(step=update)
   type: dict
   sample:
     web1:
       {changed: true, failed: false, ips: [203.0.113.5], added: [203.0.113.5], removed: []}
 added:
-  description: The addresses that were added; with O(step=report), those of the host.
+  description: The addresses that were added. With O(step=report), only those of the host.
   returned: with O(step=update) and O(step=report)
   type: list
   elements: str
   sample: [203.0.113.5]
 removed:
-  description: The addresses that were removed; with O(step=report), because of the host.
+  description: The addresses that were removed. With O(step=report), only those of the host.
   returned: with O(step=update) and O(step=report)
   type: list
   elements: str
   sample: []
 kept:
   description:
-    - The addresses that the host no longer needs and that stay, each with C(ip), C(reason), and the
-      C(host) and C(inventory_id) that it is registered for. These are null for an address that was
-      on the whitelist before the host reported it.
-    - With O(state=absent), they are also a warning, which says how to remove them.
+    - The addresses that the host no longer needs but that stay on the whitelist. Each has its
+      C(ip), the C(reason), and the C(host) and C(inventory_id) that it is registered for. These two
+      are null if the address was on the whitelist before the host reported it.
+    - With O(state=absent), a warning names them as well, and says how to remove them.
   returned: with O(step=report)
   type: list
   elements: dict
@@ -181,18 +182,19 @@ refused:
   elements: dict
   sample: []
 gone_hosts:
-  description: The registered hosts that the inventory no longer has, with their addresses.
+  description: The registered hosts that the inventory no longer has, each with its addresses.
   returned: with O(step=update)
   type: dict
   sample: {}
 unreached_hosts:
-  description: The hosts of the play that failed, were unreachable or ended before.
+  description: The hosts of the play that had failed, were unreachable, or had ended before.
   returned: with O(step=update)
   type: list
   elements: str
   sample: []
 unreadable:
-  description: Entries of the whitelist that are not one IPv4 address. They are never changed.
+  description: The entries of the whitelist that are not one IPv4 address. The task leaves them
+    alone.
   returned: with O(step=update)
   type: list
   elements: str
@@ -203,18 +205,18 @@ count:
   type: int
   sample: 2
 report_once:
-  description: Whether one host can report for all, because nothing was changed and no host has
-    failed.
+  description: Whether one host can report for all, because nothing was changed and no host failed.
   returned: with O(step=update)
   type: bool
   sample: false
 msg:
-  description: The outcome of the run in one line, or the error.
+  description: The outcome of the run in one line, or the error message.
   returned: with O(step=update), or on failure
   type: str
   sample: "3 hosts: 3 in sync, 1 added"
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited (C(waited_seconds)).
   returned: with O(step=update)
   type: dict
 """

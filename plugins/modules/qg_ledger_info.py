@@ -12,36 +12,31 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Returns the paid calls of a QG.net key, with who made them and what they received.
-  - They are recorded in O(store) before they are sent, by all runs that share it, and kept for 400
-    days, or for as many days as the environment variable E(QG_LEDGER_DAYS) says. What other
-    programs buy is not recorded.
-  - Makes no call. With O(product), only calls for this product are returned.
+  - Returns the calls with which a QG.net key has paid, with who made them and what they received.
+  - Each run records its paid calls in O(store) before it sends them. They are kept for 400 days, or
+    for the number of days in the environment variable E(QG_LEDGER_DAYS). Purchases of other
+    programs are not recorded.
+  - The module does not call QG.net. With O(product), it returns only the calls for this product.
 options:
   since:
     description:
-      - Only calls from this time on. It is a time in ISO 8601, a date, or a duration before now,
-        such as V(24h) or V(7d). A time without an offset is one of China Standard Time, as those of
-        QG.net.
-      - To read all that is kept, give more days than that, such as V(400d).
-      - A busy key makes tens of thousands of paid calls in a year. Ansible needs minutes and much
-        memory for so many.
+      - The time of the earliest call to return. This is a time in ISO 8601, a date, or a duration
+        before now, such as V(24h) or V(7d). A time without an offset is in China Standard Time.
+      - A busy key can make tens of thousands of paid calls in a year. Reading so many takes minutes
+        and much memory.
     type: str
     default: 30d
   key:
-    description: The key of the product. QG.net calls it I(Authkey).
+    description: The key of the product, which QG.net calls I(Authkey).
     type: str
     required: true
   api_url:
-    description: The URL of the API, as the tasks that paid had it.
+    description: The URL of the API that the paying tasks used.
     type: str
     default: https://proxy.qg.net
-attributes:
-  diff_mode:
-    description: Returns details on what has changed when in diff mode.
-    support: none
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
+  - qingguo.qgnet.attributes.info
   - qingguo.qgnet.product
   - qingguo.qgnet.store
 seealso:
@@ -51,7 +46,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read what was paid in the last 24 hours
+- name: Read the paid calls of the last 24 hours
   qingguo.qgnet.qg_ledger_info:
     since: 24h
   register: ledger
@@ -69,14 +64,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 entries:
-  description: The paid calls, earliest first.
+  description: The paid calls, the earliest one first.
   returned: success
   type: list
   elements: dict
   contains:
     at:
-      description: When the call was recorded, right before it was sent, in ISO 8601, by the clock
-        of the state.
+      description: When the call was recorded, immediately before it was sent, in ISO 8601.
       type: str
     endpoint:
       description: The path of the call.
@@ -88,38 +82,38 @@ entries:
       description: The number of leases or reserved lines that the call asked for.
       type: int
     received:
-      description: The number of those that it paid for; null as long as that is unknown.
+      description: The number of those that it paid for, or null as long as the number is unknown.
       type: int
       returned: always, may be null
     names:
       description:
-        - What it paid for. Leases are named by host and port, reserved lines as in
+        - What the call paid for. Leases are named by host and port, and reserved lines as in
           RV(qingguo.qgnet.qg_monopoly#module:applied).
       type: list
       elements: str
     ends:
-      description: The end of each of RV(entries[].names), in ISO 8601; null if QG.net gives
-        none.
+      description: When each of RV(entries[].names) ends, in ISO 8601, or null if QG.net does not
+        say so.
       type: list
       elements: str
     state:
       description:
-        - V(settled) if the result is known, V(refused) if QG.net refused the call.
-        - V(sent) or V(unknown) as long as the result is unknown. The next task that changes leases
-          or reserved lines of the key determines it. V(lost) if it never became known;
-          C(max_new_per_day) then counts all that was asked for.
+        - The state is V(settled) if the result is known, and V(refused) if QG.net refused the call.
+        - It is V(sent) or V(unknown) as long as the result is unknown. The next task that changes
+          leases or reserved lines of the key determines the result. If that was not possible, the
+          state is V(lost), and C(max_new_per_day) counts everything that the call asked for.
       type: str
     run:
-      description: The run of Ansible, by the number of its process and its host.
+      description: The run of Ansible, as the number of its process and the name of its machine.
       type: str
     user:
       description: The user that Ansible ran as.
       type: str
     host:
-      description: The host of the task in the inventory; empty for a task with C(delegate_to).
+      description: The host of the task in the inventory. It is empty for a delegated task.
       type: str
     inventory:
-      description: The inventory; empty for a task with C(delegate_to).
+      description: The inventory of the task. It is empty for a delegated task.
       type: str
   sample:
     - at: "2030-01-02T03:04:05+08:00"
@@ -140,7 +134,7 @@ count:
   type: int
   sample: 1
 totals:
-  description: The sums of RV(entries) by day and product.
+  description: The sums of RV(entries), by day and product.
   returned: success
   type: list
   elements: dict
@@ -158,20 +152,20 @@ totals:
       description: The number of leases or reserved lines that they asked for.
       type: int
     received:
-      description: The number of those that they paid for, as far as that is known.
+      description: The number of those that they paid for, as far as it is known.
       type: int
     unknown:
-      description: The number of those that calls without a known result asked for.
+      description: The number of those whose calls have no known result.
       type: int
   sample:
     - {day: "2030-01-02", product: classic, calls: 1, asked: 1, received: 1, unknown: 0}
 needed_per_day:
   description:
-    - How many leases a day the gateways and lists that O(store) has for the key need, C(least) and
-      C(most). They follow from their number, lifetime and drain, and from the interval between
-      refreshes.
-    - It is null without gateways and lists, and as long as O(store) does not know how long leases
-      last.
+    - How many leases per day the gateways and lists of the key need, at C(least) and at C(most).
+      The numbers result from the number of leases, their lifetime and drain, and the interval
+      between refreshes.
+    - It is null if O(store) contains no gateways and lists of the key, or does not know how long
+      the leases last.
   returned: success
   type: dict
   sample: {least: 76.2, most: 78.5}

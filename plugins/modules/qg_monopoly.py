@@ -12,44 +12,43 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Ensures a minimum number of reserved lines (exclusive occupancy) for a QG.net key, redials them,
-    or releases them. The API calls them monopolies.
-  - The task reads the list of reserved lines first, and applies for missing ones in one call.
-    Meanwhile, every other run on the same control node waits.
-  - An application is recorded in O(store) before it is sent, and is never repeated before its
-    result is known. It is known when the list shows all that was applied for, or 60 seconds after
-    the end of the call (after a call without an end, 60 seconds after its O(timeout), or after 90
-    seconds). Then the list and the quota must agree. A later run waits for the result of an earlier
-    one, unless enough reserved lines are held, or in check mode.
-  - What QG.net reports as released counts as released, even if the list still shows it for up
-    to 60 seconds.
-  - The result contains everything that the task applied for, also if it fails.
+  - Ensures a minimum number of reserved lines (独占, which the API calls monopolies) for a QG.net
+    key, redials reserved lines, or releases them.
+  - The task reads the list of reserved lines, and applies for the missing ones in one call.
+    Meanwhile, other tasks with the same O(store) that change what the key holds wait.
+  - An application is recorded in O(store) before it is sent. If its result is unknown, such as
+    after a lost response, no task with the same O(store) applies again before it is known. This is
+    when the list shows everything that was applied for, or 60 seconds after the call has ended. If
+    it never ended, such as in a run that was killed, this is 60 seconds after its O(timeout), and
+    at least 90 seconds after it was sent.
+  - The result contains everything that the task applied for, even if the task fails.
 options:
   state:
     description:
-      - With V(present), the key holds at least O(count) matching reserved lines. Surplus reserved
-        lines are kept. Offline reserved lines count, because they are paid for.
-      - With V(absent), the reserved lines in O(uuids), or all of them, are released. Reserved lines
-        that are not held are ignored.
+      - With V(present), the task ensures that the key holds at least O(count) matching reserved
+        lines. It keeps surplus ones. Offline reserved lines count, because they are paid for.
+      - With V(absent), the task releases the reserved lines in O(uuids), or all of them. It ignores
+        those that the key does not hold.
       - With V(redialed), the reserved lines in O(uuids), or all of them, get a new address each
-        time the task runs. Offline reserved lines are dialed too. Reserved lines that are queued or
-        already being redialed are skipped. A reserved line that the key does not hold is an error.
+        time the task runs. Offline reserved lines are dialed as well. Those that are queued or
+        already being redialed are skipped. If the key does not hold one of them, the task fails.
     type: str
     choices: [present, absent, redialed]
     default: present
   count:
-    description: The number of reserved lines, from 1 to 100. Required with O(state=present); not
-      allowed otherwise.
+    description: The minimum number of reserved lines, from 1 to 100. It is required with
+      O(state=present), and not allowed otherwise.
     type: int
   area:
     description:
       - The area of the reserved lines, by its code or its name, as M(qingguo.qgnet.qg_area_info)
-        returns them in C(area_code) and C(name). By default, any area matches. Must not be empty.
-      - An area that QG.net does not list is an error before any call that pays. It names
-        similar ones.
-      - The list of reserved lines contains the names of areas, but not their codes. Where a
-        reserved line was applied for is recorded in the state; otherwise, QG.net's names of
-        areas decide. If neither does, O(on_uncertain) applies.
+        returns them in C(area_code) and C(name). It must not be empty. By default, any area
+        matches.
+      - If QG.net does not list the area, the task fails before it pays, and its message names
+        similar areas.
+      - The list of reserved lines contains the names of areas, but not their codes. The O(store)
+        records which area a reserved line was applied for. If it has no record, QG.net's names of
+        areas are compared. If they are not conclusive either, O(on_uncertain) applies.
     type: str
   isp:
     description: The ISP of the reserved lines. By default, any ISP matches.
@@ -57,38 +56,32 @@ options:
     choices: [telecom, mobile, unicom, bgp]
   on_uncertain:
     description:
-      - How to treat reserved lines that may or may not match O(area) and O(isp).
-      - With V(fail), the task fails before it applies for more reserved lines, because they might
-        be paid for twice. It does not fail if enough others match.
-      - With V(ignore), they do not count as matching.
-      - With V(match), they count as matching.
+      - What to do with a reserved line when it is unknown whether it matches O(area) and O(isp).
+        V(fail) fails before anything is paid for, unless enough other reserved lines match.
+        V(match) counts the reserved line, and V(ignore) does not.
     type: str
     choices: [fail, ignore, match]
     default: fail
   uuids:
     description:
-      - The identifiers of reserved lines, as M(qingguo.qgnet.qg_monopoly_info) returns them. Must
-        not be empty.
-      - With O(state=absent) or O(state=redialed), either this or O(all) is required.
+      - The identifiers of the reserved lines to release or redial, as
+        M(qingguo.qgnet.qg_monopoly_info) returns them. The list must not be empty.
+      - With O(state=absent) and O(state=redialed), either this option or O(all) is required.
     type: list
     elements: str
   all:
-    description: Whether O(state=absent) or O(state=redialed) applies to every reserved line of the
-      key.
+    description: Whether to release or redial all reserved lines of the key.
     type: bool
     default: false
   wait:
     description:
       - Whether to wait until the reserved lines are online.
       - With O(state=present), the task waits for the reserved lines that it applied for. If fewer
-        than O(count) are online, it also waits for reserved lines that are queued or being
-        redialed, but not for those that are offline.
+        than O(count) are online, it also waits for those that are queued or being redialed, but not
+        for those that are offline.
       - With O(state=redialed), the task waits for the new addresses of the reserved lines that it
         redialed, and for those in RV(pending).
-      - O(max_wait) limits the total waiting time. When it is used up, the task fails; another run
-        continues to wait.
-      - While it waits, the task shows every 10 seconds how many reserved lines are online. A task
-        that is delegated to another host does not.
+      - If they are not online within O(max_wait), the task fails. Another run continues to wait.
     type: bool
     default: true
 attributes:
@@ -97,7 +90,7 @@ attributes:
     support: full
   idempotent:
     support: partial
-    details: Each run with O(state=redialed) redials.
+    details: With O(state=redialed), each run redials.
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.caps
@@ -106,12 +99,12 @@ extends_documentation_fragment:
   - qingguo.qgnet.transport
   - qingguo.qgnet.store
 notes:
-  - QG.net does not release a reserved line within 12 hours after the application. The task
-    releases the others, and then fails. RV(refused) contains the remaining reserved lines, with the
-    earliest time of release.
-  - QG.net requires 10 seconds between two dials of a reserved line. The task waits for them.
-  - In check mode, the task does not apply for, redial or release reserved lines.
-  - Two control nodes with the same key are coordinated only if they share O(store).
+  - QG.net does not release a reserved line within 12 hours of its application. The task releases
+    the others, and then fails. RV(refused) contains the remaining reserved lines, each with the
+    earliest time of its release.
+  - QG.net requires 10 seconds between two dials of a reserved line. The task waits for that.
+  - The released reserved lines in the response count as released, even if the list still shows them
+    for up to 60 seconds.
 seealso:
   - module: qingguo.qgnet.qg_monopoly_info
   - name: QG.net's page on areas
@@ -130,19 +123,19 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ held.monopolies | map(attribute='server') | list }}"
 
-- name: Ensure five in one area, and count reserved lines with an unknown area
+- name: Ensure five reserved lines in one area, and count those with an unknown area
   qingguo.qgnet.qg_monopoly:
     count: 5
     area: "350500"
     on_uncertain: match
     max_wait: 900
 
-- name: Redial all of them
+- name: Redial all reserved lines
   qingguo.qgnet.qg_monopoly:
     state: redialed
     all: true
 
-- name: Release one
+- name: Release one reserved line
   qingguo.qgnet.qg_monopoly:
     state: absent
     uuids: ["xx_demo1-1:ppp10"]
@@ -151,48 +144,48 @@ EXAMPLES = r"""
 RETURN = r"""
 monopolies:
   description:
-    - The reserved lines after the task. With O(state=present), those that match; with
-      O(state=absent), those that the key still holds; with O(state=redialed), those that were
+    - The reserved lines after the task. With O(state=present), these are those that match, with
+      O(state=absent) those that the key still holds, and with O(state=redialed) those that were
       selected.
-    - In check mode, the current reserved lines without the predicted changes, except that with
-      O(state=absent) those to be released are left out.
+    - In check mode, these are the current reserved lines. With O(state=absent), those that would be
+      released are left out.
   returned: when the list could be read
   type: list
   elements: dict
   contains:
     uuid:
-      description: Its identifier.
+      description: The identifier of the reserved line.
       type: str
     area:
-      description: The name of its area.
+      description: The name of the area.
       type: str
       returned: always, may be null
     area_code:
-      description: The code of the area in the application from this control node.
+      description: The code of the area that a task with the same O(store) applied for.
       type: str
       returned: always, may be null
     isp:
-      description: Its ISP, as in O(isp).
+      description: The ISP, as in O(isp).
       type: str
       returned: always, may be null
     state:
-      description: One of V(online), V(offline), V(redialing), V(queued), or QG.net's word for
-        any other state.
+      description: The state, which is V(online), V(offline), V(redialing), V(queued), or QG.net's
+        word for any other state.
       type: str
     server:
-      description: The address to connect to, C(address:port), while it is online.
+      description: The address to connect to, as C(address:port), while the line is online.
       type: str
       returned: always, may be null
     since:
-      description: The time of the application, in ISO 8601.
+      description: When it was applied for, in ISO 8601.
       type: str
       returned: always, may be null
     last_dialed:
-      description: The time of the last dial, in ISO 8601.
+      description: When it was last dialed, in ISO 8601.
       type: str
       returned: always, may be null
     releasable_from:
-      description: The earliest time at which QG.net releases it, in ISO 8601.
+      description: The earliest time at which QG.net accepts its release, in ISO 8601.
       type: str
       returned: always, may be null
     vendor:
@@ -224,28 +217,28 @@ count:
   sample: 1
 already_present:
   description:
-    - The identifiers of the selected reserved lines that the key already held before the task.
-      Empty with O(state=absent).
-    - They include reserved lines that an earlier run applied for without a known result; a warning
-      lists these.
+    - The identifiers of the selected reserved lines that the key held before the task. The list is
+      empty with O(state=absent).
+    - It includes reserved lines from applications of earlier runs whose result was unknown. A
+      warning names these.
   returned: when the list could be read
   type: list
   elements: str
   sample: []
 missing:
   description:
-    - The number of reserved lines that were missing, and for which the task applied. In check mode,
-      for which it would apply.
+    - The number of missing reserved lines, for which the task applied. In check mode, it would
+      apply for them.
   returned: when the list could be read
   type: int
   sample: 1
 quota:
-  description: The channels of the plan, if they are too few.
+  description: The channels of the plan, if there are too few.
   returned: failure
   type: dict
   sample: {unit: channels, total: 10, available: 3, used: 7}
 held:
-  description: The number of all reserved lines of the key, if the plan has too few channels.
+  description: The number of all reserved lines of the key, if there are too few channels.
   returned: failure
   type: int
   sample: 7
@@ -256,27 +249,27 @@ applied:
   elements: str
   sample: [xx_demo1-1:ppp10]
 released:
-  description: The identifiers of the released reserved lines. In check mode, of those that would be
-    released.
+  description: The identifiers of the released reserved lines. In check mode, these are those that
+    would be released.
   returned: when the list could be read
   type: list
   elements: str
   sample: []
 redialed:
-  description: The redialed reserved lines. In check mode, those that would be redialed.
+  description: The redialed reserved lines. In check mode, these are those that would be redialed.
   returned: when the list could be read
   type: list
   elements: dict
   contains:
     uuid:
-      description: Its identifier.
+      description: The identifier of the reserved line.
       type: str
     server_before:
-      description: Its address before.
+      description: The address before the redial.
       type: str
       returned: always, null if it was not online
     server_after:
-      description: Its address after the redial.
+      description: The address after the redial.
       type: str
       returned: always, null if it is not online yet
   sample: []
@@ -289,17 +282,17 @@ pending:
   elements: str
   sample: []
 refused:
-  description: Reserved lines that could not be released or redialed. If there are any, the task
+  description: The reserved lines that could not be released or redialed. If there are any, the task
     fails.
   returned: when the list could be read
   type: list
   elements: dict
   contains:
     uuid:
-      description: Its identifier.
+      description: The identifier of the reserved line.
       type: str
     reason:
-      description: The reason.
+      description: Why it was not possible.
       type: str
     possible_from:
       description: The earliest time at which it is possible, in ISO 8601.
@@ -307,31 +300,32 @@ refused:
       returned: always, may be null
   sample: []
 offline:
-  description: The identifiers of the RV(monopolies) that are offline.
+  description: The identifiers of those RV(monopolies) that are offline.
   returned: when the list could be read
   type: list
   elements: str
   sample: []
 undetermined:
-  description: The identifiers of reserved lines that may or may not match.
+  description: The identifiers of reserved lines of which it is unknown whether they match.
   returned: when the list could be read
   type: list
   elements: str
   sample: []
 cap:
-  description: The C(limit) of O(max_new_per_day), what was C(bought) in 24 hours, and what was
-    C(wanted) in addition.
+  description: Why O(max_new_per_day) did not allow the purchase. C(limit) is its value, C(bought)
+    the number of purchases within 24 hours, and C(wanted) the number that the task needed.
   returned: failure
   type: dict
   sample: {option: max_new_per_day, limit: 20, bought: 18, wanted: 5}
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited, as C(waited_seconds) and, by reason, C(waits).
   returned: always
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

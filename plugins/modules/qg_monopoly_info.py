@@ -12,13 +12,13 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the reserved lines that a QG.net key holds, and the idle stock that it can
-    apply for.
+  - Reads the reserved lines (独占, which the API calls monopolies) that a QG.net key holds, and the
+    idle stock that it can apply for.
 options:
   uuids:
     description:
-      - The identifiers of the reserved lines to read. By default, all reserved lines are read.
-      - Must not be empty.
+      - The identifiers of the reserved lines to return. The list must not be empty. By default, all
+        reserved lines are returned.
     type: list
     elements: str
   idle:
@@ -54,44 +54,44 @@ EXAMPLES = r"""
 
 RETURN = r"""
 monopolies:
-  description: The reserved lines that the key holds, those in O(uuids) or all.
+  description: The reserved lines that the key holds. With O(uuids), only these.
   returned: success
   type: list
   elements: dict
   contains:
     uuid:
-      description: Its identifier.
+      description: The identifier of the reserved line.
       type: str
     area:
-      description: The name of its area.
+      description: The name of the area.
       type: str
       returned: always, may be null
     area_code:
-      description: The code of the area in the application from this control node.
+      description: The code of the area that a task with the same O(store) applied for.
       type: str
       returned: always, may be null
     isp:
-      description: Its ISP, V(telecom), V(mobile), V(unicom) or V(bgp).
+      description: The ISP, which is V(telecom), V(mobile), V(unicom) or V(bgp).
       type: str
       returned: always, may be null
     state:
-      description: One of V(online), V(offline), V(redialing), V(queued), or QG.net's word for
-        any other state.
+      description: The state, which is V(online), V(offline), V(redialing), V(queued), or QG.net's
+        word for any other state.
       type: str
     server:
-      description: The address to connect to, C(address:port), while it is online.
+      description: The address to connect to, as C(address:port), while the line is online.
       type: str
       returned: always, may be null
     since:
-      description: The time of the application, in ISO 8601.
+      description: When it was applied for, in ISO 8601.
       type: str
       returned: always, may be null
     last_dialed:
-      description: The time of the last dial, in ISO 8601.
+      description: When it was last dialed, in ISO 8601.
       type: str
       returned: always, may be null
     releasable_from:
-      description: The earliest time at which QG.net releases it, in ISO 8601.
+      description: The earliest time at which QG.net accepts its release, in ISO 8601.
       type: str
       returned: always, may be null
     vendor:
@@ -134,13 +134,14 @@ idle:
   elements: raw
   sample: [{area_code: 350500, area: 福建省泉州市, isp: 电信, num: 12}]
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited, as C(waited_seconds) and, by reason, C(waits).
   returned: success
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

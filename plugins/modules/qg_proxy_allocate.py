@@ -12,12 +12,12 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Ensures that a QG.net key holds at least O(count) matching leases, and returns them. A second
-    run allocates nothing.
-  - If the effect of a call that pays is unknown, such as after a lost response or a killed run, no
-    task with the same O(store) pays again before it is known. It is known when the list shows all
-    that was asked for, or 60 seconds after the end of the call (after a call without an end, 60
-    seconds after its O(timeout), or after 90 seconds).
+  - Ensures that a QG.net key holds at least O(count) matching leases, and returns them. It buys
+    only what is missing, so a second run buys nothing while enough leases last.
+  - If the effect of a paid call is unknown, such as after a lost response, no task with the same
+    O(store) pays again before it is known. This is when the list of leases shows everything that
+    was asked for, or 60 seconds after the call has ended. If it never ended, such as in a run that
+    was killed, this is 60 seconds after its O(timeout), and at least 90 seconds after it was sent.
 options:
   count:
     description: The minimum number of live leases, from 1 to 100.
@@ -26,22 +26,23 @@ options:
   min_remaining:
     description:
       - The minimum remaining time of a matching lease, in minutes or with a unit, such as V(30s).
-        It may be at most nine tenths of what a lease lasts, which is O(keep_alive), or one minute
-        with O(product=share). If that is unknown, one lease is bought first. It does not apply to
-        O(product=longterm).
+        The option does not apply to O(product=longterm).
+      - It may be at most nine tenths of what a new lease lasts, which is O(keep_alive), or one
+        minute with O(product=share). If this is unknown, the task buys one lease first.
     type: str
     default: "0"
   exact:
     description:
-      - Whether to release matching leases in excess of O(count), and those that end too soon,
-        earliest deadline first. Without O(areas), O(exclude_areas) and O(isp), all leases of the
-        key match, so omit these rather than give null.
+      - Whether to release the matching leases that exceed O(count) and those that end too soon,
+        beginning with the earliest deadline.
+      - Without O(areas), O(exclude_areas) and O(isp), all leases of the key match. This is also the
+        case if they are null.
     type: bool
     default: false
   exclude_ips:
     description:
       - The exit IPs (C(ip)) or servers (C(server)) of leases that do not match, such as banned
-        ones. If a new lease has such an address, the task fails.
+        ones. If a new lease has one of these addresses, the task fails.
     type: list
     elements: str
   on_uncertain:
@@ -77,7 +78,7 @@ EXAMPLES = r"""
   register: proxies
   run_once: true
 
-- name: Ensure ten in one area, each with at least half an hour left
+- name: Ensure ten leases in one area, each with at least half an hour left
   qingguo.qgnet.qg_proxy_allocate:
     count: 10
     areas: ["350500"]
@@ -85,7 +86,7 @@ EXAMPLES = r"""
     keep_alive: 120
     min_remaining: 30
 
-- name: Ensure exactly three
+- name: Ensure exactly three leases
   qingguo.qgnet.qg_proxy_allocate:
     count: 3
     exact: true
@@ -94,8 +95,8 @@ EXAMPLES = r"""
 RETURN = r"""
 leases:
   description:
-    - All matching live leases after the task, earliest deadline first, each as in
-      RV(qingguo.qgnet.qg_proxy_info#module:leases). In check mode, the current ones.
+    - All matching live leases after the task, earliest deadline first. Their keys are those of
+      RV(qingguo.qgnet.qg_proxy_info#module:leases). In check mode, these are the current leases.
   returned: success
   type: list
   elements: dict
@@ -106,17 +107,17 @@ count:
   returned: success
   type: int
 missing:
-  description: The number of leases that are still missing. In check mode, the number that would be
-    allocated.
+  description: The number of leases that are still missing. In check mode, it is the number of
+    leases that would be bought.
   returned: success
   type: int
 allocated:
-  description: The leases that the task has bought, also if it fails later.
+  description: The leases that the task has bought, even if it fails afterwards.
   returned: success
   type: list
   elements: dict
 released:
-  description: The leases that the task released. In check mode, those that it would release.
+  description: The released leases. In check mode, these are those that would be released.
   returned: success
   type: list
   elements: dict
@@ -125,26 +126,27 @@ held:
   returned: success
   type: int
 quota:
-  description: The channels of the plan, if they are too few.
+  description: The channels of the plan, if there are too few.
   returned: failure
   type: dict
 cap:
-  description: The C(limit) of O(max_new_per_day), what was C(bought) in 24 hours, and what was
-    C(wanted) in addition.
+  description: Why O(max_new_per_day) did not allow the purchase. C(limit) is its value, C(bought)
+    the number of purchases within 24 hours, and C(wanted) the number that the task needed.
   returned: failure
   type: dict
 product:
-  description: The product of the key, as O(product) names it; the found one with O(product=auto).
+  description: The product of the key, which was detected with O(product=auto).
   returned: success
   type: str
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited, as C(waited_seconds) and, by reason, C(waits).
   returned: success
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

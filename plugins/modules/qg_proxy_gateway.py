@@ -12,19 +12,20 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - The tasks of the roles P(qingguo.qgnet.proxy_gateway#role) and P(qingguo.qgnet.proxy_list#role),
-    and of the playbook C(qingguo.qgnet.refresh_proxies). Use those instead of this module.
-  - The store records what is installed on which host, with all of its options and without secrets.
-    A refresh takes everything from there but keys and passwords.
+  - The roles P(qingguo.qgnet.proxy_gateway#role) and P(qingguo.qgnet.proxy_list#role), and the
+    playbook C(qingguo.qgnet.refresh_proxies), consist of tasks with this module. Use them instead
+    of the module itself, except for O(step=info).
+  - The O(store) records which gateways and lists are installed on which hosts, with all options but
+    without secrets. A refresh takes everything but keys and passwords from there.
 options:
   step:
     description:
       - The step that this task performs.
-      - V(find) reads what is recorded for the hosts of the play, and locks it until V(report).
-        V(look) looks at each host. V(lease) records what is installed, decides what is missing by
-        what the hosts report of their exits, and leases it for all hosts. V(serve) writes what a
-        host serves. V(report) records how the run has ended. V(remove) removes what is installed on
-        a host, and records that. V(info) returns what is recorded, and changes nothing.
+      - V(find) reads and locks what is recorded for the hosts of the play. V(look) examines each
+        host. V(lease) records what is to be installed, and leases what all hosts are missing
+        according to their exits. V(serve) writes what a host serves. V(report) records how the run
+        has ended, and unlocks the records. V(remove) removes what is installed on a host, and its
+        record. V(info) returns what is recorded, and changes nothing.
       - Set C(run_once) for V(find), V(lease) and V(report), and register the results of V(find),
         V(look) and V(lease) as C(proxy_gateway__found), C(proxy_gateway__look) and
         C(proxy_gateway__leased).
@@ -32,56 +33,61 @@ options:
     choices: [find, look, serve, lease, report, remove, info]
     required: true
   kinds:
-    description: What the step is for. An installation is for one of them.
+    description: Whether the step is for gateways, for lists or, if it reads the records, for both.
     type: list
     elements: str
     choices: [gateway, list]
     default: [gateway]
   refresh:
-    description: Whether to take what is recorded, instead of the variables of the role.
+    description: Whether to use what is recorded instead of the variables of the role.
     type: bool
     default: false
   is_named:
-    description: Whether the user has named the hosts, so that one for which nothing is recorded
+    description: Whether the user has named the hosts. A host for which nothing is recorded then
       fails.
     type: bool
     default: false
   is_first:
-    description: Whether V(serve) writes what was leased before, since nothing has been leased yet.
+    description: Whether O(step=serve) writes the leases of earlier runs, before this run leases.
     type: bool
     default: false
   is_restart:
-    description: Whether V(serve) has the process read its files again although its configuration is
-      the same.
+    description: Whether O(step=serve) makes the process read its files again although its
+      configuration is the same.
     type: bool
     default: false
   forget:
-    description: The hosts of which V(remove) records that they are gone, with all that was
-      installed on them.
+    description: The hosts whose records O(step=remove) removes, without contacting the hosts.
     type: list
     elements: str
   hosts:
     description:
-      - The hosts of this inventory that a refresh is for. V(info) then returns what it would find,
-        and fails as it would. The default is what is recorded for all hosts of all inventories,
-        with what was removed.
+      - The hosts of a refresh. O(step=info) then returns what the refresh would find in the records
+        of this inventory, and fails if nothing is recorded for one of them. By default, everything
+        that is recorded for any inventory is returned, and what was removed as well.
     type: list
     elements: str
   inventory_id:
     description:
       - The identifier of the inventory. Hosts of the same name in different inventories are
         different hosts.
-      - If not set, the variable C(qg_inventory_id) and the environment variable E(QG_INVENTORY_ID)
-        are used in this order. The default are the sources of the inventory.
+      - If it is not set, the variable C(qg_inventory_id) is used, then the environment variable
+        E(QG_INVENTORY_ID), and then the paths of the inventory.
     type: str
 attributes:
   action:
     description: Has a corresponding action plugin, so that parts or all of it run on the control
       node.
     support: full
+  check_mode:
+    support: partial
+    details: With O(forget), no change is predicted.
   diff_mode:
     description: Returns details on what has changed when in diff mode.
     support: full
+  idempotent:
+    support: partial
+    details: With O(is_restart), the process reads its files again in each run.
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.caps
@@ -89,7 +95,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.transport
   - qingguo.qgnet.store
 notes:
-  - The module cannot be delegated.
+  - Tasks with this module cannot be delegated.
 """
 
 EXAMPLES = r"""
@@ -103,12 +109,12 @@ EXAMPLES = r"""
 RETURN = r"""
 installations:
   description:
-    - What is recorded. With O(step=info), a list for all hosts and inventories. Each has its
-      C(kind), V(gateway) or V(list), C(host), C(inventory), C(name) and C(options).
-      C(installed_at), C(removed_at) and C(refreshed_at), the end of the last refresh that
-      succeeded, are in ISO 8601, or null. C(seconds) is the duration of the last refresh, and
-      C(problem) the reason why it failed, or empty text.
-    - With O(step=find), a dictionary by the name of the host, for the next steps.
+    - The recorded gateways and lists. With O(step=info), this is a list. Each element has a
+      C(kind), which is V(gateway) or V(list), a C(host), C(inventory), C(name) and C(options). Its
+      C(installed_at), C(removed_at) and C(refreshed_at) are in ISO 8601, or null. C(refreshed_at)
+      is the end of the last successful refresh, C(seconds) the duration of the last refresh, and
+      C(problem) the reason why that failed, or empty text.
+    - With O(step=find), this is a dictionary by the name of the host, for the next steps.
   returned: with O(step=info) and O(step=find)
   type: raw
   sample:
@@ -123,17 +129,17 @@ installations:
       seconds: 1.4
       problem: ""
 missing:
-  description: Why nothing is leased for hosts that the user has named, by the name of the host.
+  description: Why nothing is leased for a host that the user has named, by the name of the host.
   returned: with O(step=find)
   type: dict
   sample: {}
 began:
-  description: The Unix time at which the step began, by which the locks of the run last.
+  description: The Unix time at which the step began, from which the duration of a refresh counts.
   returned: with O(step=find) and O(step=lease)
   type: float
   sample: 1893456000.0
 orders:
-  description: What a host is to have, and what it has.
+  description: What should be installed on the host, and what was found there.
   returned: with O(step=look)
   type: list
   elements: dict
@@ -145,29 +151,30 @@ inventory:
   sample: /home/me/hosts.yml
 timers:
   description:
-    - The timers on the control node that were removed, since all that they refreshed is gone.
+    - The timers of the control node that were removed, because everything that they refreshed is
+      gone.
   returned: with O(step=remove)
   type: list
   elements: str
   sample: [qg-refresh-crawlers]
 serve:
-  description: What a host serves as long as nothing new is leased.
+  description: What the host serves as long as nothing new is leased.
   returned: with O(step=look)
   type: list
   elements: dict
   sample: []
 hosts:
-  description: What each host is to serve, by its name.
+  description: What each host should serve, by the name of the host.
   returned: with O(step=lease)
   type: dict
   sample: {}
 bought:
-  description: The number of leases that were bought, or would be in check mode.
+  description: The number of bought leases. In check mode, it is the number that would be bought.
   returned: with O(step=lease)
   type: int
   sample: 2
 removed:
-  description: What this task has recorded as removed, each as in RV(installations).
+  description: The removed gateways and lists. Their keys are those of RV(installations).
   returned: with O(step=remove)
   type: list
   elements: dict

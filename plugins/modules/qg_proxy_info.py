@@ -12,16 +12,16 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the leases of a QG.net key. It never leases anything.
-  - QG.net's list is corrected by what responses reported to this control node as leased or
-    released within the last 60 seconds.
+  - Reads the leases that a QG.net key holds. The module does not lease anything.
+  - QG.net's list may lag. It is corrected by what tasks with the same O(store) have recently leased
+    and released.
 options:
   task_ids:
     description:
-      - Only leases of these tasks. A task consists of all leases of one allocation. By default, all
-        leases are returned.
-      - Not available with O(product=share) and O(product=overseas), whose leases have no tasks.
-      - Must not be empty.
+      - The QG.net tasks whose leases are returned. A task consists of all leases of one allocation.
+        The list must not be empty. By default, all leases are returned.
+      - The option is not available with O(product=share) and O(product=overseas), whose leases have
+        no tasks.
     type: list
     elements: str
 extends_documentation_fragment:
@@ -63,39 +63,38 @@ leases:
   contains:
     ip:
       description:
-        - The exit IP, which is the address that websites see. It is null for a product that
-          forwards through a tunnel.
+        - The exit IP, which is the address that sites see. It is null for a product that forwards
+          through a tunnel.
       type: str
       returned: always, may be null
     port:
       description: The port of the proxy.
       type: int
     server:
-      description: Host and port to connect to. The host differs from C(ip) in QG.net's
-        enterprise pool.
+      description: The host and port to connect to. In QG.net's enterprise pool, the host differs
+        from C(ip).
       type: str
     deadline:
-      description: When the lease ends, as QG.net gives it.
+      description: When the lease ends, as QG.net returns it.
       type: str
       returned: always, may be null
     expires_at:
       description:
-        - The same time in ISO 8601. QG.net states no time zone; the collection assumes China
+        - The same time in ISO 8601. QG.net does not state a time zone. The collection assumes China
           Standard Time.
       type: str
       returned: always, null if the deadline cannot be read
     remaining_seconds:
-      description: The seconds until the deadline, by the clock of QG.net, which the responses
-        show.
+      description: The seconds until the deadline, by QG.net's clock.
       type: int
       returned: always, null if the deadline cannot be read
     region:
-      description: Area and ISP, in QG.net's words.
+      description: The area and the ISP, as QG.net describes them.
       type: str
       returned: always, may be null
     isp:
       description:
-        - The ISP, in English. For O(product=overseas), it may be the name of a company.
+        - The ISP, as in options. With O(product=overseas), it may be the name of a company.
       type: str
       returned: always, may be null
     area_code:
@@ -104,24 +103,23 @@ leases:
       returned: always, may be null
     task_id:
       description:
-        - QG.net's task, which consists of all leases of one allocation. It is null for
-          O(product=share) and O(product=overseas), whose leases have no tasks.
+        - The QG.net task of the lease. It is null with O(product=share) and O(product=overseas),
+          whose leases have no tasks.
       type: str
       returned: always, may be null
     bought_here:
       description:
-        - Whether a task that uses this O(store) has bought the lease. If it is false, somebody else
-          has leased with the same key.
-        - It is null if this cannot be known. The lease may be older than the first purchase that
-          O(store) has, as after a store was lost, or be the effect of a call of which the result is
-          not known.
+        - Whether a task with this O(store) has bought the lease. If it is false, somebody else has
+          leased with the same key.
+        - It is null if this is unknown, because the lease may be older than the first purchase in
+          O(store), or may come from a call whose result is unknown.
       type: bool
       returned: always, may be null
     vendor:
-      description: The lease as QG.net gives it.
+      description: The lease as QG.net returns it.
       type: dict
     proxy_url:
-      description: URL of the proxy with its credentials. Secret.
+      description: The URL of the proxy with its credentials, which is a secret.
       type: str
       returned: when O(with_credentials) is true and the task succeeds
   sample:
@@ -137,32 +135,33 @@ leases:
       bought_here: true
       vendor: {IP: 192.0.2.10, port: "21504", deadline: "2030-01-02 03:04:05"}
 count:
-  description: The number of elements.
+  description: The number of RV(leases).
   returned: success
   type: int
   sample: 1
 foreign:
   description:
-    - How many leases of the key were not bought by tasks that use O(store), at least. Those with
-      C(bought_here) false are counted, and those for which it is null as far as they are more than
-      calls without a known result have asked for.
-    - It is null if O(store) has no purchase with this key.
+    - The minimum number of leases of the key that were not bought with O(store). It counts those
+      with C(bought_here) false. Of those for which it is null because of calls whose results are
+      unknown, it counts those that exceed the number that these calls asked for.
+    - It is null if O(store) contains no purchase with this key.
   returned: success
   type: int
   sample: 0
 product:
-  description: The product of the key, as O(product) names it; the found one with O(product=auto).
+  description: The product of the key, which was detected with O(product=auto).
   returned: success
   type: str
   sample: classic
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited, as C(waited_seconds) and, by reason, C(waits).
   returned: success
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

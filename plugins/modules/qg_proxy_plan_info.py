@@ -7,33 +7,34 @@
 
 DOCUMENTATION = r"""
 module: qg_proxy_plan_info
-short_description: Read the remaining addresses of a proxy plan that is billed by volume
+short_description: Read a proxy plan that is billed by volume
 version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads a proxy service of an account that is billed by the number of addresses.
-  - This requires the credentials of the account. To read the channels of a key, use
+  - Reads how many addresses a proxy plan of an account has left, for a plan that is billed by the
+    number of addresses.
+  - The module requires the credentials of the account. To read the channels of a key, use
     M(qingguo.qgnet.qg_quota_info).
-  - QG.net's response contains the key of the service. It is removed unless O(include_secrets)
+  - QG.net's response contains the key of the plan. The module removes it unless O(include_secrets)
     is true.
 options:
   resource_no:
-    description: QG.net's identifier of the service.
+    description: QG.net's identifier of the plan.
     type: str
     required: true
   product_id:
     description:
-      - QG.net's number of the brand (I(productId)), such as 117. Document 2662 of QG.net
-        lists them.
+      - QG.net's number of the brand (I(productId)), such as 117. Document 2662 of QG.net lists all
+        brands.
     type: int
     required: true
   include_secrets:
     description:
-      - Whether to return the key of the service.
+      - Whether to return the key of the plan.
       - The result is then hidden from output and logs, as with C(no_log). The registered variable
-        contains it in full.
-      - A delegated task must set C(no_log) itself; otherwise it fails.
+        contains all of it.
+      - A delegated task must set C(no_log) itself. Otherwise, it fails.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -56,7 +57,7 @@ EXAMPLES = r"""
     product_id: 117
   register: proxies
 
-- name: Fail if they are fewer than a thousand
+- name: Fail if fewer than a thousand addresses are left
   ansible.builtin.assert:
     that: proxies.plan.available >= 1000
     fail_msg: "Only {{ proxies.plan.available }} of {{ proxies.plan.total }} addresses are left."
@@ -64,7 +65,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: The service.
+  description: The plan.
   returned: success
   type: dict
   contains:
@@ -77,21 +78,21 @@ plan:
       type: int
       returned: always, may be null
     connect:
-      description: The value of I(Connect) as text. QG.net does not document it.
+      description: The value of I(Connect). QG.net does not document it.
       type: str
       returned: always, may be null
     buy_time:
-      description: When it was bought, as QG.net gives it (I(Buy_time)).
+      description: When it was bought, as QG.net returns it (I(Buy_time)).
       type: str
       returned: always, may be null
     buy_time_iso:
       description:
-        - The same time in ISO 8601. QG.net states no time zone; the collection assumes China
+        - The same time in ISO 8601. QG.net does not state a time zone. The collection assumes China
           Standard Time.
       type: str
       returned: always, may be null
     end_time:
-      description: When it ends, as QG.net gives it (I(End_time)).
+      description: When it ends, as QG.net returns it (I(End_time)).
       type: str
       returned: always, may be null
     end_time_iso:
@@ -100,20 +101,20 @@ plan:
       returned: always, may be null
     order_status:
       description:
-        - The state of the order (I(Order_status)), as a word; one of V(locked), V(upgrade_failed),
+        - The state of the order (I(Order_status)) as one of the words V(locked), V(upgrade_failed),
           V(renewal_failed), V(opening_failed), V(void), V(normal), V(expired), or V(unknown) for
           any other number.
       type: str
       returned: always, may be null
     order_status_code:
       description:
-        - QG.net's number for the same state. The words above are in the order -7, -6, -5, -4,
-          -1, 1, 3. The numbers differ from those of cloud instances.
+        - QG.net's number for the same state. The words above are in the order -7, -6, -5, -4, -1,
+          1, 3. The numbers differ from those of cloud instances.
       type: int
       returned: always, may be null
     type:
       description:
-        - How the addresses are shared (I(Type)), as a word; one of V(dedicated), V(shared),
+        - How the addresses are shared (I(Type)) as one of the words V(dedicated), V(shared),
           V(exclusive_occupancy), or V(unknown) for any other number.
       type: str
       returned: always, may be null
@@ -123,7 +124,7 @@ plan:
       returned: always, may be null
     ip_type:
       description:
-        - The type of the addresses (I(Ip_type)), as a word; one of V(static), V(dynamic),
+        - The type of the addresses (I(Ip_type)) as one of the words V(static), V(dynamic),
           V(tunnel), or V(unknown) for any other number.
       type: str
       returned: always, may be null
@@ -132,18 +133,18 @@ plan:
       type: int
       returned: always, may be null
     tunnel:
-      description: Host and port of the tunnel (I(Tunnel_url)), for
+      description: The host and port of the tunnel (I(Tunnel_url)), for
         O(qingguo.qgnet.qg_tunnel_exit#module:tunnel).
       type: str
       returned: always, may be null
     authkey:
       description:
-        - The key of the service (I(Authkey)), which O(qingguo.qgnet.qg_proxy_allocate#module:key)
-          takes. Secret.
+        - The key of the plan (I(Authkey)) for O(qingguo.qgnet.qg_proxy_allocate#module:key), which
+          is a secret.
       type: str
       returned: with O(include_secrets=true), may be null
     vendor:
-      description: The service as QG.net gives it, without its key unless O(include_secrets) is
+      description: The plan as QG.net returns it. It contains the key only if O(include_secrets) is
         true.
       type: dict
   sample:
@@ -163,13 +164,14 @@ plan:
     tunnel: tunnel.example:3434
     vendor: {Number: 10000, Resource_available: 9800, Order_status: 1, Type: 2, Ip_type: 3}
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited, as C(waited_seconds) and, by reason, C(waits).
   returned: success
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

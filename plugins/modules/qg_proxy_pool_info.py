@@ -12,15 +12,15 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads proxies of the pool behind a QG.net key. They take no channel, and are not leased.
-  - Only dynamic shared plans that are billed by time have a pool. QG.net may return other
-    addresses in each call.
-  - Only O(product=classic) is accepted, which V(auto) means here. The pool of V(share) cannot be
-    read without leasing addresses.
-  - O(areas) may contain only one area.
+  - Reads proxies of the pool behind a QG.net key. They are not leased, and occupy no channel.
+  - Only dynamic shared plans that are billed by time have a pool. QG.net may return different
+    addresses for each call.
+  - The pool of O(product=share) cannot be read without leasing addresses. O(product) must therefore
+    be V(classic), or V(auto), which has the same effect.
+  - O(areas) must contain only one area.
 options:
   count:
-    description: The number of addresses to request, from 1 to 100. QG.net may return fewer.
+    description: The number of proxies to request, from 1 to 100. QG.net may return fewer.
     type: int
     default: 1
   pool:
@@ -42,7 +42,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read ten proxies of the pool
+- name: Read ten proxies of China Unicom from the pool
   qingguo.qgnet.qg_proxy_pool_info:
     count: 10
     isp: unicom
@@ -50,7 +50,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 proxies:
-  description: The proxies, earliest deadline first, each as in
+  description: The proxies, earliest deadline first. Their keys are those of
     RV(qingguo.qgnet.qg_proxy_info#module:leases).
   returned: success
   type: list
@@ -62,18 +62,19 @@ proxies:
       expires_at: "2030-01-02T03:04:05+08:00"
       remaining_seconds: 86399
 count:
-  description: The number of elements.
+  description: The number of RV(proxies).
   returned: success
   type: int
   sample: 1
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited, as C(waited_seconds) and, by reason, C(waits).
   returned: success
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

@@ -12,21 +12,21 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Releases leases of a QG.net key by address, by task, or all of them. Leases that are not held
-    are ignored, and a warning names them.
-  - The list of leases is read before the release, and after a lost response. What QG.net
-    reports as released counts as released, even if the list still shows it for up to 60 seconds.
-  - A lease whose exit address another lease has, which must stay, is only released if O(task_ids)
-    selects it.
+  - Releases leases of a QG.net key by their addresses, by their tasks, or all of them. It ignores
+    names that belong to no lease of the key, and a warning shows them.
+  - The leases that QG.net's response reports as released count as released, even if the list still
+    shows them for up to 60 seconds.
+  - QG.net releases leases by their exit IPs. If a lease that must stay has the same exit IP, the
+    task releases by QG.net task instead, and fails if the task contains leases that must stay.
   - QG.net limits releases. A dynamic dedicated plan may release two addresses per channel and
     minute. A shared plan cannot release leases. A static plan can release a lease one day after it
     was allocated, and at most two times a week. Reserved lines are released with
     M(qingguo.qgnet.qg_monopoly).
   - With O(product=longterm), only static addresses can be released, by the rule for static plans.
-    O(product=share) and O(product=overseas) have no call for it, and the task fails before it
+    O(product=share) and O(product=overseas) cannot release leases, so the task fails before it
     changes anything.
-  - The task waits for the limits per minute, for up to O(max_wait). After that it fails, and
-    returns the leases that were released and those that were not.
+  - The task waits for the limits per minute, for up to O(max_wait). Then it fails, and returns the
+    leases that were released.
 attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.
@@ -51,7 +51,7 @@ EXAMPLES = r"""
   qingguo.qgnet.qg_proxy_release:
     ips: [192.0.2.10, 192.0.2.11]
 
-- name: Release the leases of one task, without waiting for a limit
+- name: Release the leases of one QG.net task, without waiting for a limit
   qingguo.qgnet.qg_proxy_release:
     task_ids: [Ab3dEf6hIj9kLm2n]
     max_wait: 0
@@ -69,8 +69,8 @@ EXAMPLES = r"""
 RETURN = r"""
 released:
   description:
-    - The leases that the task released, each as in RV(qingguo.qgnet.qg_proxy_info#module:leases).
-      In check mode, those that it would release.
+    - The released leases. Their keys are those of RV(qingguo.qgnet.qg_proxy_info#module:leases). In
+      check mode, these are the leases that would be released.
   returned: success
   type: list
   elements: dict
@@ -81,37 +81,38 @@ released:
       expires_at: "2030-01-02T03:04:05+08:00"
       remaining_seconds: 86399
 allocated:
-  description: Leases that a call of an earlier run has paid for meanwhile. Each is as in
-    RV(released).
+  description: Leases from a purchase of an earlier run whose result was unknown. Their keys are
+    those of RV(released).
   returned: success
   type: list
   elements: dict
   sample: []
 not_held:
-  description: The entries of O(ips) or O(task_ids) that belong to no lease of the key. A warning
-    names them, too.
+  description: The entries of O(ips) or O(task_ids) that belong to no lease of the key.
   returned: success
   type: list
   elements: str
   sample: []
 held:
-  description: The number of leases that the key holds after the task. In check mode, before it.
+  description: The number of leases that the key holds after the task. In check mode, it is the
+    number before the task.
   returned: success
   type: int
   sample: 0
 product:
-  description: The product of the key, as O(product) names it; the found one with O(product=auto).
+  description: The product of the key, which was detected with O(product=auto).
   returned: success
   type: str
   sample: classic
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited, as C(waited_seconds) and, by reason, C(waits).
   returned: success
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

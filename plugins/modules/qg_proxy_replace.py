@@ -12,31 +12,29 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Releases leases of a QG.net key and allocates the same number of new ones, so that the addresses
+  - Releases leases of a QG.net key and buys the same number of new ones, so that the addresses
     change.
-  - What O(areas), O(exclude_areas), O(isp) and O(keep_alive) leave open is requested as it was for
-    the old leases, according to the state. If that differs among them, the task fails before it
-    changes anything. Of a lease that another program bought, nothing is known.
-  - With O(count) or O(all), the task calls QG.net's replacement. It accepts only a number; QG.net
-    selects the leases to replace. Only dynamic dedicated plans of the classic API and
-    O(product=exclusive) support it.
-  - With O(ips) or O(task_ids), the task releases the leases, waits for their channels, and
-    allocates the same number of new leases. It begins with the lease that ends first; if no new
-    lease is available, the others are kept. The limits of M(qingguo.qgnet.qg_proxy_release) apply.
+  - If O(areas), O(exclude_areas), O(isp) or O(keep_alive) is not set, the new leases get the values
+    with which the old leases were bought, as far as O(store) has recorded them. If these values
+    differ among the old leases, the task fails before it changes anything.
+  - With O(count) or O(all), the task uses QG.net's own replacement, in which QG.net selects the
+    leases to replace. Only dynamic dedicated plans of the classic API and O(product=exclusive)
+    support it.
+  - With O(ips) or O(task_ids), the task releases the leases, waits for their channels, and buys new
+    leases. It begins with the lease that ends first. If no new lease is available, the others are
+    kept. The limits of M(qingguo.qgnet.qg_proxy_release) apply.
   - If the key holds none of the leases in O(ips) or O(task_ids), the task fails. If it holds some
     of them, a warning names the others.
-  - With O(product=longterm), only O(ips) and O(task_ids) are available. Leases of O(product=share)
-    and O(product=overseas) cannot be replaced. Such a task fails before it changes anything.
-  - After a lost response, the call is not repeated before its effect is known. Leases that were
-    released but not replaced are allocated again. If lists are wrong meanwhile, the key may hold
-    one lease too few afterwards, which the next M(qingguo.qgnet.qg_proxy_allocate) allocates. If
-    QG.net refuses to replace leases that it has released, and the run is killed at that moment,
-    the next run may allocate one lease too many.
-  - If a run was killed or failed before it was complete, the same task continues the replacement
-    when it is run again within ten minutes. Leases that were replaced are not replaced again.
-    Before that, the task waits for the result of the call as M(qingguo.qgnet.qg_proxy_allocate)
-    does. After ten minutes, or with other leases, another number or other properties of new leases,
-    a new replacement begins.
+  - O(product=longterm) supports only O(ips) and O(task_ids). O(product=share) and
+    O(product=overseas) do not support replacements. The task then fails before it changes anything.
+  - After a lost response, the call is not repeated before its effect is known, as with
+    M(qingguo.qgnet.qg_proxy_allocate). Leases that were released but not replaced are bought again.
+    If QG.net's lists are wrong meanwhile, the key may hold one lease too few afterwards, which the
+    next M(qingguo.qgnet.qg_proxy_allocate) buys. If QG.net refuses to replace leases that it has
+    released, and the run is killed at that moment, the next run may buy one lease too many.
+  - If a run fails or is killed before it has replaced everything, the same task continues the
+    replacement within ten minutes. It does not replace leases again that were already replaced.
+    After ten minutes, or with other options for old or new leases, a new replacement begins.
 options:
   count:
     description: The number of leases to replace, from 1 to 100. QG.net selects them.
@@ -47,7 +45,7 @@ attributes:
     support: full
   idempotent:
     support: none
-    details: Each run replaces.
+    details: Each run replaces leases, unless it continues an interrupted run.
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.leases.choice
@@ -91,8 +89,8 @@ EXAMPLES = r"""
 RETURN = r"""
 leases:
   description:
-    - All leases of the key after the task, earliest deadline first, each as in
-      RV(qingguo.qgnet.qg_proxy_info#module:leases). In check mode, those before it.
+    - All leases of the key after the task, earliest deadline first. Their keys are those of
+      RV(qingguo.qgnet.qg_proxy_info#module:leases). In check mode, these are the current leases.
   returned: success
   type: list
   elements: dict
@@ -103,34 +101,34 @@ leases:
       expires_at: "2030-01-02T03:04:05+08:00"
       remaining_seconds: 86399
 method:
-  description: V(replace) for QG.net's replacement, V(release_and_allocate) for selected leases.
+  description: The method, which is V(replace) for QG.net's own replacement, and
+    V(release_and_allocate) with O(ips) or O(task_ids).
   returned: success
   type: str
   sample: replace
 allocated:
-  description: The new leases, also if the task fails later.
+  description: The new leases, even if the task fails afterwards.
   returned: success
   type: list
   elements: dict
   sample: []
 released:
   description:
-    - The leases that were released. In check mode, those that would be released, as far as they can
-      be predicted.
+    - The leases that were released. In check mode, these are the leases that would be released, as
+      far as they can be predicted.
   returned: success
   type: list
   elements: dict
   sample: []
 missing:
   description:
-    - The number of leases that were released but not replaced. In check mode, the number of leases
-      that would be replaced.
+    - The number of leases that were released but not replaced. In check mode, it is the number of
+      leases that would be replaced.
   returned: success
   type: int
   sample: 0
 not_held:
-  description: The entries of O(ips) or O(task_ids) that belong to no lease of the key. A warning
-    names them, too.
+  description: The entries of O(ips) or O(task_ids) that belong to no lease of the key.
   returned: success
   type: list
   elements: str
@@ -141,29 +139,30 @@ held:
   type: int
   sample: 5
 quota:
-  description: The plan's channels.
+  description: The channels of the plan, if there are too few.
   returned: failure
   type: dict
   sample: {total: 5, available: 3, used: 2}
 cap:
-  description: The C(limit) of O(max_new_per_day), what was C(bought) in 24 hours, and what was
-    C(wanted) in addition.
+  description: Why O(max_new_per_day) did not allow the purchase. C(limit) is its value, C(bought)
+    the number of purchases within 24 hours, and C(wanted) the number that the task needed.
   returned: failure
   type: dict
   sample: {option: max_new_per_day, limit: 20, bought: 18, wanted: 5}
 product:
-  description: The product of the key, as O(product) names it; the found one with O(product=auto).
+  description: The product of the key, which was detected with O(product=auto).
   returned: success
   type: str
   sample: classic
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited, as C(waited_seconds) and, by reason, C(waits).
   returned: success
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

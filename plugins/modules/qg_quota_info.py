@@ -7,15 +7,15 @@
 
 DOCUMENTATION = r"""
 module: qg_quota_info
-short_description: Read the channels or the balance of the plan behind a key
+short_description: Read the quota of the plan behind a key
 version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the channels of the plan behind a QG.net key. A channel carries one leased proxy address
-    at a time.
-  - For a plan by volume of a product host, it reads the addresses that may still be leased.
-  - O(product=overseas) has neither call, and the task fails.
+  - Reads the channels of the plan behind a QG.net key. Each channel holds one lease at a time.
+  - For a plan that is billed by volume, except with O(product=classic), the module reads the number
+    of addresses that can still be leased.
+  - The quota of O(product=overseas) cannot be read, so the task fails.
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.info
@@ -35,7 +35,7 @@ EXAMPLES = r"""
   qingguo.qgnet.qg_quota_info:
   register: channels
 
-- name: Fail if they are fewer than ten
+- name: Fail if fewer than ten channels are free
   ansible.builtin.assert:
     that: channels.quota.available >= 10
     fail_msg: "Only {{ channels.quota.available }} of {{ channels.quota.total }} channels are free."
@@ -43,43 +43,41 @@ EXAMPLES = r"""
 
 RETURN = r"""
 quota:
-  description: The plan's channels, or the addresses that are left of a plan by volume.
+  description: The channels of the plan, or the addresses that are left of a plan by volume.
   returned: success
   type: dict
   contains:
     unit:
-      description: What the numbers count, V(channels), or V(addresses) for a plan by volume of a
-        product host.
+      description: What the numbers count, which is V(channels) or, for a plan by volume,
+        V(addresses). With O(product=classic), it is always V(channels).
       type: str
     total:
-      description: The total number of channels; null for a plan by volume, which does not show it.
+      description: The number of channels. It is null for a plan by volume.
       type: int
       returned: always, may be null
     available:
-      description: The number of free channels, or of addresses that a plan by volume may still
-        lease.
+      description: The number of free channels, or of addresses that can still be leased.
       type: int
     used:
-      description: The number of channels that carry a lease; null for a plan by volume, which does
-        not show it.
+      description: The number of channels in use. It is null for a plan by volume.
       type: int
       returned: always, may be null
     balance:
       description:
-        - The number of addresses that a plan by volume may still lease. It is null for a plan by
-          channels, and with O(product=classic).
+        - The number of addresses that can still be leased with a plan by volume. It is null for a
+          plan by channels, and with O(product=classic).
       type: int
       returned: always, may be null
     unexplained:
       description:
-        - By how many addresses RV(quota.balance) fell beyond what O(store) has recorded as bought
-          or possibly bought. Somebody else uses the key for these. It counts from the first reading
-          of a day, or from the last one that showed a higher balance than the one before. It is
-          null for a plan by channels.
+        - How many more addresses have gone from RV(quota.balance) than O(store) has recorded as
+          bought or possibly bought. Somebody else has leased these with the key. They are counted
+          from the first reading of a day, or from the reading that last showed a higher balance
+          than the one before. It is null for a plan by channels.
       type: int
       returned: always, may be null
     vendor:
-      description: The original response of QG.net.
+      description: The response of QG.net.
       type: dict
   sample:
     unit: channels
@@ -90,18 +88,19 @@ quota:
     unexplained: null
     vendor: {Code: 0, Total: 5, Available: 3, Used: 2}
 product:
-  description: The product of the key, as O(product) names it; the found one with O(product=auto).
+  description: The product of the key, which was detected with O(product=auto).
   returned: success
   type: str
   sample: classic
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited, as C(waited_seconds) and, by reason, C(waits).
   returned: success
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

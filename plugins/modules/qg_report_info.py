@@ -14,10 +14,10 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Returns what a QG.net key is used for, what is wrong, and what to type. The playbook
-    C(qingguo.qgnet.report) shows RV(page), or the rest as JSON with C(-e qg_format=json).
-  - Buys and changes nothing at QG.net. It does not fail because of what it finds. What cannot be
-    read is null, and the reason is among the RV(problems).
+  - Returns what a QG.net key is used for, what is wrong, and how to fix it. The playbook
+    C(qingguo.qgnet.report) shows RV(page) or, with C(-e qg_format=json), the other values as JSON.
+  - The module buys and changes nothing at QG.net. It does not fail if something is wrong. A value
+    that cannot be read is null, and RV(problems) contains the reason.
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.info
@@ -50,18 +50,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 page:
-  description: The report as lines of text.
+  description: The report, as lines of text.
   returned: success
   type: list
   elements: str
 problems:
-  description: What is wrong, and what to type.
+  description: What is wrong, each with what to type.
   returned: success
   type: list
   elements: str
   sample: []
 product:
-  description: The product of the key; null if it cannot be found out.
+  description: The product of the key, or null if it could not be detected.
   returned: success
   type: str
   sample: classic
@@ -71,14 +71,14 @@ whitelist:
   returned: success
   type: dict
 leases:
-  description: The leases of the key as M(qingguo.qgnet.qg_proxy_info) returns them, with those that
-    no program can use.
+  description: The leases of the key, as M(qingguo.qgnet.qg_proxy_info) returns them. They include
+    leases that no program can use.
   returned: success
   type: list
   elements: dict
 foreign:
-  description: How many of these others have bought at least, as M(qingguo.qgnet.qg_proxy_info)
-    returns it.
+  description: The minimum number of RV(leases) that were bought by others, as
+    M(qingguo.qgnet.qg_proxy_info) returns it.
   returned: success
   type: int
   sample: 0
@@ -88,8 +88,8 @@ quota:
   returned: success
   type: dict
 spending:
-  description: The purchases of today and the 13 days before, by day and product, without days that
-    have none.
+  description: The purchases of the last 14 days including today, by day and product. Days without
+    purchases are left out.
   returned: success
   type: list
   elements: dict
@@ -104,22 +104,23 @@ spending:
       description: The number of paid calls.
       type: int
     received:
-      description: The number of leases or resources that were bought.
+      description: The number of leases or reserved lines that were bought.
       type: int
     unknown:
-      description: The number of those that may have been bought as well, by calls of which the
-        result is not known.
+      description: The number of those that may have been bought as well, by calls whose result is
+        unknown.
       type: int
   sample:
     - {day: "2030-01-02", product: classic, calls: 1, received: 1, unknown: 0}
 buyers:
-  description: The same numbers of the last 24 hours, by C(user) that Ansible ran as, and C(host) of
-    the task.
+  description: The same numbers for the last 24 hours, by the C(user) that Ansible ran as and the
+    C(host) of the task.
   returned: success
   type: list
   elements: dict
 bought:
-  description: How many were bought, or may have been bought, in the last 24 hours.
+  description: How many leases or reserved lines were bought, or may have been bought, within the
+    last 24 hours.
   returned: success
   type: int
   sample: 1
@@ -130,20 +131,20 @@ cap:
   sample: 5000
 forecast:
   description:
-    - A sentence about how many leases a day the gateways and lists of the key need, and when that
-      reaches O(max_new_per_day) or the end of the plan. It is empty if O(store) has none.
+    - How many leases per day the gateways and lists of the key need, and when they reach
+      O(max_new_per_day) or the end of the plan, as one sentence. It is empty if O(store) contains
+      no gateways and lists of the key.
   returned: success
   type: str
 installations:
-  description: The gateways and lists that O(store) has, with their last refresh, and what is wrong
-    with it.
+  description: The gateways and lists in O(store), with their last refresh and its problem.
   returned: success
   type: list
   elements: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

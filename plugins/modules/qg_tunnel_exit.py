@@ -12,36 +12,35 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Changes the exit address of a QG.net tunnel at its control port, and returns the new one. Each
-    run changes it.
-  - A call whose response was lost is repeated, because a second change has the same effect.
-  - QG.net documents this call for tunnels that keep their exit. The exits of labels, which the
-    filter P(qingguo.qgnet.proxy_tunnel#filter) selects, change with another label.
+  - Changes the exit of a QG.net tunnel through its control port, and returns the new exit.
+  - A call whose response was lost is repeated, because a second change does no harm.
+  - QG.net documents this call for tunnels that keep their exit. To change the exit of a label,
+    which the filter P(qingguo.qgnet.proxy_tunnel#filter) selects, use another label.
 options:
   tunnel:
     description:
-      - The address of the tunnel, V(HOST:PORT), as M(qingguo.qgnet.qg_proxy_plan_info) returns it
-        in C(tunnel). The port, which is that of the proxy, may be omitted.
+      - The address of the tunnel as V(HOST:PORT), as M(qingguo.qgnet.qg_proxy_plan_info) returns it
+        in C(tunnel). The port is that of the proxy. It can be omitted.
     type: str
     required: true
   key:
     description:
-      - The key of the tunnel. QG.net calls it I(Authkey).
+      - The key of the tunnel, which QG.net calls I(Authkey).
     type: str
     required: true
   password:
     description:
-      - The password of the key at the proxy. QG.net calls it I(Authpwd). The control port
-        requires it, also for a host on the whitelist.
+      - The password of the key at the proxy, which QG.net calls I(Authpwd). The control port
+        requires it even if the host is on the whitelist.
     type: str
     required: true
 attributes:
   check_mode:
-    details: Predicts a change. The new exit is not known.
+    details: A change is predicted, but not the new exit.
   diff_mode:
     description: Returns details on what has changed when in diff mode.
     support: none
-    details: QG.net does not return the former exit.
+    details: QG.net does not return the previous exit.
   idempotent:
     support: none
     details: Each run changes the exit.
@@ -49,8 +48,8 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.transport
 notes:
-  - The control port has no TLS, so the key and its password are readable on the network. QG.net
-    offers no other way.
+  - The control port does not use TLS, so the key and its password can be read on the network.
+    QG.net does not offer another way.
 seealso:
   - module: qingguo.qgnet.qg_proxy_plan_info
   - plugin: qingguo.qgnet.proxy_tunnel
@@ -58,7 +57,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Leave through another address from now on
+- name: Change the exit of a tunnel
   qingguo.qgnet.qg_tunnel_exit:
     tunnel: tunnel.qg.net:19702
     password: "{{ vault_qg_password }}"
@@ -71,23 +70,23 @@ EXAMPLES = r"""
 
 RETURN = r"""
 exit:
-  description: The new exit; null in check mode.
+  description: The new exit, or null in check mode.
   returned: success
   type: dict
   contains:
     ip:
-      description: The exit IP, which is the address that websites see.
+      description: The exit IP, which is the address that sites see.
       type: str
     server:
-      description: Address and port of the exit, as QG.net gives them.
+      description: The address and port of the exit, as QG.net returns them.
       type: str
     deadline:
-      description: When QG.net changes it, as QG.net gives it.
+      description: When QG.net changes the exit, as QG.net returns it.
       type: str
       returned: always, may be null
     expires_at:
       description:
-        - The same time in ISO 8601. QG.net states no time zone; the collection assumes China
+        - The same time in ISO 8601. QG.net does not state a time zone. The collection assumes China
           Standard Time.
       type: str
       returned: always, null if the deadline cannot be read
@@ -97,13 +96,14 @@ exit:
     deadline: "2030-01-02 03:04:05"
     expires_at: "2030-01-02T03:04:05+08:00"
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited, as C(waited_seconds) and, by reason, C(waits).
   returned: success
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

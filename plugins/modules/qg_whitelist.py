@@ -14,46 +14,44 @@ author:
 description:
   - Adds egress IPs to the whitelist of a QG.net key, removes them, or replaces the contents of the
     whitelist.
-  - The task reads the whitelist, sends only the difference in as few calls as possible, and reads
-    the whitelist again. Only the whitelist decides, also after a lost response. RV(added) and
-    RV(removed) are what it shows. If it does not show within O(max_wait) what QG.net has reported
-    as changed, the task fails, and they contain what was reported.
-  - Nothing is removed until all of O(ips) are on the whitelist. Only if the whitelist is full are
-    addresses removed first.
-  - Tasks for the same key wait for each other. For many hosts, use
+  - The task reads the whitelist, sends the difference, and reads the whitelist again. RV(added) and
+    RV(removed) are the changes that the whitelist shows, even after a lost response. If the
+    whitelist does not show within O(max_wait) what QG.net has reported as changed, the task fails,
+    and the two values include what was reported.
+  - The task removes addresses only when all of O(ips) are on the whitelist, unless the whitelist is
+    full and needs room for them.
+  - Tasks for the same key with the same O(store) wait for each other. For many hosts, use
     M(qingguo.qgnet.qg_egress_whitelist).
 options:
   ips:
     description:
-      - The egress IPs, as IPv4 addresses. QG.net's whitelist does not accept IPv6 addresses or
+      - The egress IPs, as IPv4 addresses. QG.net's whitelist does not accept IPv6 addresses and
         networks.
-      - May be empty, except with O(state=exact).
+      - The list must not be empty with O(state=exact).
     type: list
     elements: str
     required: true
   state:
     description:
-      - With V(present), O(ips) are added. With V(absent), they are removed.
-      - With V(exact), O(ips) are added and all others are removed. A run that covers only part of
-        its hosts is refused, see O(allow_partial).
+      - With V(present), the addresses in O(ips) are added. With V(absent), they are removed.
+      - With V(exact), they are added, and all other addresses are removed. The task then fails if
+        the run covers only part of its hosts. See O(allow_partial).
     type: str
     choices: [present, absent, exact]
     default: present
   max_removals:
     description:
-      - With O(state=exact), the maximum number of addresses to remove. If more would be removed,
-        the task fails before it writes.
+      - The maximum number of addresses that O(state=exact) removes. If there are more, the task
+        fails before it changes anything.
     type: int
     default: 10
   allow_partial:
     description:
-      - With O(state=exact), whether the task may run although the run covers only part of its
-        hosts. If O(ips) is built from the hosts of the play, the addresses of the others would be
-        removed.
+      - Whether a task with O(state=exact) may run although the run covers only part of its hosts.
+        Set it to V(true) only if O(ips) does not depend on the hosts of the run. Otherwise, the
+        addresses of the missing hosts would be removed.
       - A run covers only part of its hosts with C(--limit), in a C(serial) batch, and after a host
-        of the play has failed or was unreachable. Without this option, the task then fails before
-        any call.
-      - Set it if O(ips) does not depend on the hosts of the run.
+        of the play has failed or was unreachable.
     type: bool
     default: false
 attributes:
@@ -80,7 +78,7 @@ EXAMPLES = r"""
       - 203.0.113.5
       - 203.0.113.6
 
-- name: Remove one of them
+- name: Remove an address
   qingguo.qgnet.qg_whitelist:
     ips: [203.0.113.6]
     state: absent
@@ -98,21 +96,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 added:
-  description: Addresses of O(ips) that were added.
+  description: The addresses in O(ips) that were added.
   returned: when the whitelist could be read
   type: list
   elements: str
   sample: [203.0.113.6]
 removed:
-  description: Addresses that this task removed.
+  description: The addresses that were removed.
   returned: when the whitelist could be read
   type: list
   elements: str
   sample: []
 refused:
   description:
-    - Addresses that QG.net refused. If there are any, the task fails; the other addresses are on
-      the whitelist.
+    - The addresses that QG.net refused. If there are any, the task fails.
   returned: when the whitelist could be read
   type: list
   elements: dict
@@ -121,17 +118,16 @@ refused:
       description: The address.
       type: str
     code:
-      description: QG.net's code, for example V(-206) for an address that is bound to another
-        key.
+      description: QG.net's code, such as V(-206) for an address that is bound to another key.
       type: int
       returned: always, may be null
     reason:
-      description: The reason and the fix.
+      description: Why the address was refused, and what to do.
       type: str
   sample: []
 whitelist:
-  description: All addresses on the whitelist after the task, in numeric order. In check mode, as
-    they would be.
+  description: All addresses on the whitelist after the task, in numeric order. In check mode, these
+    are the addresses that would be on it.
   returned: when the whitelist could be read
   type: list
   elements: str
@@ -143,20 +139,21 @@ count:
   sample: 2
 unreadable:
   description:
-    - Entries of the whitelist that are not one IPv4 address, such as a network or a name. The task
-      never changes them.
+    - The entries of the whitelist that are not one IPv4 address, such as a network or a name. The
+      task leaves them alone.
   returned: when the whitelist could be read
   type: list
   elements: str
   sample: []
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited, as C(waited_seconds) and, by reason, C(waits).
   returned: when the whitelist could be read
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """

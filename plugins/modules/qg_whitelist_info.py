@@ -12,7 +12,7 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Reads the whitelist of a QG.net key, and the hosts that M(qingguo.qgnet.qg_egress_whitelist)
+  - Reads the whitelist of a QG.net key, and the hosts that M(qingguo.qgnet.qg_egress_whitelist) has
     registered in O(store).
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
@@ -22,7 +22,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.store
 seealso:
   - module: qingguo.qgnet.qg_whitelist
-  - name: QG.net's page on this call
+  - name: QG.net's page on reading the whitelist
     description: Document 180 of QG.net, in Chinese.
     link: https://www.qg.net/doc/180.html
 """
@@ -36,27 +36,28 @@ EXAMPLES = r"""
   ansible.builtin.assert:
     that: egress_ip in allowed.whitelist
 
-- name: Show the entries that no host was registered with
+- name: Show the entries that are not registered for any host
   ansible.builtin.debug:
     msg: "{{ allowed.entries | selectattr('owners', 'eq', []) | map(attribute='ip') }}"
 """
 
 RETURN = r"""
 whitelist:
-  description: The addresses, in numeric order.
+  description: The addresses on the whitelist, in numeric order.
   returned: success
   type: list
   elements: str
   sample: [203.0.113.5, 203.0.113.6]
 unreadable:
-  description: Entries that are not one IPv4 address.
+  description: The entries of the whitelist that are not one IPv4 address.
   returned: success
   type: list
   elements: str
 entries:
   description:
-    - The hosts that are registered with each address. C(listed) says whether it is on the
-      whitelist, C(there_before) whether it was before that.
+    - All addresses that are on the whitelist or registered. C(listed) is whether the address is on
+      the whitelist. C(owners) are the hosts that are registered with it, and C(there_before) is
+      whether it was on the whitelist before that.
   returned: success
   type: list
   elements: dict
@@ -65,17 +66,18 @@ entries:
       listed: true
       owners:
         - host: web1
-          inventory_id: /etc/hosts
-          registered_since: "2026-05-04T09:30:00+08:00"
+          inventory_id: /etc/ansible/hosts
+          registered_since: "2030-01-02T03:04:05+08:00"
           there_before: false
 api:
-  description: The numbers of calls and of retries, and the seconds waited.
+  description: The number of C(calls), how many of them were C(retries), and the time that the task
+    has waited, as C(waited_seconds) and, by reason, C(waits).
   returned: success
   type: dict
 error:
   description:
-    - The failed call. C(code) and C(meaning) are those of QG.net; C(request_id) is its number of
-      the call, for support.
+    - The call that failed, with its C(endpoint), C(http_status), QG.net's C(code) and what the code
+      means (C(meaning)). QG.net's support can find the call by its C(request_id).
   returned: failure
   type: dict
 """
