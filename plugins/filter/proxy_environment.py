@@ -14,43 +14,44 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Returns the variables E(http_proxy), E(https_proxy) and E(no_proxy), each in lower and in upper
-    case, for the keyword C(environment) of a task, or for a file.
-  - The value is the C(proxy_url) of the lease, if it has one, which holds the key and its password.
-    Otherwise it is V(http://HOST:PORT), which works for callers that are on the whitelist.
+    case, for the keyword C(environment) of a task or for a file.
+  - The URL is the C(proxy_url) of the lease, which contains the key and its password. If the lease
+    has none, the URL is V(http://HOST:PORT), which works on hosts that are on the whitelist.
     O(scheme) replaces C(http).
 positional: no_proxy, scheme
 options:
   _input:
     description:
       - A lease as the modules and the lookup P(qingguo.qgnet.proxy#lookup) return it, the text
-        V(HOST:PORT), or its URL, which may contain V(KEY:PASSWORD@). The host is an IPv4 address or
-        a name.
-      - It may also be the only one of a list, such as one that C(query) returns.
+        V(HOST:PORT), or a URL, which may contain V(KEY:PASSWORD@). The host is an IPv4 address or a
+        name.
+      - A list with one of these is accepted as well, such as one that C(query) returns.
     type: raw
     required: true
   no_proxy:
     description:
       - The hosts, domains and networks to reach without the proxy, as a list or as text with
         commas.
-      - An empty list or text sends everything through the proxy, regardless of the variables of the
-        host.
-      - With V(none), the filter omits these variables, and those of the host remain in effect.
+      - With an empty list or text, everything goes through the proxy, regardless of the variables
+        of the host.
+      - With V(none), the filter does not return these variables, so those of the host remain in
+        effect.
     type: raw
     default: localhost,127.0.0.1,::1
   scheme:
     description:
-      - The protocol that programs speak with the proxy. A lease supports HTTP and SOCKS5 at the
-        same port.
-      - With V(socks5h), the proxy resolves the names of sites. With V(socks5), the host does.
-      - Programs need support for SOCKS5, such as C(requests[socks]) in Python.
+      - The protocol that programs use with the proxy. A lease supports HTTP and SOCKS5 on the same
+        port.
+      - With V(socks5h), the proxy resolves the names of sites. With V(socks5), the host does. The
+        programs must support SOCKS5, such as C(requests[socks]) in Python.
     type: str
     choices: [http, socks5, socks5h]
     default: http
 notes:
   - With C(-vvv), Ansible shows the environment of a task, even if the task or the play sets
-    C(no_log). It also writes the environment into the command that starts a module, which other
-    users of the host can read while the module runs.
-  - A lease without C(proxy_url) contains no secret, and can be used as the environment of a task.
+    C(no_log). The environment is also a part of the command that starts a module, which other users
+    of the host can read while the module runs.
+  - A lease without C(proxy_url) contains no secret, and can be used for the environment of a task.
     For a lease with C(proxy_url), and for a URL with a password, write the variables into a file
     with the mode V(0600) in a task with C(no_log), and let the program read this file, as the
     examples show.
@@ -104,7 +105,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Names and values of the variables. A secret, if the lease has C(proxy_url).
+  description: The names and values of the variables. They are a secret if the lease has
+    C(proxy_url).
   type: dict
 """
 

@@ -14,12 +14,10 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Returns one line C(server NAME HOST:PORT OPTIONS) for each server, for a backend with C(mode
-    http) or C(mode tcp).
-  - The lines do not depend on the order of the leases. They are sorted, each server occurs once,
-    and its name consists of the prefix, the host and the port.
-  - The lines contain no credentials. The whitelist must contain the address of the host that runs
-    HAProxy.
-  - The role P(qingguo.qgnet.proxy_gateway#role) makes the whole configuration.
+    http) or C(mode tcp). The role P(qingguo.qgnet.proxy_gateway#role) writes a whole configuration.
+  - The lines are sorted, so they do not depend on the order of the leases. Each server occurs once.
+    Its name consists of the prefix, the host and the port.
+  - The lines contain no credentials, so the host that runs HAProxy must be on the whitelist.
 positional: prefix, options
 options:
   _input:
@@ -27,18 +25,16 @@ options:
       - Leases as the modules and the lookup P(qingguo.qgnet.proxy#lookup) return them, texts
         V(HOST:PORT), URLs, which may contain V(KEY:PASSWORD@), or a single one of these. The host
         is an IPv4 address or a name.
-      - Both C(query), which returns a list, and C(lookup), which joins texts with commas, can be
-        used.
-      - An empty list gives empty text.
+      - The result of C(query), which is a list, and of C(lookup), which is text with commas, can
+        both be used. For an empty list, the filter returns empty text.
     type: raw
     required: true
   prefix:
-    description: The prefix of each name. Letters, digits and C(_.-) are allowed.
+    description: The prefix of each name, of 1 to 64 letters, digits and C(_.-).
     type: str
     default: qg
   options:
-    description: Options to append to each line, for example V(check inter 5s). Empty text adds
-      nothing.
+    description: The options to append to each line, such as V(check inter 5s).
     type: str
     default: check
 """

@@ -15,51 +15,50 @@ author:
 description:
   - Returns the URL of a tunnel with the key, its password, and the choice of an exit in the user
     name.
-  - Requests with the same O(label) leave through the same exit, and those with another label
-    through another one. Without a label, a tunnel that changes its exit for each request continues
-    to do so.
-  - With O(form=headers), the choice is in request headers. They work without a password for a host
-    whose address is on the whitelist. For a URL with C(https), a client must send them in its
-    C(CONNECT) request.
+  - Requests with the same O(label) use the same exit, and requests with another label use another
+    one. Without a label, the tunnel selects the exit.
+  - With O(form=headers), the choice is in request headers. They work without a password on hosts
+    that are on the whitelist. For a C(https) URL, the client must send them in its C(CONNECT)
+    request.
 positional: label, area, ttl
 options:
   _input:
-    description: The address of the tunnel, V(HOST:PORT), as M(qingguo.qgnet.qg_proxy_plan_info)
-      returns it.
+    description: The address of the tunnel as V(HOST:PORT), as M(qingguo.qgnet.qg_proxy_plan_info)
+      returns it in C(tunnel).
     type: raw
     required: true
   label:
     description:
       - The name of an exit, of 1 to 64 letters, digits, underscores and dots. With O(form=headers),
-        it can also contain hyphens, as the names of hosts do.
-      - With a list of labels, the filter returns a list with one entry for each of them, in the
+        it can also contain hyphens, such as in the names of hosts.
+      - With a list of labels, the filter returns a list with one element for each label, in the
         same order.
     type: raw
   area:
     description:
-      - The area of the exit, by its code, as M(qingguo.qgnet.qg_area_info) returns it in
-        C(area_code), such as V(110100) or V(JP). There is no header for it.
+      - The code of the area of the exit, such as V(110100) or V(JP), as
+        M(qingguo.qgnet.qg_area_info) returns it in C(area_code). The option requires O(form=url).
     type: str
   ttl:
-    description: The seconds for which a label keeps its exit, from 1 to 86400.
+    description: The number of seconds for which a label keeps its exit, from 1 to 86400.
     type: int
   key:
-    description: The key of the tunnel, which is also the user name at the proxy. Required except
-      for O(form=headers).
+    description: The key of the tunnel, which is also the user name at the proxy. It is required
+      with O(form=url).
     type: str
   password:
-    description: The password of the key at the proxy. Required except for O(form=headers).
+    description: The password of the key at the proxy. It is required with O(form=url).
     type: str
   form:
     description:
-      - With V(url), the URL of a proxy.
-      - With V(headers), a dictionary of request headers, C(Proxy-TunnelID) and C(Proxy-TTL).
+      - The format of the result. V(url) is the URL of a proxy. V(headers) is a dictionary with the
+        request headers C(Proxy-TunnelID) and C(Proxy-TTL).
     type: str
     choices: [url, headers]
     default: url
 notes:
-  - A URL contains the key and its password. A task that uses it needs C(no_log), and must not have
-    it in its C(environment), which Ansible shows with C(-vvv) in spite of C(no_log).
+  - The URL contains the key and its password. A task that uses it must set C(no_log). It must not
+    put the URL into its C(environment), which Ansible shows with C(-vvv) despite C(no_log).
 seealso:
   - module: qingguo.qgnet.qg_proxy_plan_info
   - plugin: qingguo.qgnet.proxy_environment
@@ -104,8 +103,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The proxy, or the list of proxies, in the requested form.
-    - A secret, except with O(form=headers).
+    - The proxy, or the list of proxies, in the requested O(form). With O(form=url), it is a secret.
   type: raw
 """
 

@@ -13,12 +13,13 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Makes each service of an account (cloud servers, dial-up VPS and the like) a host, named after
-    its number (C(suid)). Its C(ansible_host) is its public address.
-  - The list of services is read completely, or the inventory fails.
+  - Adds each service of an account, such as a cloud server or a dial-up VPS, as a host. The name of
+    the host is QG.net's number of the service (C(suid)), and its C(ansible_host) is the public
+    address.
+  - If the list of services cannot be read completely, the inventory fails.
   - The name of the inventory file must end in C(qg_cloud.yml) or C(qg_cloud.yaml).
-  - The variables of a host contain QG.net's data, and are never evaluated as templates.
-  - A service without a public address has an C(ansible_host) that does not exist. Set it with
+  - The variables of a host contain QG.net's data, which is not evaluated as templates.
+  - The C(ansible_host) of a service without a public address does not exist. Set it with
     O(compose), for example to C(qg_local_ip).
 options:
   plugin:
@@ -28,33 +29,33 @@ options:
     choices: [qingguo.qgnet.qg_cloud]
   product_ids:
     description:
-      - The numbers of the brands to list, such as V(104). By default, all services of the account
-        are listed, without their brand.
+      - QG.net's numbers of the brands whose services are added, such as V(104). By default, all
+        services of the account are added, and C(qg_product_id) is null.
     type: list
     elements: int
     default: []
   include_secrets:
     description:
-      - Whether hosts get the passwords of the services, as C(qg_adsl_password),
+      - Whether hosts have the passwords of the services, as C(qg_adsl_password),
         C(qg_business_password) and C(qg_login_password).
       - Everything that shows the variables of a host then shows the passwords. The cache contains
-        them too.
+        them as well.
     type: bool
     default: false
 notes:
-  - Host variables are C(qg_product_id), C(qg_suid), C(qg_line_no), C(qg_area_no), C(qg_spec_no),
-    C(qg_spec_name), C(qg_host_id), C(qg_host_name), C(qg_ip), C(qg_local_ip), C(qg_run_status),
-    C(qg_run_status_code), C(qg_order_status), C(qg_order_status_code), C(qg_system_disk_type),
-    C(qg_system_disk), C(qg_data_disk_type), C(qg_data_disk), C(qg_bandwidth), C(qg_defense),
-    C(qg_system_no), C(qg_system_name), C(qg_os_family), C(qg_adsl_name), C(qg_buy_time),
-    C(qg_buy_time_iso), C(qg_end_time) and C(qg_end_time_iso). Each host has all of them; what
-    QG.net does not return is null. They are documented with
-    M(qingguo.qgnet.qg_cloud_instance_info).
+  - The variables of a host are C(qg_product_id), C(qg_suid), C(qg_line_no), C(qg_area_no),
+    C(qg_spec_no), C(qg_spec_name), C(qg_host_id), C(qg_host_name), C(qg_ip), C(qg_local_ip),
+    C(qg_run_status), C(qg_run_status_code), C(qg_order_status), C(qg_order_status_code),
+    C(qg_system_disk_type), C(qg_system_disk), C(qg_data_disk_type), C(qg_data_disk),
+    C(qg_bandwidth), C(qg_defense), C(qg_system_no), C(qg_system_name), C(qg_os_family),
+    C(qg_adsl_name), C(qg_buy_time), C(qg_buy_time_iso), C(qg_end_time) and C(qg_end_time_iso).
+    Values that QG.net does not return are null. M(qingguo.qgnet.qg_cloud_instance_info) documents
+    them.
   - O(app_id), O(app_key) and O(account_url) may be templates, such as V({{ lookup('env', 'NAME'\)
     }}).
-  - Ansible continues with a warning if an inventory cannot be read, unless
-    C(any_unparsed_is_failed) is set in its configuration, or
-    E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) in the environment.
+  - If the inventory cannot be read, Ansible shows a warning and continues. To make it fail, set
+    C(any_unparsed_is_failed) in its configuration, or E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED)
+    in the environment.
 extends_documentation_fragment:
   - qingguo.qgnet.account_api.plugin
   - qingguo.qgnet.transport.plugin

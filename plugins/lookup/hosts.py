@@ -14,11 +14,11 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Checks a pattern of hosts for the keyword C(hosts) of a play, and returns it.
-  - Ansible itself only warns, and succeeds, if an inventory does not exist or a pattern matches no
-    host. With this lookup, the run fails before any task if an inventory that was asked for does
-    not exist, if the pattern is empty, if a part of it matches neither a host nor a group, or if
+  - If an inventory does not exist or a pattern matches no host, Ansible itself only shows a warning
+    and succeeds. With this lookup, the run fails before any task if a requested inventory does not
+    exist, if the pattern is empty, if a part of it matches neither a host nor a group, or if
     C(--limit) leaves no host.
-  - All playbooks of the collection use it. C(--syntax-check) does not check the pattern.
+  - With C(--syntax-check), the pattern is not checked.
 options:
   _terms:
     description: The pattern, as text or as a list of patterns.
@@ -27,10 +27,10 @@ options:
     required: true
   distinct:
     description:
-      - Of the matching hosts, returns the first of those whose variables of the collection, such as
-        C(qg_key), all have the same values.
-      - Ansible has the variables of hosts once a play has begun, so an earlier play must check the
-        same pattern.
+      - Whether to return only the first one of the matching hosts whose variables of the
+        collection, such as C(qg_key), have the same values.
+      - The variables of hosts are available only when a play has begun. An earlier play must
+        therefore check the same pattern.
     type: bool
     default: false
 """
@@ -51,7 +51,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The parts of the pattern, or with O(distinct) the names of hosts.
+  description: The parts of the pattern. With O(distinct), these are names of hosts.
   type: list
   elements: str
 """

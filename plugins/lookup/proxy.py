@@ -13,43 +13,43 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Returns the matching live leases of a QG.net key, earliest deadline first. It never allocates
-    leases; use M(qingguo.qgnet.qg_proxy_allocate) for that.
-  - The list is read once for the templates of all hosts within O(max_age) seconds.
-  - It is corrected by what responses reported to this control node as leased or released within the
-    last 60 seconds.
+  - Returns the matching live leases of a QG.net key, earliest deadline first. It does not lease
+    anything. Use M(qingguo.qgnet.qg_proxy_allocate) for that.
+  - All templates with the same O(store) share the list of leases for O(max_age) seconds.
+  - QG.net's list may lag. It is corrected by what tasks with the same O(store) have recently leased
+    and released.
 options:
   _terms:
     description: The lookup takes no terms.
   form:
     description:
       - The format of each returned lease.
-      - With V(server), host and port.
-      - With V(url), a URL with O(key) and O(password), which is a secret. A task that uses it needs
-        C(no_log), and must not have it in its C(environment), which Ansible shows with C(-vvv) in
-        spite of C(no_log). The examples of P(qingguo.qgnet.proxy_environment#filter) show how a
-        program gets the URL from a file.
-      - With V(lease), a dictionary as M(qingguo.qgnet.qg_proxy_info) returns it.
+      - V(server) is the host and the port.
+      - V(url) is a URL with O(key) and O(password), which is a secret. A task that uses it must set
+        C(no_log). It must not put the URL into its C(environment), which Ansible shows with C(-vvv)
+        despite C(no_log). The examples of P(qingguo.qgnet.proxy_environment#filter) show how a
+        program reads the URL from a file.
+      - V(lease) is a dictionary as M(qingguo.qgnet.qg_proxy_info) returns it.
     type: str
     choices: [server, url, lease]
     default: server
   areas:
     description:
-      - Only leases in these areas, each by its code or its name, as M(qingguo.qgnet.qg_area_info)
-        returns them in C(area_code) and C(name). The code of a province, such as V(350000), stands
-        for all areas in it.
+      - The areas of the leases, each by its code or its name, as M(qingguo.qgnet.qg_area_info)
+        returns them in C(area_code) and C(name). The code of a province, such as V(350000),
+        includes all areas in it. The list must not be empty.
     type: list
     elements: str
   isp:
-    description: Only leases of this ISP. V(bgp) requires O(product=classic). Neither O(isp) nor
-      O(areas) may be empty.
+    description: The ISP of the leases, which must not be empty. V(bgp) requires O(product=classic).
     type: str
     choices: [telecom, mobile, unicom, bgp]
   min_remaining:
     description:
       - The minimum remaining time of a lease, in minutes or with a unit, such as V(30s), V(5m),
         V(1h) or V(1d).
-      - It does not apply to O(product=longterm), whose leases may last longer than their deadline.
+      - The option does not apply to O(product=longterm), whose leases may last longer than their
+        deadline.
     type: str
     default: "0"
   exclude_ips:
@@ -57,8 +57,8 @@ options:
     type: list
     elements: str
   on_uncertain:
-    description: How to treat a lease that may or may not match, as in
-      M(qingguo.qgnet.qg_proxy_allocate).
+    description: What to do with a lease when it is unknown whether it matches. V(fail) fails,
+      V(match) returns the lease, and V(ignore) does not.
     type: str
     choices: [fail, ignore, match]
     default: ignore
@@ -71,11 +71,11 @@ options:
     type: int
   seed:
     description:
-      - A text that determines the order of the list, such as the name of a host. Hosts then get
-        different proxies first, and each host keeps the same order while the leases last.
+      - A text that determines the order of the list, such as the name of a host. The order then
+        differs from host to host, and each host keeps its order while the leases last.
     type: str
   max_age:
-    description: The maximum age of the cached list, in seconds.
+    description: The maximum age of the shared list, in seconds.
     type: float
     default: 10
 extends_documentation_fragment:
