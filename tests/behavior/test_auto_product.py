@@ -102,7 +102,7 @@ def test_a_classic_call_names_the_product_that_is_known(key: Make) -> None:
         ("qg_monopoly_info", {}),
     ):
         assert (
-            f"The key is one of product=share, {phrases.NO_SUCH_CALL}"
+            f"The key belongs to product=share, {phrases.NO_SUCH_CALL}"
             in node.failed(module, **options)["msg"]
         )
 

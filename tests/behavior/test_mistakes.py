@@ -274,8 +274,8 @@ PLACES: Mistakes = [
         f"product=classic {phrases.LEASES_IN_ONE}",
         areas=["350500", "440100"],
     ),
-    allocate(f"areas contains '': {phrases.ONE_WHOLE_NAME}, in each entry", areas=["350500", ""]),
-    allocate(f"areas contains '': {phrases.ONE_WHOLE_NAME}", areas="350500,,440100"),
+    allocate(f"areas contains '', {phrases.ONE_WHOLE_NAME} in each entry", areas=["350500", ""]),
+    allocate(f"areas contains '', {phrases.ONE_WHOLE_NAME}", areas="350500,,440100"),
     allocate(
         f"exclude_areas {phrases.NOT_PRODUCTS_OPTION} product=classic", exclude_areas=["350500"]
     ),
@@ -299,7 +299,7 @@ PLACES: Mistakes = [
         f"exclude_ips contains '...', {phrases.NO_LEASE_NAME}",
         exclude_ips=["http://203.0.113.5:80"],
     ),
-    allocate(f"exclude_ips contains '': {phrases.ONE_WHOLE_NAME}", exclude_ips=[""]),
+    allocate(f"exclude_ips contains '', {phrases.ONE_WHOLE_NAME}", exclude_ips=[""]),
     *addresses(RELEASE, phrases.NO_LEASE_NAME, "1.2.3", "203.0.113.5-9", "203.0.113.5.6"),
     *addresses(REPLACE, phrases.NO_LEASE_NAME, "1.2.3", "203.0.113.5-9", "203.0.113.5.6"),
     *addresses(
@@ -334,7 +334,7 @@ CHOICES: Mistakes = [
         {**IPS, "task_ids": ["T"]},
         [f"ips and task_ids {phrases.EXCLUDE_EACH_OTHER}: leave one of them out"],
     ),
-    (RELEASE, {"ips": ["*"]}, [f"ips contains '*': {phrases.ONE_WHOLE_NAME}"]),
+    (RELEASE, {"ips": ["*"]}, [f"ips contains '*', {phrases.ONE_WHOLE_NAME}"]),
     (RELEASE, {"ips": ["ALL "]}, ["ips contains 'all', which is not an address: set all=true"]),
     (RELEASE, {"ips": ["203.0.113.1,203.0.113.2 "]}, ["ips contains '203.0.113.1,203.0.113.2'"]),
     (
@@ -342,7 +342,7 @@ CHOICES: Mistakes = [
         {**IPS, "product": "share"},
         [f"product=share {phrases.DOES_NOT_RELEASE}: they end at their deadline"],
     ),
-    (RELEASE, {"task_ids": ["*"]}, [f"task_ids contains '*': {phrases.ONE_WHOLE_NAME}"]),
+    (RELEASE, {"task_ids": ["*"]}, [f"task_ids contains '*', {phrases.ONE_WHOLE_NAME}"]),
     (REPLACE, {}, [f"{phrases.NO_LEASE_IS_SELECTED} ips, task_ids or count, or set all=true"]),
     (
         REPLACE,

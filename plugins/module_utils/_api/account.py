@@ -99,8 +99,8 @@ def _row(said: str, response: HttpResponse) -> Code:
     if abs(ahead) > MAX_CLOCK_DIFFERENCE:
         side = "ahead of" if ahead > 0 else "behind"
         fix = (
-            f"The clock of this machine is {abs(ahead):.0f} seconds {side} QG.net's, and calls "
-            "are signed with the time: set the clock. "
+            f"The clock of this machine is {abs(ahead):.0f} seconds {side} QG.net's, and the "
+            "signature contains the time: set the clock. "
         )
         return Code(Reason.PARAMETER, "", fix)
     if any(word in said for word in _ABOUT_SIGNATURE):
@@ -215,6 +215,6 @@ class Account:
                 for name, value in {**parameters, **identity}.items():
                     if value is not None:
                         asked.append(f"{name}={value}")
-                text = f"The call was for {', '.join(asked)}: check that."
+                text = f"The call was for {', '.join(asked)}: check these values."
                 error.message = f"{error.message.rstrip()} {text}"
             raise

@@ -220,7 +220,7 @@ def vendor_refusal(
         text += f" ({why})"
     text += f". {fix}"
     if request_id:
-        text += f" QG.net's number of this request is {request_id}."
+        text += f" The ID of this request at QG.net is {request_id}."
     return CallError(
         text,
         effect=Effect.UNKNOWN if reason in UNCERTAIN else Effect.REJECTED,

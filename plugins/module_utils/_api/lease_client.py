@@ -112,7 +112,7 @@ class Leases:
             names = dict.fromkeys(lease.task_id for lease in leases)
         call = _offered(self.calls.release)
         if not all(names):
-            text = "QG.net's list does not name what would be released, so nothing is."
+            text = "QG.net's list does not name what would be released, so nothing was released."
             raise QgError(text, endpoint=call.name)
 
         def read(data: Any) -> list[Lease]:

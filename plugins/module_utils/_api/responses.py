@@ -23,39 +23,40 @@ from .parsing import ResponseShapeError, as_int, parse_object
 
 #: What to do if the product may be wrong, whether the user has set it or the store had it, which
 #: forgets it then.
-_FIND_OUT = "run the task again without product, so that it is found out anew"
+_FIND_OUT = "run the task again without product, so that it is detected anew"
 _PRODUCTS = "(classic, share, longterm, exclusive or overseas)"
 _OTHER_PRODUCT = (
     f"The key may belong to another product than {{}}: {_FIND_OUT}, or set it to the one that the "
     f"key was bought for {_PRODUCTS}. If the product is right, the plan behind the key does not "
     "offer this call."
 )
-_SUPPORT = "Try again later; ask QG.net's support if it stays."
+_SUPPORT = "Try again later. If the problem persists, ask QG.net's support."
 _TOO_MANY = (
-    "Give the task more time with max_wait, and let only control nodes that share one state use "
+    "Give the task more time with max_wait, and let only control nodes that share one store use "
     "this key."
 )
-_OPTIONS = "Check the values of the task's options."
+_BLOCKED = "Ask QG.net's support why the key was blocked."
+_OPTIONS = "Check the options of the task."
 _LATER = "Try again later."
-_RELEASE = "Release a lease or wait until one expires."
-_ELSEWHERE = "Try again later or choose another area."
-_FULL = "Remove addresses that are no longer needed, or ask QG.net for a longer whitelist."
+_RELEASE = "Release a lease, or wait until one ends."
+_ELSEWHERE = "Try again later, or choose another area or ISP."
+_FULL = "Remove addresses that are no longer needed, or ask QG.net for more room."
 
 #: By the code of the classic API, a number, or of a product host, a name.
 CODES: Mapping[object, Code] = {
     -1: Code(Reason.UNKNOWN, "unknown error", _SUPPORT),
-    -10: Code(Reason.PARAMETER, "parameter not legal", _OPTIONS),
+    -10: Code(Reason.PARAMETER, "invalid parameter", _OPTIONS),
     -11: Code(Reason.RATE, "too many requests", _TOO_MANY),
-    -12: Code(Reason.BLOCKED, "key blocked", "Ask QG.net why the key was blocked."),
+    -12: Code(Reason.BLOCKED, "key blocked", _BLOCKED),
     -13: Code(
         Reason.CALLER,
-        "calling address not authorized",
-        "The key's API authentication (vendor's user center) lets in only listed callers: list the "
-        "address of this control node there.",
+        "client not allowed",
+        "API authentication of this key allows only listed clients: add the address of this "
+        "control node in QG.net's user center.",
     ),
     -14: Code(
         Reason.CALLER,
-        "API password wrong or missing",
+        "wrong or missing API password",
         "Set password (environment QG_PASSWORD) to the key's API password.",
     ),
     -15: Code(Reason.PERMISSION, "no permission", _OTHER_PRODUCT.format("classic")),
@@ -64,19 +65,21 @@ CODES: Mapping[object, Code] = {
         "plan missing or expired",
         "Check the key, or renew its plan in QG.net's user center.",
     ),
-    -101: Code(Reason.PLAN, "more than the plan's channels", "Ask for less, or buy more channels."),
-    -102: Code(Reason.CHANNELS, "no free channel left", _RELEASE),
-    -103: Code(Reason.STOCK, "resources short", _ELSEWHERE),
+    -101: Code(
+        Reason.PLAN, "more than the plan's channels", "Ask for fewer, or buy more channels."
+    ),
+    -102: Code(Reason.CHANNELS, "no free channel", _RELEASE),
+    -103: Code(Reason.STOCK, "out of stock", _ELSEWHERE),
     -104: Code(Reason.FAILED, "allocation failed", _LATER),
-    -105: Code(Reason.COUNT, "count limit reached", "Wait a minute, or ask for less in one run."),
+    -105: Code(Reason.COUNT, "count limit reached", "Wait a minute, or ask for fewer in one run."),
     -202: Code(Reason.FULL, "whitelist full", _FULL),
     -206: Code(
         Reason.OTHER_KEY,
         "address bound to another key",
-        "Remove the address from the whitelist of the other key first.",
+        "First remove the address from the whitelist of the other key.",
     ),
-    "INTERNAL_ERROR": Code(Reason.UNKNOWN, "fault of the platform", _SUPPORT),
-    "INVALID_PARAMETER": Code(Reason.PARAMETER, "wrong format or type", _OPTIONS),
+    "INTERNAL_ERROR": Code(Reason.UNKNOWN, "internal error", _SUPPORT),
+    "INVALID_PARAMETER": Code(Reason.PARAMETER, "invalid parameter", _OPTIONS),
     "INVALID_KEY": Code(
         Reason.KEY,
         "key unknown or expired",
@@ -86,30 +89,30 @@ CODES: Mapping[object, Code] = {
     "UNAVAILABLE_KEY": Code(
         Reason.EXPIRED,
         "key expired or blocked",
-        "Renew the plan in QG.net's user center, or ask why it was blocked.",
+        "Renew the plan in QG.net's user center, or ask QG.net's support why the key was blocked.",
     ),
     "ACCESS_DENY": Code(Reason.PERMISSION, "no permission", _OTHER_PRODUCT.format("this one")),
     "API_AUTH_DENY": Code(
         Reason.CALLER,
         "API authentication failed",
-        "Set password (environment QG_PASSWORD) to the key's API password, and list the address of "
-        "this control node in QG.net's user center if the key lets in only listed callers.",
+        "Set password (environment QG_PASSWORD) to the key's API password, and if the key allows "
+        "only listed clients, add the address of this control node in QG.net's user center.",
     ),
-    "KEY_BLOCK": Code(Reason.BLOCKED, "key banned", "Ask QG.net why the key was banned."),
-    "REQUEST_LIMIT_EXCEEDED": Code(Reason.RATE, "too many calls", _TOO_MANY),
+    "KEY_BLOCK": Code(Reason.BLOCKED, "key blocked", _BLOCKED),
+    "REQUEST_LIMIT_EXCEEDED": Code(Reason.RATE, "too many requests", _TOO_MANY),
     "BALANCE_INSUFFICIENT": Code(
         Reason.VOLUME, "volume used up", "Buy more volume in QG.net's user center."
     ),
-    "NO_RESOURCE_FOUND": Code(Reason.STOCK, "no address for this area and provider", _ELSEWHERE),
-    "FAILED_OPERATION": Code(Reason.FAILED, "extraction failed", _LATER),
+    "NO_RESOURCE_FOUND": Code(Reason.STOCK, "no address for this area and ISP", _ELSEWHERE),
+    "FAILED_OPERATION": Code(Reason.FAILED, "allocation failed", _LATER),
     "EXTRACT_LIMIT_EXCEEDED": Code(
         Reason.COUNT,
-        "extraction quota exceeded",
-        "The quota is for a minute or a day, depending on the plan: wait, or ask for less.",
+        "quota of allocations exceeded",
+        "The quota is per minute or per day, depending on the plan: wait, or ask for fewer.",
     ),
-    "NO_AVAILABLE_CHANNEL": Code(Reason.CHANNELS, "no free channel left", _RELEASE),
+    "NO_AVAILABLE_CHANNEL": Code(Reason.CHANNELS, "no free channel", _RELEASE),
     "DELETE_LIMIT_EXCEEDED": Code(
-        Reason.COUNT, "released too often", "Wait, or release less in one run."
+        Reason.COUNT, "too many releases", "Wait, or release fewer in one run."
     ),
     "STATIC_DELETE_TIME_LIMIT": Code(
         Reason.TOO_EARLY,
@@ -118,12 +121,12 @@ CODES: Mapping[object, Code] = {
     ),
     "MONOPOLY_DELETE_TIME_LIMIT": Code(
         Reason.TOO_EARLY,
-        "exclusive occupancy is kept for 12 hours",
+        "a reserved line is kept for 12 hours",
         "Wait until 12 hours after the application.",
     ),
     "MONOPOLY_CHANGEIP_TIME_LIMIT": Code(
         Reason.TOO_EARLY,
-        "less than 10 seconds since the last change of the address",
+        "less than 10 seconds since the last redial",
         "Wait 10 seconds.",
     ),
     "IP_WHITELIST_LIMIT_EXCEEDED": Code(Reason.FULL, "whitelist full", _FULL),
@@ -133,7 +136,7 @@ _MONOPOLY_STATUSES = {
     400: Code(
         Reason.REFUSED,
         "refused",
-        "Check the task's options, and the times that QG.net's rules ask for.",
+        "Check the options of the task, and the waiting times that QG.net requires.",
     ),
     500: Code(Reason.UNKNOWN, "unknown error", _SUPPORT),
 }

@@ -96,8 +96,8 @@ def check_names(
     names = [str(text).strip() for text in texts or ()]
     for name in names:
         if not _is_name(name, separators):
-            fix = "give one whole name, in each entry of a list"
-            raise OptionError(option, f"contains {quoted(name)}", fix)
+            problem = f"contains {quoted(name)}, which is not one name"
+            raise OptionError(option, problem, "give one name in each entry of the list")
     return names
 
 
@@ -156,7 +156,9 @@ def check_lease_names(option: str, texts: Iterable[object] | None) -> frozenset[
     names = check_names(option, texts)
     for name in names:
         if not is_lease_name(name):
-            problem = f"contains {quoted(name)}, which is no exit IP and no server of a lease"
+            problem = (
+                f"contains {quoted(name)}, which is neither an exit IP nor a server of a lease"
+            )
             fix = "give addresses such as 203.0.113.5, or 203.0.113.5:21504 with the port"
             raise OptionError(option, problem, fix)
     return frozenset(names)
@@ -174,16 +176,16 @@ def check_addresses(
         if not is_ipv4(text):
             raise OptionError(
                 option,
-                f"contains {quoted(text)}",
-                "give single IPv4 addresses such as 203.0.113.5, each in an entry of its own, and "
-                "no ports, ranges, networks or names",
+                f"contains {quoted(text)}, which is not an IPv4 address",
+                "give one IPv4 address, such as 203.0.113.5, in each entry of the list, and no "
+                "ports, ranges, networks or names",
             )
         if not any_scope and not is_public(ipaddress.IPv4Address(text)):
             problem = (
-                f"contains {text}, which is not an address of the public internet, so QG.net can "
-                "never see it"
+                f"contains {text}, which is not an address of the public internet, so QG.net "
+                "cannot see it"
             )
-            raise OptionError(option, problem, "give the egress address of the host")
+            raise OptionError(option, problem, "give the egress IP of the host")
     return addresses
 
 

@@ -72,7 +72,7 @@ class Reason(Enum):
     OTHER = "other"
 
 
-#: The reasons after which which a call may have been carried out.
+#: The reasons after which a call may have been carried out.
 UNCERTAIN = frozenset({Reason.FAILED, Reason.UNKNOWN, Reason.OTHER})
 #: The reasons of refusals that a read of the list has with a key of another product.
 OF_OTHER_PRODUCT = frozenset({Reason.PARAMETER, Reason.PERMISSION, Reason.KEY, Reason.EXPIRED})

@@ -182,9 +182,9 @@ class WaitBudget:
             if examine:
                 detail = f" ({examine()})"
             raise WaitBudgetExceeded(
-                f"{endpoint}: {reason}{detail}, and waiting {seconds:.0f} more seconds would pass "
-                f"max_wait ({self.max_wait:g} seconds, {self.waited:.0f} of them used). Raise "
-                "max_wait or run again later.",
+                f"{endpoint}: {reason}{detail}, and waiting {seconds:.0f} more seconds would "
+                f"exceed max_wait ({self.max_wait:g} seconds, {self.waited:.0f} of them used). "
+                "Raise max_wait, or run the task again later.",
                 endpoint=endpoint,
             )
 

@@ -39,7 +39,7 @@ def open_store(place: str, max_wait: float = MAX_BUSY) -> Store:
             "store",
             "(environment QG_STORE) needs the Python package psycopg, which is not installed for "
             "this Python",
-            "pip install 'psycopg[binary]>=3.2', or leave store out to keep the state in a "
+            "install it with pip install 'psycopg[binary]>=3.2', or leave store out to use a "
             "directory",
         )
     except StateError as error:

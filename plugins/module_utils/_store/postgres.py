@@ -72,13 +72,13 @@ class PostgresStore(Store):
         "remaining connection slots": _ROOM,
         "read-only": "Name the primary server: this one can only be read.",
         "password": "Check the user and the password: in the URL, in PGPASSWORD or in ~/.pgpass.",
-        "permission denied": f"Give the user of store the right to it, or own the schema {SCHEMA}.",
+        "permission denied": f"Give the user in store this permission for the schema {SCHEMA}.",
         "lock timeout": (
-            "Another process writes to it: end or continue that process, and run again."
+            "Another process writes to it: end or continue that process, and run the task again."
         ),
         'relation "': _DAMAGED,
     }
-    default_advice = "Check the URL, and that the server runs and can be reached, and run again."
+    default_advice = "Check the URL, and that the server runs and can be reached."
 
     def __init__(self, url: str, busy: float) -> None:
         given = _parsed(url)
@@ -106,8 +106,8 @@ class PostgresStore(Store):
             row = self._connection.execute(query).fetchone()
         if row != (self._connection.info.backend_pid,):
             raise StateError(
-                f"{self.place} is a connection pooler, which loses locks. Give the address of the "
-                "server."
+                f"{self.place} is a connection pooler, which loses locks. Give store the address "
+                "of the database server itself."
             )
         if not self._has_tables():
             with self.transaction():

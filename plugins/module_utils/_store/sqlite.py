@@ -43,7 +43,8 @@ class SqliteStore(Store):
     errors = (sqlite3.Error,)
     advice: ClassVar = {
         "locked": (
-            "Another process has kept it locked: end or continue that process, and run again."
+            "Another process has kept it locked: end or continue that process, and run the task "
+            "again."
         ),
         "full": _NO_ROOM,
         "No space": _NO_ROOM,
@@ -71,8 +72,7 @@ class SqliteStore(Store):
                 shown = directory if _PATH.fullmatch(directory) else "..."
                 raise OptionError(
                     "store",
-                    f"={shown} is a relative path, which is another directory wherever Ansible is "
-                    "started",
+                    f"={shown} is a relative path, which depends on where Ansible is started",
                     "give store (environment QG_STORE) an absolute path, or one that begins with "
                     "~/",
                 )

@@ -31,8 +31,8 @@ DEFAULT_STORE = "~/.ansible/qgnet"
 AUTO = "auto"
 #: The other values: the rows of ``PRODUCTS``, which tasks on an account do not load.
 PRODUCT_NAMES = ("classic", "share", "longterm", "exclusive", "overseas")
-#: The option for the state, also for plugins that use the state without calling QG.net (doc
-#: fragment ``store``).
+#: The option for the store, also for plugins that use it without calling QG.net (doc fragment
+#: ``store``).
 STORE_OPTIONS: Spec = shared("store", type="str", default=DEFAULT_STORE, no_log=False)
 #: The options of the HTTP transport to each of QG.net's APIs (doc fragment ``transport``).
 TRANSPORT_OPTIONS: Spec = {

@@ -6,7 +6,8 @@
 
 The API that serves the leases of a key is that of the option ``product``, or the one that reads
 show to serve the key. With ``product=auto``, the list of leases is read from one API after the
-other until one of them serves the key. The state stores which one, so that later runs need no read.
+other until one of them serves the key. The store remembers which one, so that later runs need no
+read.
 No call that pays is sent before the product is known.
 """
 
@@ -70,7 +71,7 @@ def naming_product(error: CallError, caller: KeyCaller, fix: str) -> QgError:
     """Return the refusal of a classic call, with the product if a run has found another one."""
     product = caller.facts.get(PRODUCT)
     if product not in (None, CLASSIC):
-        fix = f"The key is one of product={product}, which has no such call."
+        fix = f"The key belongs to product={product}, which has no such call."
     return QgError(f"{error.message} {fix}".rstrip(), **error.details)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from .._api.whitelist import Whitelist
 from .._core.errors import CallError, QgError, Reason, WaitBudgetExceeded
 from .._core.runtime import backoff
-from .._core.text import format_sample
+from .._core.text import counted, format_sample
 
 #: The addresses on a whitelist, and its entries that are not one.
 Listed = tuple[frozenset[str], tuple[str, ...]]
@@ -31,8 +31,8 @@ READ_DELAYS = (2, 3, 5, 10, 10)
 #: The kinds of refusals that concern single addresses: QG.net may take the others of the same call.
 ABOUT_ADDRESSES = (Reason.OTHER_KEY, Reason.FULL)
 _NOT_SHOWN = (
-    "QG.net reports success, but the whitelist does not show it, so the effect is unknown; it may "
-    "be full."
+    "QG.net reports success, but the whitelist does not show the change, so its effect is unknown. "
+    "Run the task again, and check whether the whitelist is full."
 )
 
 
@@ -167,7 +167,9 @@ class Edit:
             if error:
                 cause = error
                 problem += ", so its change is unknown"
-            raise QgError(f"{cause.message} {problem}: run again.", **cause.details) from None
+            raise QgError(
+                f"{cause.message} {problem}: run the task again.", **cause.details
+            ) from None
         self._await_reported()
         return error
 
@@ -247,7 +249,7 @@ class Edit:
         if isinstance(error, WaitBudgetExceeded):
             limit = f"max_wait ({self._api.caller.budget.max_wait:g} seconds)"
             text += f", but the whitelist did not show it within {limit}"
-            text += ": raise it, or run again later."
+            text += ": raise max_wait, or run the task again later."
         else:
             text += f", which the whitelist has not shown yet. {error.message}"
         return QgError(text, **error.details)
@@ -260,7 +262,8 @@ class Edit:
             reasons += f" Not removed, because the new addresses must be listed first: {sample}."
         return QgError(
             f"{len(refused)} of {len(self.wanted)} addresses were refused: "
-            f"{format_sample(refused)}. The whitelist holds {len(self.after)}. {reasons}",
+            f"{format_sample(refused)}. The whitelist has {counted(len(self.after), 'address')}. "
+            f"{reasons}",
             **next(iter(self.refused.values())).details,
         )
 
@@ -269,6 +272,6 @@ def _not_carried_out(error: QgError) -> QgError:
     """Return the error of a call that changes the list, which does not show the change."""
     if not getattr(error, "may_have_effect", False):
         return error
-    doubt = "The whitelist does not show its change, so its effect is unknown: run again."
+    doubt = "The whitelist does not show its change, so its effect is unknown: run the task again."
     text = f"{error.message} {doubt}"
     return QgError(text, **error.details)

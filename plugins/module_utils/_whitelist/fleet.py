@@ -339,12 +339,14 @@ def _check_known(
     if not unknown:
         return
     other = next((row.inventory for row in rows if row.host == unknown[0]), None)
-    fix = "The playbook qingguo.qgnet.report shows all"
+    fix = "give a registered host, which the playbook qingguo.qgnet.report shows"
     if other:
-        fix = f"The inventory {other} has it: {rerun(other)}"
+        fix = f"{rerun(other)}, in which it is registered"
+    elif registered:
+        fix = f"give a registered host, such as {format_sample(sorted(registered))}"
     raise OptionError(
         "forget",
         f"contains {quoted(unknown[0])}, which is not registered for this key in the inventory "
         f"{inventory}",
-        f"it has {format_sample(sorted(registered)) or 'no hosts'}. {fix}",
+        fix,
     )

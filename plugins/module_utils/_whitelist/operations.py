@@ -41,7 +41,7 @@ def _run(params: Params, mode: Mode) -> dict[str, Any]:
     ips = check_addresses("ips", params["ips"], any_scope=state == "absent")
     if not ips and state == "exact":
         problem = "is empty, and state=exact would remove every address"
-        raise OptionError("ips", problem, "name the ones that must stay")
+        raise OptionError("ips", problem, "give the addresses that must stay")
     check_range("max_removals", limit, 0, 10**6)
     with locked(key_caller(Connection.of(params), mode.announcer), mode) as api:
         listed = api.whitelist()

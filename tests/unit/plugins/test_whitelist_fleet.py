@@ -252,11 +252,12 @@ def test_a_host_to_forget_must_be_known(node: RoleNode) -> None:
     node.role(a=A)
     node.role(inventory="other", b=B)
     with pytest.raises(
-        OptionError, match=rf"'b', {phrases.NOT_REGISTERED} .* The inventory other has it: run qing"
+        OptionError,
+        match=rf"'b', {phrases.NOT_REGISTERED} .*: run qingguo.* in which it is registered",
     ):
         node.role("absent", forget=True, b="")
     with pytest.raises(
-        OptionError, match=rf"'c', {phrases.NOT_REGISTERED} .*it has a\. The playbook"
+        OptionError, match=rf"'c', {phrases.NOT_REGISTERED} .*: give a registered host, such as a\."
     ):
         node.role("absent", forget=True, c="")
     # A host of the inventory may be chosen by --limit as well, and then has the same outcome.

@@ -108,17 +108,17 @@ def test_without_a_usable_list_codes_are_taken_as_they_are() -> None:
             LISTED,
             (
                 "which qg_area_info does not list for this key: "
-                "the nearest are 福建省泉州市 (350500), "
+                "give one that it lists; the nearest are 福建省泉州市 (350500), "
             ),
         ),
-        ("350501", LISTED, "for this key: the nearest are 福建省泉州市 (350500), "),
-        ("Paris", LISTED, "for this key: the nearest are "),
+        ("350501", LISTED, "give one that it lists; the nearest are 福建省泉州市 (350500), "),
+        ("Paris", LISTED, "give one that it lists; the nearest are "),
         (
             "朝阳区",
             LISTED,
             "which is the name of several areas: give one of the codes 110105, 220104.",
         ),
-        ("泉州", [], "which is not a code, and QG.net's list contains no areas: give codes."),
+        ("泉州", [], "which is not a code, and QG.net's list contains no areas: give the codes of"),
     ],
 )
 def test_an_unknown_area_is_refused_with_similar_ones(

@@ -92,8 +92,8 @@ def test_a_budget_may_be_used_up_and_not_exceeded() -> None:
     assert slept == [4, 6]
     assert budget.waited == 10
     assert caught.value.message == (
-        "/x: a reason, and waiting 1 more seconds would pass max_wait (10 seconds, 10 of them "
-        "used). Raise max_wait or run again later."
+        "/x: a reason, and waiting 1 more seconds would exceed max_wait (10 seconds, 10 of them "
+        "used). Raise max_wait, or run the task again later."
     )
     assert caught.value.details["endpoint"] == "/x"
 

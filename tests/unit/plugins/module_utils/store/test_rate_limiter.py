@@ -231,8 +231,9 @@ def test_the_wait_budget_must_cover_what_is_surely_to_be_waited(bench: Bench) ->
     with pytest.raises(WaitBudgetExceeded) as caught:
         bench.call(bench.budget(sure - 0.05))
     assert caught.value.message == (
-        "/x: QG.net's limit of 3 a minute is used up, and waiting 60 more seconds would pass "
-        "max_wait (60.05 seconds, 0 of them used). Raise max_wait or run again later."
+        "/x: QG.net's limit of 3 a minute is used up, and waiting 60 more seconds would exceed "
+        "max_wait (60.05 seconds, 0 of them used). Raise max_wait, or run the task again "
+        "later."
     )
     # A call that is answered at once frees its slot after a minute, and the budget covers that.
     answer(bench.take(LIMIT, endpoint="/y")[0])
