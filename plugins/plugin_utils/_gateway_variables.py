@@ -60,11 +60,8 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import va
 #: The login of pools without a key of their own, who may all have one.
 LOGIN: Spec = {name: {**option, "required": False} for name, option in KEY_OPTIONS.items()}
 _PLACE = "variable"
-#: The prefix of the variables of each role, and their options.
-_ROLES: dict[str, tuple[str, Spec]] = {
-    GATEWAY: ("proxy_gateway_", GATEWAY_OPTIONS),
-    LIST: ("proxy_list_", LIST_OPTIONS),
-}
+#: The options of the role that installs each kind.
+_OPTIONS: dict[str, Spec] = {GATEWAY: GATEWAY_OPTIONS, LIST: LIST_OPTIONS}
 
 
 class GatewayVariables(QgAction):
@@ -84,8 +81,7 @@ class GatewayVariables(QgAction):
 
     def _declared(self, kind: str) -> tuple[Declaration, str]:
         """Return what the variables of the role declare for this host, and their ``state``."""
-        prefix, spec = _ROLES[kind]
-        values = self._role_values(prefix, spec)
+        values = self._role_values(f"proxy_{kind}_", _OPTIONS[kind])
         product = self._shared_values(PRODUCT_OPTIONS)["product"]
         if kind == GATEWAY:
             return read_gateway(values, product), values["state"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operation of qg_doctor_info: checks of a control node and a key, by reads alone."""
+"""The operation of qg_doctor_info, which checks a control node and a key, and changes nothing."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Machine:
 class Doctor:
     """Collects the checks, each ``{name, ok, detail}``.
 
-    A detail that is not ok contains the cause and the fix.
+    The detail of a check that has failed contains the cause and the fix.
     """
 
     connection: Connection
@@ -139,7 +139,7 @@ class Doctor:
                 "or type: export QG_KEY=AUTHKEY"
             )
         self.connection = Connection.of(self._params)
-        # The library that it needs may be missing.
+        # This fails if the library that calls need is missing.
         self.connection.timing.transport("api_url")
         parse_cap(self.cap)
         check_sources(self.sources)
@@ -149,7 +149,7 @@ class Doctor:
 
     def _store(self) -> str:
         self.caller = key_caller(replace(self.connection, product=CLASSIC), self.mode.announcer)
-        # Whether something works the second time is another question.
+        # What works only at the second attempt is not healthy.
         self.caller.single_attempt = True
         place = self.connection.store
         if is_database(place):
@@ -161,7 +161,7 @@ class Doctor:
         return Installations(self.caller.store).standing()
 
     def _gateways(self) -> str:
-        """Check that the gateways and lists were refreshed lately, and without a failure."""
+        """Check that the last refresh of each gateway and list is not long ago, and succeeded."""
         store = self.caller.store
         now = store.wall_time()
         installed = self._installed()
@@ -182,12 +182,12 @@ class Doctor:
                 return f"{self.egress_ip}, says {source}"
             except QgError as error:
                 failed.append(error)
-        # A cause on this machine would be repeated for each source.
-        text = (
+        # They may all say the same, if the cause is on this machine.
+        raise QgError(
             f"No source reports the egress address of this machine. The first of {len(failed)} "
-            "says: "
+            f"says: {failed[0].message}",
+            **failed[0].details,
         )
-        raise QgError(f"{text}{failed[0].message}", **failed[0].details)
 
     def _whitelist(self) -> str:
         entries = Whitelist(self.caller).whitelist()[0]
@@ -227,7 +227,7 @@ class Doctor:
         )
 
     def _held(self, api: Leases) -> str:
-        # A plan of exclusive occupancy has no list.
+        # A key of a plan with reserved lines has no list of leases.
         origins = Origins({}, None)
         try:
             self.leases, origins = leases_with_origins(api)
@@ -253,8 +253,8 @@ class Doctor:
         if quota is None:
             return "cannot be read for this product"
         numbers = quota.described()
-        of = f" of {numbers['total']}" if numbers["total"] is not None else ""
-        detail = f"{numbers['available']}{of} {numbers['unit']} free"
+        total = f" of {numbers['total']}" if numbers["total"] is not None else ""
+        detail = f"{numbers['available']}{total} {numbers['unit']} free"
         if quota.balance is not None:
             detail += unexplained_addresses(unexplained_fall(api, quota.balance), self.is_shared)
         more = quota.used - len(self.leases)
@@ -317,13 +317,13 @@ class Doctor:
 
 
 def _versions() -> str:
-    found = {
+    versions = {
         "qingguo.qgnet": VERSION,
         "ansible-core": ansible_release.__version__,
         "Python": platform.python_version(),
         "requests": getattr(sys.modules.get("requests"), "__version__", "missing"),
     }
-    return ", ".join(f"{name} {version}" for name, version in found.items())
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _as_url(proxy: str) -> str:

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a host reports about its gateway: what the host has, whether it serves, and what its exits
-do.
+"""What a host reports about its gateway: the files and programs that it has, whether HAProxy serves
+them, and what the exits do.
 
-A host can print anything. It never decides how many leases are bought: reports only count for
-servers that the key holds, and within the bound of their pool.
+A host can print anything. So what it reports only counts for servers that the key holds, and never
+makes a pool buy more than its bound allows.
 """
 
 from __future__ import annotations
@@ -16,31 +16,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .policy import Cause, Exit
+from .policy import Cause, Exit, as_plain, as_typed
 from .servers import Server, read_servers
 
-#: What HAProxy writes for the last check of an exit, and what that means. Others are failures of
-#: another kind.
+#: What HAProxy writes for the last check of an exit that has failed, and what that means. Anything
+#: else is :attr:`Cause.FAILING`.
 _CAUSES = {
     "L4CON": Cause.REFUSED,
     "L4TOUT": Cause.SILENT,
     "L6TOUT": Cause.SILENT,
     "L7TOUT": Cause.SILENT,
 }
-#: The words of a line of ``show exits``: of the last check, the seconds since the status has
-#: changed, the responses that passed while all checks have failed, and the seconds since then.
+#: The words of a line of ``show exits``. ``changed`` are the seconds since the status has changed,
+#: ``passed`` the responses that came through the exit while its checks failed, and ``last_passed``
+#: the seconds since the last one.
 _WORDS = ("pool", "name", "server", "status", "check", "code", "changed", "passed", "last_passed")
 #: The time on the clock of the host, in seconds since 1970.
 _TIME = re.compile(r"(?m)^time ([0-9]{1,12})$")
-#: Seconds by which two clocks may differ, since to ask takes time.
+#: Clocks that differ by fewer seconds may be equal, since asking for the time takes a while.
 CLOCKS_AGREE = 3.0
 #: The status that ``exits.lua`` shows for an exit that a client has reported as banned.
 _REPORTED = "REPORTED"
-#: What follows the report of a process that serves its files as they are.
+#: The word after the exits if the process serves its files as they are now.
 _SERVES = "serves"
 #: The status of a proxy that demands credentials, or does not know the host.
 _REJECTED = "407"
-#: Seconds since the last answer of a site through an exit within which it passes traffic.
+#: An exit passes traffic if a site has answered through it within so many seconds.
 _PASSES_WITHIN = 60
 _NUMBER = re.compile("[0-9]{1,8}")
 
@@ -50,8 +51,9 @@ class Look:
     """What a host has.
 
     ``identifier`` is that of the installation there, ``servers`` are those of its configuration,
-    and ``exits`` says by the names of these what they do: two pools may have the same exit, and
-    different credentials. Its clock is ``clock_ahead`` seconds ahead of that of the control node.
+    and ``exits`` says what they do, by the names of the servers, since two pools may have the same
+    exit with different credentials. The clock of the host is ``clock_ahead`` seconds ahead of that
+    of the control node.
     """
 
     flags: frozenset[str]
@@ -62,39 +64,31 @@ class Look:
 
     def as_json(self) -> dict[str, Any]:
         """Return the look as a part of a variable."""
-        exits = {}
-        for name, known in self.exits.items():
-            cause = known.cause.value if known.cause else None
-            exits[name] = {**asdict(known), "cause": cause}
         return {
             "flags": sorted(self.flags),
             "identifier": self.identifier,
             "servers": [asdict(server) for server in self.servers],
-            "exits": exits,
+            "exits": {name: as_plain(exit_) for name, exit_ in self.exits.items()},
             "clock_ahead": self.clock_ahead,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Look:
         """Return the look in a variable."""
-        exits = {}
-        for name, known in data["exits"].items():
-            cause = Cause(known["cause"]) if known["cause"] else None
-            exits[name] = Exit(**{**known, "cause": cause})
+        exits = {name: Exit(**as_typed(fields)) for name, fields in data["exits"].items()}
         servers = tuple(Server(**server) for server in data["servers"])
         return cls(
             frozenset(data["flags"]), data["identifier"], servers, exits, data["clock_ahead"]
         )
 
     def forget_exits(self) -> None:
-        """Take exits for ones that no check has reached: what HAProxy does with them has changed
-        since.
+        """Forget what checks have shown, since HAProxy has been configured in another way since.
 
         What clients have reported still holds.
         """
-        for name, known in self.exits.items():
-            if known.cause is not Cause.REPORTED:
-                self.exits[name] = Exit(known.server, works=None)
+        for name, exit_ in self.exits.items():
+            if exit_.cause is not Cause.REPORTED:
+                self.exits[name] = Exit(exit_.server, works=None)
 
     def exits_of(self, pool: str) -> dict[str, Exit]:
         """Return what the host reports of the exits of a pool, by ``host:port``."""
@@ -108,8 +102,7 @@ class Look:
 def read_look(output: str, now: float, *, has_reports: bool = False) -> Look:
     """Return what the script of a look has printed; ``now`` is the Unix time of the control node.
 
-    ``has_reports`` says whether clients of the gateway may report exits; otherwise nothing that
-    says so is believed.
+    Without ``has_reports``, clients of the gateway cannot report exits, and no such report counts.
     """
     head, _mark, rest = output.replace("\r", "").partition("--- exits\n")
     reported, _mark, text = rest.partition("--- file\n")
@@ -121,9 +114,10 @@ def read_look(output: str, now: float, *, has_reports: bool = False) -> Look:
     time = _TIME.search(reported)
     if time and abs(int(time[1]) - now) >= CLOCKS_AGREE:
         clock_ahead = int(time[1]) - now
-    exits = _exits(reported, servers)
-    if not has_reports:
-        exits = {name: known for name, known in exits.items() if known.cause is not Cause.REPORTED}
+    exits = {}
+    for name, exit_ in _exits(reported, servers).items():
+        if has_reports or exit_.cause is not Cause.REPORTED:
+            exits[name] = exit_
     return Look(frozenset(flags), identifier, tuple(servers), exits, clock_ahead)
 
 
@@ -165,7 +159,7 @@ def _exit(server: str, row: Mapping[str, str] | None) -> Exit:
 
 
 def _number(text: str) -> int:
-    """Return a number of HAProxy, and -1 for none. More seconds than of three years are none."""
+    """Return a number that HAProxy prints; -1 for anything else, and for more than 8 digits."""
     match = _NUMBER.fullmatch(text)
     return int(match[0]) if match else -1
 
@@ -183,10 +177,8 @@ def merge(reports: Iterable[Mapping[str, Exit]]) -> dict[str, Exit]:
 
 
 def _better(first: Exit | None, second: Exit) -> Exit:
-    """Return the one that says more in favor of an exit: it works, it is not known, it has been
-    down for less.
-
-    A report says more than both.
+    """Return a report of a client, or else what is better for an exit: that it works, that this is
+    unknown, or that it has been down for less time.
     """
     if first is None or second.cause is Cause.REPORTED:
         return second

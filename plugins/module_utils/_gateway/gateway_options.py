@@ -27,7 +27,7 @@ from .._task.values import typed
 from .declaration import Gateway, Pool, ProxyList
 from .timings import Names, check_timings, names_for
 
-#: The options that the role has for all pools and each pool for itself.
+#: The options that a role has for all pools, and an entry of its pools for itself.
 _POOL: Spec = {
     "count": {"type": "int", "default": 1},
     "drain": {"type": "int"},
@@ -101,7 +101,7 @@ MAX_PORT = 65535
 _LONG = ("exclusive", "longterm")
 _POOL_NAME = re.compile(r"[A-Za-z0-9_]{1,32}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-#: What neither a shell, nor systemd, nor HAProxy reads as anything else.
+#: A path that a shell, systemd and HAProxy all read as it is written.
 _DIRECTORY = re.compile(r"/[A-Za-z0-9._/+@=~-]*")
 _NETWORK = re.compile(r"([0-9.]+)(?:/([89]|[12][0-9]|3[0-2]))?")
 _TARGET = re.compile(r"[A-Za-z0-9.-]{1,253}:([0-9]{1,5})")
@@ -114,47 +114,10 @@ def read_gateway(values: Mapping[str, Any], product: str) -> Gateway:
     their own.
     """
     names = Names("proxy_gateway_")
-    if not _NAME.fullmatch(values["name"]):
-        raise _unusable(
-            names,
-            "name",
-            values["name"],
-            "give at most 64 letters, digits, points, hyphens, underscores",
-        )
-    if not _DIRECTORY.fullmatch(values["directory"]):
-        fix = "give an absolute path of letters, digits and ._+@=~-, such as /etc"
-        raise _unusable(names, "directory", values["directory"], fix)
-    if not is_ipv4(values["bind"]):
-        raise _unusable(names, "bind", values["bind"], "give one IPv4 address, such as 127.0.0.1")
-    _check_port(names.of("port"), values["port"])
     allow = tuple(network.strip() for network in values["allow"])
-    if not allow:
-        raise OptionError(names.of("allow"), "is empty", "name at least one address or network")
-    for network in allow:
-        _check_network(names, network)
-    if values["metrics"]:
-        _check_metrics(names, values["metrics"])
-    target = _TARGET.fullmatch(values["check_target"])
-    if target is None or not _is_port(target[1]):
-        fix = "give a host and a port, such as d.qg.net:443"
-        raise _unusable(names, "check_target", values["check_target"], fix)
-    check_range(names.of("check_timeout"), values["check_timeout"], 0.1, 60)
-    check_range(names.of("connect_timeout"), values["connect_timeout"], 0.1, 600)
-    check_range(names.of("client_connections"), values["client_connections"], 1, MAX_CONNECTIONS)
-    check_range(names.of("interval"), values["interval"], 1, 86400)
-    pools = []
-    for number, entry in enumerate(values["pools"], 1):
-        pools.append(_read_entry(entry, number, values, product))
-    if not pools:
-        pools.append(_pool(DEFAULT_POOL, values["port"], values, product, names))
-    for pool in pools:
-        if pool.slots:
-            _check_slots(pool, is_web_only=values["web_only"])
-    _check_unique(names, pools, values["metrics"])
-    check_timings(GATEWAY, pools, values["interval"])
-    if values["reports"] and all(pool.sticky == "none" and not pool.slots for pool in pools):
-        fix = "set proxy_gateway_sticky to optional or required, or use slots"
-        raise OptionError(names.of("reports"), "=true needs labels, which sticky=none ignores", fix)
+    _check_process(names, values)
+    _check_addresses(names, values, allow)
+    pools = _gateway_pools(names, values, product)
     return Gateway(
         name=values["name"],
         directory=values["directory"].rstrip("/") or "/",
@@ -175,12 +138,63 @@ def read_gateway(values: Mapping[str, Any], product: str) -> Gateway:
     )
 
 
+def _check_process(names: Names, values: Mapping[str, Any]) -> None:
+    """Refuse a name or a directory of the process that cannot be used, and numbers out of range."""
+    if not _NAME.fullmatch(values["name"]):
+        fix = "give at most 64 letters, digits, points, hyphens, underscores"
+        raise _unusable(names, "name", values["name"], fix)
+    if not _DIRECTORY.fullmatch(values["directory"]):
+        fix = "give an absolute path of letters, digits and ._+@=~-, such as /etc"
+        raise _unusable(names, "directory", values["directory"], fix)
+    check_range(names.of("check_timeout"), values["check_timeout"], 0.1, 60)
+    check_range(names.of("connect_timeout"), values["connect_timeout"], 0.1, 600)
+    check_range(names.of("client_connections"), values["client_connections"], 1, MAX_CONNECTIONS)
+    check_range(names.of("interval"), values["interval"], 1, 86400)
+
+
+def _check_addresses(names: Names, values: Mapping[str, Any], allow: Sequence[str]) -> None:
+    """Refuse addresses, networks and ports that cannot be used."""
+    if not is_ipv4(values["bind"]):
+        raise _unusable(names, "bind", values["bind"], "give one IPv4 address, such as 127.0.0.1")
+    _check_port(names, values["port"])
+    if not allow:
+        raise OptionError(names.of("allow"), "is empty", "name at least one address or network")
+    for network in allow:
+        _check_network(names, network)
+    if values["metrics"]:
+        _check_metrics(names, values["metrics"])
+    target = _TARGET.fullmatch(values["check_target"])
+    if target is None or not _is_port(target[1]):
+        fix = "give a host and a port, such as d.qg.net:443"
+        raise _unusable(names, "check_target", values["check_target"], fix)
+
+
+def _gateway_pools(names: Names, values: Mapping[str, Any], product: str) -> list[Pool]:
+    """Return the pools of the entries, or without any the one that the options of the role
+    describe.
+    """
+    pools = []
+    for number, entry in enumerate(values["pools"], 1):
+        pools.append(_read_entry(entry, number, values, product))
+    if not pools:
+        pools.append(_pool(DEFAULT_POOL, values["port"], values, product, names))
+    for pool in pools:
+        if pool.slots:
+            _check_slots(pool, is_web_only=values["web_only"])
+    _check_unique(names, pools, values["metrics"])
+    check_timings(GATEWAY, pools, values["interval"])
+    if values["reports"] and all(pool.sticky == "none" and not pool.slots for pool in pools):
+        fix = "set proxy_gateway_sticky to optional or required, or use slots"
+        raise OptionError(names.of("reports"), "=true needs labels, which sticky=none ignores", fix)
+    return pools
+
+
 def read_list(values: Mapping[str, Any], template: str, product: str) -> ProxyList:
     """Return the list that the options of a host describe, with the text of its template."""
     names = Names("proxy_list_")
     path = values["path"]
     root, *parts = path.split("/")
-    # The path is the name of the list, so that each file has one.
+    # The path is the name of the list, so that no file may have two paths.
     if root or not parts or {"", ".", ".."}.intersection(parts) or not path.isprintable():
         fix = "give the absolute path of a file, such as /etc/crawler/proxies.txt"
         raise _unusable(names, "path", path, fix)
@@ -227,13 +241,13 @@ def _read_entry(
         own[option] = typed(names.of(option), spec, value)
     if not _POOL_NAME.fullmatch(own["name"]):
         raise _unusable(names, "name", own["name"], "give 1 to 32 letters, digits and underscores")
-    _check_port(names.of("port"), own["port"])
+    _check_port(names, own["port"])
     pool = _pool(own["name"], own["port"], own, own.get("product") or product, names)
     return dataclasses.replace(pool, is_entry=True)
 
 
 def _pool(name: str, port: int, values: Mapping[str, Any], product: str, names: Names) -> Pool:
-    """Return a pool, checked but for what only the product of its key can tell."""
+    """Return a pool, checked as far as is possible without knowing the product of its key."""
     check_range(names.of("count"), values["count"], 1, MAX_PER_CALL)
     areas = check_areas(names.of("areas"), values["areas"])
     minutes = None
@@ -246,7 +260,7 @@ def _pool(name: str, port: int, values: Mapping[str, Any], product: str, names: 
         check_range(names.of("keep_alive"), minutes, 1, 525600)
     drain = values["drain"]
     if drain is None:
-        # Short enough for leases of a minute, unless they are known to last longer.
+        # The shorter one suits leases of a minute, unless new ones are known to last longer.
         is_long = product in _LONG or (minutes or 1) > 1
         drain = 60 if is_long else 15
     check_range(names.of("drain"), drain, 1, 86400)
@@ -277,65 +291,56 @@ def _pool(name: str, port: int, values: Mapping[str, Any], product: str, names: 
 def _check_unique(names: Names, pools: Sequence[Pool], metrics: str) -> None:
     """Refuse two pools with one name or port, and a port that the metrics have."""
     seen_names = set[str]()
-    seen_ports = (
-        {int(metrics.rpartition(":")[2]): "the port of proxy_gateway_metrics"} if metrics else {}
-    )
+    seen_ports = {}
+    if metrics:
+        seen_ports[int(metrics.rpartition(":")[2])] = "the port of proxy_gateway_metrics"
     for pool in pools:
         if pool.name in seen_names:
             fix = "give each a name of its own"
             raise OptionError(names.of("pools"), f"has two pools named {pool.name}", fix)
+        seen_names.add(pool.name)
+        description = f"the port of pool {pool.name}"
+        if pool.slots:
+            description = f"a port of the slots of pool {pool.name}"
         for port in pool.ports:
             if port in seen_ports:
-                taken = (
-                    ""
-                    if port == pool.port
-                    else f" with {pool.count} slots takes port {port}, which"
-                )
-                problem = f"={pool.port}{taken} is also {seen_ports[port]}"
-                raise OptionError(
-                    names_for(GATEWAY, pool).of("port"), problem, "give each a port of its own"
-                )
-        seen_names.add(pool.name)
-        description = (
-            f"a port of the slots of pool {pool.name}"
-            if pool.slots
-            else f"the port of pool {pool.name}"
-        )
-        seen_ports.update(dict.fromkeys(pool.ports, description))
+                problem = f"={pool.port} is also {seen_ports[port]}"
+                if port != pool.port:
+                    problem = (
+                        f"={pool.port} with {pool.count} slots takes port {port}, which is also "
+                        f"{seen_ports[port]}"
+                    )
+                option = names_for(GATEWAY, pool).of("port")
+                raise OptionError(option, problem, "give each a port of its own")
+            seen_ports[port] = description
 
 
 def _check_slots(pool: Pool, *, is_web_only: bool) -> None:
-    """Refuse what a gateway cannot do for slots, since it passes bytes on and sees no request in
+    """Refuse what a gateway cannot do for slots, whose requests it passes on without reading
     them.
     """
     names = names_for(GATEWAY, pool)
-    option = names.of("slots")
-    if is_web_only:
-        problem = (
-            f"=true cannot be combined with {names.prefix}web_only=true, since a slot does not see "
-            "the target"
-        )
-        raise OptionError(
-            option,
-            problem,
-            f"set {names.prefix}web_only=false, or give the slots a gateway of their own",
-        )
-    if pool.credentials:
-        problem = (
-            "=true cannot be combined with credentials=true, since a slot cannot add them to "
-            "a request"
-        )
-        raise OptionError(
-            option,
-            problem,
+    web_only = f"{names.prefix}web_only"
+    conflicts = (
+        (
+            is_web_only,
+            f"{web_only}=true, since a slot does not see the target",
+            f"set {web_only}=false, or give the slots a gateway of their own",
+        ),
+        (
+            pool.credentials,
+            "credentials=true, since a slot cannot add them to a request",
             "set credentials=false, and register the host on the whitelist of the key",
-        )
-    if pool.sticky != "none":
-        problem = (
-            f"=true cannot be combined with sticky={pool.sticky}, since a slot does not see the "
-            "user name"
-        )
-        raise OptionError(option, problem, "set sticky=none, since a slot keeps its exit anyway")
+        ),
+        (
+            pool.sticky != "none",
+            f"sticky={pool.sticky}, since a slot does not see the user name",
+            "set sticky=none, since a slot keeps its exit anyway",
+        ),
+    )
+    for is_set, conflict, fix in conflicts:
+        if is_set:
+            raise OptionError(names.of("slots"), f"=true cannot be combined with {conflict}", fix)
     last = pool.ports[-1]
     if last > MAX_PORT:
         problem = (
@@ -350,8 +355,8 @@ def _is_port(text: str) -> bool:
     return text.isascii() and text.isdecimal() and 1 <= int(text) <= MAX_PORT
 
 
-def _check_port(option: str, port: int) -> None:
-    check_range(option, port, 1, MAX_PORT)
+def _check_port(names: Names, port: int) -> None:
+    check_range(names.of("port"), port, 1, MAX_PORT)
 
 
 def _check_network(names: Names, network: str) -> None:

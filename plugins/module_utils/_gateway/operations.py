@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps of a run that installs or refreshes gateways and lists, apart from what happens on the
-hosts.
+"""The steps of a run that installs or refreshes gateways and lists, without what happens on hosts.
 
-A run looks at the hosts, records what it installs, leases for all of them, and says what each is to
-serve.
+A run looks at the hosts, records what it installs, leases for all hosts, and decides what each of
+them is to serve.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from .._core.checks import is_ipv4
 from .._core.errors import QgError
 from .._core.runtime import wall_time
 from .._core.text import format_sample
-from .._store.installations import GATEWAY, LIST, Installation, Installations
+from .._store.installations import LIST, Installation, Installations
 from .declaration import Declaration, Gateway, Pool, as_json, from_json
 from .exits import CLOCKS_AGREE, Look
 from .policy import Cause
@@ -30,8 +29,6 @@ from .servers import Server, file_text, next_servers, number_of_servers, slot_se
 from .slots import SlotLease, of_slot
 from .supply import Need, Supplier, Supply, lease_sets
 from .timings import names_for
-
-_ROLES = {GATEWAY: "proxy_gateway", LIST: "proxy_list"}
 
 
 @dataclass
@@ -70,8 +67,8 @@ class Order:
 
 @dataclass
 class Outcome:
-    """What an order has come to: the servers of each pool, the leases of a list, and why it is not
-    as declared.
+    """What has come of an order: the servers of each pool, the leases of a list, and why these are
+    not as declared.
     """
 
     servers: dict[str, list[Server]] = field(default_factory=dict)
@@ -85,11 +82,12 @@ class Outcome:
         return " ".join(dict.fromkeys(self.problems))
 
 
-def renew_locks(rows: Installations, orders: Iterable[Order], found: Collection[str]) -> None:
-    """Let the locks of a run, those of the rows that it found, last from now on; what it has lost
-    is left alone.
+def renew_locks(rows: Installations, orders: Iterable[Order], locked: Collection[str]) -> None:
+    """Let the locks of a run last from now on; an order that has lost its lock is left alone.
+
+    ``locked`` are the identifiers of what the run has locked.
     """
-    lost = rows.renew(found, this_run())
+    lost = rows.renew(locked, this_run())
     for order in orders:
         place = order.installation
         if place.id in lost:
@@ -130,12 +128,12 @@ def why_not_refreshed(installation: Installation, look: Look) -> str:
         return (
             f"{what} is recorded for {installation.host}, but the host does not have it, or the "
             "play lacks become to read it, so nothing was leased. If the host was installed anew, "
-            f"run the role {_ROLES[installation.kind]} again; if it is gone for good, run "
+            f"run the role proxy_{installation.kind} again; if it is gone for good, run "
             f"qingguo.qgnet.deregister -e qg_forget={installation.host}."
         )
     return (
         f"{what} on {installation.host} was installed by another inventory or under another name "
-        f"of the host, so nothing was leased: run the role {_ROLES[installation.kind]} again to "
+        f"of the host, so nothing was leased: run the role proxy_{installation.kind} again to "
         "take it over."
     )
 
@@ -177,9 +175,34 @@ def check_host(order: Order) -> None:
 
 def serve(orders: Mapping[str, Sequence[Order]], supplier: Supplier) -> dict[str, list[Outcome]]:
     """Lease for the orders of all hosts; returns the outcome of each."""
+    supplies: dict[tuple[str, str], Supply] = {}
+    for lease_set in lease_sets(_needs(orders)):
+        supply = supplier.supply(lease_set)
+        # Once for all hosts, since a lookup of a name may take seconds.
+        for lease in (*supply.lasting, *(supply.slots or ())):
+            if lease.server not in supply.addresses:
+                supply.addresses[lease.server] = _address(lease.server)
+        for need in lease_set.needs:
+            supplies[need.installation, need.pool.name] = supply
+    outcomes: dict[str, list[Outcome]] = {}
+    for host, of_host in orders.items():
+        outcomes[host] = []
+        for order in of_host:
+            outcome = Outcome()
+            for pool in order.declaration.pools:
+                supply = supplies.get((order.installation.id, pool.name)) or Supply(
+                    problem=order.problem or order.refused.get(pool.name, "")
+                )
+                _add_pool(outcome, order, pool, supply)
+            outcomes[host].append(outcome)
+    return outcomes
+
+
+def _needs(orders: Mapping[str, Sequence[Order]]) -> list[Need]:
+    """Return what the hosts need for the pools for which something can be done."""
     needs = []
-    for host, own in orders.items():
-        for order in own:
+    for host, of_host in orders.items():
+        for order in of_host:
             for pool in order.declaration.pools:
                 if not order.problem and pool.name not in order.refused:
                     needs.append(
@@ -193,26 +216,7 @@ def serve(orders: Mapping[str, Sequence[Order]], supplier: Supplier) -> dict[str
                             exits=order.look.exits_of(pool.name),
                         )
                     )
-    supplies: dict[tuple[str, str], Supply] = {}
-    for lease_set in lease_sets(needs):
-        supply = supplier.supply(lease_set)
-        # Once for all hosts, since a lookup of a name may take seconds.
-        for lease in (*supply.lasting, *(supply.slots or ())):
-            if lease.server not in supply.addresses:
-                supply.addresses[lease.server] = _address(lease.server)
-        for need in lease_set.needs:
-            supplies[need.installation, need.pool.name] = supply
-    outcomes: dict[str, list[Outcome]] = {}
-    for host, own in orders.items():
-        outcomes[host] = []
-        for order in own:
-            outcome = Outcome()
-            for pool in order.declaration.pools:
-                found = supplies.get((order.installation.id, pool.name))
-                refused = Supply(problem=order.problem or order.refused.get(pool.name, ""))
-                _add_pool(outcome, order, pool, found or refused)
-            outcomes[host].append(outcome)
-    return outcomes
+    return needs
 
 
 def unchanged(order: Order) -> Outcome:
@@ -266,7 +270,7 @@ def served(order: Order, outcome: Outcome) -> dict[str, Any]:
         "pools": pools,
         "leases": outcome.leases,
         "problem": outcome.problem,
-        # What another inventory or nobody has installed there stays as it is.
+        # Nothing is written over what another run or another inventory has installed.
         "is_left_alone": bool(order.problem),
         "serves": "serves" in order.look.flags,
         "is_root": "root" in order.look.flags,
@@ -305,8 +309,8 @@ def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> Non
 
 
 def _slots(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> list[Server]:
-    """Return the servers of all slots of a pool: those of before, if it is not known which leases
-    they have.
+    """Return the servers of all slots of a pool: those of before, if it is unknown which leases the
+    slots have.
     """
     servers_before = _before(order, pool)
     servers = []
@@ -339,23 +343,24 @@ def _servers(
 
 
 def _address(server: str) -> str | None:
-    """Return a server with the IPv4 address that HAProxy takes at run time; None if its name has
-    none.
+    """Return a server with its IPv4 address, since HAProxy takes no name at run time; None if the
+    name has none.
     """
     host, _colon, port = server.rpartition(":")
     if is_ipv4(host):
         return server
     try:
-        found = socket.getaddrinfo(host, int(port), socket.AF_INET, socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, int(port), socket.AF_INET, socket.SOCK_STREAM)
     except (OSError, ValueError, UnicodeError):
         return None
-    return f"{found[0][4][0]}:{port}"
+    return f"{addresses[0][4][0]}:{port}"
 
 
 def _until(deadline: float | None, supply: Supply, look: Look) -> int | None:
     """Return a deadline on the clock of a host, in Unix time; None if the lease may last longer.
 
-    With a wrong clock, a host would take leases out that live, and each run would pay for others.
+    Otherwise a host whose clock is wrong would take out leases that live, and each run would pay
+    for other ones.
     """
     if deadline is None:
         return None
@@ -364,8 +369,8 @@ def _until(deadline: float | None, supply: Supply, look: Look) -> int | None:
 
 
 def _shut_out(order: Order, pool: Pool, supply: Supply, serving: Sequence[Server]) -> str:
-    """Return why no exit of a lease that lives lets this host through, if none is known to; empty
-    otherwise.
+    """Return why this host cannot use any exit of a lease that lives; empty if it can use one, or
+    if that is unknown.
 
     ``serving`` are the servers that get new requests after this run.
     """

@@ -23,11 +23,11 @@ from .._core.text import counted, format_sample
 #: How long a pool that is held back waits for its first and, after doublings, for later probes.
 FIRST_DELAY = 60.0
 LONGEST_DELAY = 3600.0
-#: An exit has to be down for this part of the lifetime of a lease before it is replaced,
+#: An exit is replaced when it has been down for this part of the lifetime of a lease,
 PATIENCE = 1 / 120
-#: but at least and at most for so long.
-LEAST_PATIENCE = 5.0
-MOST_PATIENCE = 300.0
+#: but for at least and at most so many seconds.
+MIN_PATIENCE = 5.0
+MAX_PATIENCE = 300.0
 
 
 class Cause(Enum):
@@ -96,16 +96,16 @@ class PoolState:
 
     def as_json(self) -> dict[str, Any]:
         """Return the state as values of JSON."""
-        bad = {server: _plain(entry) for server, entry in self.bad.items()}
-        hold = _plain(self.hold) if self.hold else None
+        bad = {server: as_plain(entry) for server, entry in self.bad.items()}
+        hold = as_plain(self.hold) if self.hold else None
         times = list(self.replaced_at)
         return {"replaced_at": times, "bad": bad, "hold": hold, "owed": self.owed}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PoolState:
         """Return the state with the values of :meth:`as_json`; an empty mapping is a new pool."""
-        bad = {server: BadExit(**_typed(entry)) for server, entry in data.get("bad", {}).items()}
-        hold = Hold(**_typed(data["hold"])) if data.get("hold") else None
+        bad = {server: BadExit(**as_typed(entry)) for server, entry in data.get("bad", {}).items()}
+        hold = Hold(**as_typed(data["hold"])) if data.get("hold") else None
         return cls(tuple(data.get("replaced_at", ())), bad, hold, data.get("owed", 0))
 
     def as_of(self, now: float, lifetime: float) -> PoolState:
@@ -156,7 +156,7 @@ class Decision:
     """What a run does for a pool.
 
     - ``count``: ensure that so many leases are held that are not in ``exclude``, or buy nothing if
-      it is None; ``most_purchases`` limits how many are bought, unless it is None.
+      it is None.
     - ``exclude``: servers that do not count as held. They are released where the product can.
     - ``state``: what is to be stored before anything is paid for.
     - ``problem``: why the run has to fail, although it may buy a probe.
@@ -169,13 +169,14 @@ class Decision:
     state: PoolState
     problem: Problem | None = None
     warnings: tuple[str, ...] = ()
-    most_purchases: int | None = None
     bounded: int = 0
 
 
 @dataclass(frozen=True)
 class _Pool:
-    """How many exits a pool should have, the lifetime of its leases, and the time of this run."""
+    """What a decision is about: how many exits a pool should have, the lifetime of its leases, and
+    the time of this run.
+    """
 
     count: int
     lifetime: float
@@ -244,10 +245,10 @@ def _top_up(state: PoolState, failed: Sequence[Exit], pool: _Pool) -> Decision:
 
 
 def _replace_failed(state: PoolState, live: Sequence[Exit], pool: _Pool) -> Decision:
-    """Replace exits that have been down for long enough while others work, the longest first, and
-    reported ones.
+    """Replace reported exits, and those that have been down for long enough while others work, the
+    longest first.
     """
-    patience = min(max(pool.lifetime * PATIENCE, LEAST_PATIENCE), MOST_PATIENCE)
+    patience = min(max(pool.lifetime * PATIENCE, MIN_PATIENCE), MAX_PATIENCE)
     lasting = _lasting(live)
     down = _down(lasting)
     failed = [exit_ for exit_ in down if exit_.down_for >= patience or _is_reported(exit_)]
@@ -290,7 +291,7 @@ def _probe(state: PoolState, down: Sequence[Exit], pool: _Pool) -> Decision:
     # A probe that is owed has been counted before.
     state = state.with_purchases(0 if state.owed else 1, failed, pool.now)
     count = len(down) - len(failed) + 1
-    return Decision(count, frozenset(state.bad), state, most_purchases=1, bounded=1)
+    return Decision(count, frozenset(state.bad), state, bounded=1)
 
 
 def _after_probe(hold: Hold, state: PoolState, pool: _Pool) -> Hold:
@@ -319,17 +320,21 @@ def _new_hold(state: PoolState, cause: Cause, now: float) -> Hold:
 
 
 def _delay(cause: Cause, probes: int) -> float:
-    """Return how long to wait after so many probes. The one that is bought at once is extra."""
+    """Return how long to wait after so many probes: as long after the first as after the second,
+    unless none was bought at once.
+    """
     doublings = probes if cause is Cause.REJECTED else max(0, probes - 1)
     return min(FIRST_DELAY * 2.0 ** min(doublings, 10), LONGEST_DELAY)
 
 
-def _plain(entry: Hold | BadExit) -> dict[str, Any]:
-    return {**asdict(entry), "cause": entry.cause.value}
+def as_plain(entry: Exit | Hold | BadExit) -> dict[str, Any]:
+    """Return the fields as values of JSON."""
+    return {**asdict(entry), "cause": entry.cause and entry.cause.value}
 
 
-def _typed(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {**entry, "cause": Cause(entry["cause"])}
+def as_typed(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of which :func:`as_plain` has made values of JSON."""
+    return {**entry, "cause": entry["cause"] and Cause(entry["cause"])}
 
 
 def _is_reported(exit_: Exit) -> bool:
@@ -347,7 +352,7 @@ def _down(live: Sequence[Exit]) -> list[Exit]:
 
 
 def _cause_of(down: Sequence[Exit]) -> Cause:
-    """Return why exits are down: that one answers 407 says most, then what most of them do."""
+    """Return why exits are down: 407 if one answers so, and otherwise what most of them do."""
     causes = [exit_.cause or Cause.FAILING for exit_ in down]
     if Cause.REJECTED in causes:
         return Cause.REJECTED

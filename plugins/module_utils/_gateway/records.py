@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is recorded of gateways and lists: a run finds it, locks it, and checks that its keys are
-the same.
+"""What is recorded of gateways and lists: a run finds it, locks it, and checks that the keys are
+still the same.
 """
 
 from __future__ import annotations
@@ -24,15 +24,13 @@ from .declaration import Declaration, from_json
 
 #: Seconds between two attempts to lock what another run has locked.
 _LOCK_POLL = 1.0
-#: A refresh is overdue after so many of its intervals, and the seconds that some of them may take.
+#: A refresh is overdue after so many of its intervals and so many seconds, which it may take.
 _INTERVALS = 3
 _MARGIN = 30.0
 
 
 def installations(store: Store) -> Installations:
-    """Return the installations in a store, whose locks end with the runs on this machine that hold
-    them.
-    """
+    """Return the installations in a store; a lock ends with its run, if that is on this machine."""
     return Installations(store, _is_gone)
 
 
@@ -42,8 +40,8 @@ def this_run() -> str:
 
 
 def _place() -> str:
-    """Return what tells the processes that this one sees from others: a container may have the name
-    of its machine.
+    """Return the name of this machine, and that of its process namespace: a container may have the
+    same name as its machine.
     """
     namespace = ""
     with contextlib.suppress(OSError):
@@ -52,7 +50,7 @@ def _place() -> str:
 
 
 def _is_gone(run: str) -> bool:
-    """Whether a run of this machine or container has ended; those of others are not known."""
+    """Whether a run of this machine or container has ended; that of another one may be running."""
     process, _blank, place = run.partition(" ")
     if place != _place() or not process.isdecimal():
         return False
@@ -67,10 +65,10 @@ def find(
     *,
     is_named: bool,
 ) -> tuple[list[Installation], dict[str, str]]:
-    """Return what a refresh has to do for hosts, and a sentence for each named host that has
-    nothing.
+    """Return what is to be refreshed on hosts, and if they are named, a sentence for each one that
+    has nothing installed.
 
-    Raises QgError if no host has anything: before anything is bought.
+    Raises QgError if no host has anything.
     """
     everything = [each for each in rows.all(inventory) if each.kind in kinds]
     here = [each for each in everything if each.host in hosts]
@@ -131,11 +129,10 @@ def lock(rows: Installations, chosen: Collection[Installation], budget: WaitBudg
 
 
 def why_lost(kind: str, name: str, host: str) -> str:
-    """Return what to say of an installation whose lock another run has taken, since this one did
+    """Return the message for an installation whose lock another run has taken, since this one did
     not renew it in time.
 
-    What this run has seen on the host, and would write, is older than what the other one has
-    written.
+    This run leaves it alone, since the other one may have written newer leases.
     """
     return (
         f"Another run has taken over the {kind} {name} of {host}, since this one took more "
@@ -158,15 +155,7 @@ def recorded(installation: Installation) -> Declaration:
 
 
 def described(installation: Installation) -> dict[str, Any]:
-    """Return an installation for results, with times as QG.net writes them."""
-    times = {}
-    for name in ("installed_at", "removed_at", "refreshed_at"):
-        moment = getattr(installation, name)
-        times[name] = (
-            None
-            if moment is None
-            else datetime.datetime.fromtimestamp(round(moment), BEIJING).isoformat()
-        )
+    """Return an installation for results."""
     return {
         "kind": installation.kind,
         "host": installation.host,
@@ -175,8 +164,17 @@ def described(installation: Installation) -> dict[str, Any]:
         "options": dict(installation.options),
         "seconds": installation.seconds,
         "problem": installation.problem,
-        **times,
+        "installed_at": _beijing_time(installation.installed_at),
+        "removed_at": _beijing_time(installation.removed_at),
+        "refreshed_at": _beijing_time(installation.refreshed_at),
     }
+
+
+def _beijing_time(moment: float | None) -> str | None:
+    """Return a Unix time as QG.net writes times; None if there is none."""
+    if moment is None:
+        return None
+    return datetime.datetime.fromtimestamp(round(moment), BEIJING).isoformat()
 
 
 def check_key(installation: Installation, pool: str, digest: str) -> None:

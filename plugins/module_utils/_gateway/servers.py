@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The servers of a gateway: those of its file of leases as it is, and those that it should have.
+"""The servers of a gateway: those in its file of leases, and those that it should have.
 
 HAProxy has a fixed number of servers for each pool, and ``exits.lua`` gives them the addresses in
 this file. A line is ``POOL sNUMBER HOST:PORT UNTIL STATE``; ``UNTIL`` is the deadline of the lease
 in Unix time or ``-``. With the state ``drain``, only labels that have this exit already use it, and
-with ``out``, nobody does. The servers of a slot are those of ``POOL.SLOT``. With the state
-``next``, one serves as soon as the other one does not.
+with ``out``, nobody does. At a slot, ``POOL.SLOT`` stands for the pool, and a server with the state
+``next`` serves as soon as the other server of the slot does not.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class Server:
 
 
 def number_of_servers(count: int) -> int:
-    """Return how many servers the configuration has for a pool: its leases, and those of before
-    that still serve.
+    """Return how many servers the configuration has for a pool: enough for its leases, and for
+    those of before that still serve.
     """
     return 2 * count + 2
 
@@ -122,10 +122,10 @@ def next_servers(
     another lease. It gets no new labels as soon as there are ``count`` leases. ``bad`` servers
     leave at once.
     """
-    known = {old.server: old for old in before}
+    by_server = {old.server: old for old in before}
     serving = []
     for lease in sorted(leases, key=lambda server: server.server):
-        serving.append(_steady(lease, known.get(lease.server)))
+        serving.append(_steady(lease, by_server.get(lease.server)))
     names = {server.server for server in serving}
     kept = []
     for old in before:
@@ -137,35 +137,26 @@ def next_servers(
         if still_serves:
             is_drained = len(names) >= count or (old.drained and not names)
             kept.append(replace(old, drained=is_drained))
-    return _numbered([*serving, *kept], before, number_of_servers(count))
+    servers = _numbered([*serving, *kept], before, number_of_servers(count))
+    return sorted(servers, key=lambda server: server.number)
 
 
-def slot_servers(leases: Sequence[Server], before: Iterable[Server]) -> list[Server]:
-    """Return the servers of one slot: of its leases, in the order in which they serve, the first
-    two.
-
-    Each keeps the number and the deadline that it has already.
+def slot_servers(leases: Sequence[Server], before: Sequence[Server]) -> list[Server]:
+    """Return the servers of one slot for the first two of its leases, which are in the order in
+    which they serve.
     """
-    chosen = leases[:SERVERS_OF_SLOT]
-    known = {old.server: old for old in before}
-    free = list(range(1, SERVERS_OF_SLOT + 1))
-    numbers = {}
-    for lease in chosen:
-        old = known.get(lease.server)
-        if old is not None and old.number in free:
-            free.remove(old.number)
-            numbers[lease.server] = old.number
+    by_server = {old.server: old for old in before}
     servers = []
-    for position, lease in enumerate(chosen):
-        number = numbers.pop(lease.server, 0) or free.pop(0)
-        steady = _steady(lease, known.get(lease.server))
-        servers.append(replace(steady, number=number, waits=position > 0))
-    return servers
+    for position, lease in enumerate(leases[:SERVERS_OF_SLOT]):
+        steady = _steady(lease, by_server.get(lease.server))
+        servers.append(replace(steady, waits=position > 0))
+    return _numbered(servers, before, SERVERS_OF_SLOT)
 
 
 def _steady(lease: Server, old: Server | None) -> Server:
-    """Return a lease as it is known already, unless it is another one: deadlines are read to a
-    second.
+    """Return a lease with the deadline and the report that its server has already.
+
+    Another lease at the same server has another deadline, of which two readings differ little.
     """
     if old is None:
         return lease
@@ -178,7 +169,7 @@ def _steady(lease: Server, old: Server | None) -> Server:
 
 
 def _numbered(servers: Sequence[Server], before: Iterable[Server], size: int) -> list[Server]:
-    """Give each a server of the configuration: the one that it has, or a free one."""
+    """Give each the number of a server in the configuration: the one that it has, or a free one."""
     chosen = servers[:size]
     numbers: dict[str, int] = {}
     addresses = {server.server for server in chosen}
@@ -192,6 +183,7 @@ def _numbered(servers: Sequence[Server], before: Iterable[Server], size: int) ->
     free = [number for number in range(1, size + 1) if number not in numbers.values()]
     numbered = []
     for server in chosen:
-        number = numbers.get(server.server) or free.pop(0)
+        # A slot may have two leases with one address.
+        number = numbers.pop(server.server, 0) or free.pop(0)
         numbered.append(replace(server, number=number))
-    return sorted(numbered, key=lambda server: server.number)
+    return numbered

@@ -53,13 +53,14 @@ def assign(
     bad: Collection[str],
     now: float,
 ) -> list[SlotLease]:
-    """Return the slots of all leases that live, each slot's in the order in which they serve.
+    """Return all leases that live with their slots, those of a slot in the order in which they
+    serve.
 
     ``leases`` are those that last long enough, without slots, and ``held`` the names of all that
     the key holds. A recorded one that ends soon keeps its slot until its end. One that is not held
     was released, unless another run has bought it just now: it keeps its slot for a minute. ``bad``
-    servers leave at once. A new lease goes to a slot up to ``count`` that has none of
-    ``leases``, first to one that refuses, and then to the one that would do so next.
+    servers leave at once. A new lease goes to a slot up to ``count`` that has none of ``leases``:
+    first to an empty one, and then to the one whose lease ends first.
     """
     lasting = {lease.name: lease for lease in leases}
     kept = []

@@ -5,8 +5,8 @@
 """Leases for the pools of all hosts of a run: equal pools share one set of leases, and one call to
 QG.net.
 
-Health comes before payment: what the hosts report of the exits that live decides, by
-:mod:`.policy`, whether anything is bought. A set that fails stops no other.
+Before anything is bought, :mod:`.policy` decides by what the hosts report of exits whether it is of
+use. A set that fails stops no other.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from .policy import Cause, Exit, PoolState, Problem, after_purchase, decide
 from .slots import SlotLease, assign, slots_as_json, slots_from_json, vacant
 from .timings import check_drain, names_for
 
-#: The options of the role by those of a task that leases.
+#: The options of the role, by the options of a task that leases.
 _ROLE_OPTIONS = {
     "min_remaining": "drain",
     "count": "count",
@@ -48,27 +48,27 @@ _ROLE_OPTIONS = {
     "isp": "isp",
     "keep_alive": "keep_alive",
 }
-#: What exits did, in a sentence.
+#: What exits with a cause did, in the words of a message.
 _DOING = {
     Cause.REFUSED: "refused connections",
     Cause.SILENT: "answered nothing in time",
     Cause.FAILING: "answered with errors or closed connections",
     Cause.REPORTED: "were reported as banned",
 }
-#: The seconds that leases are taken to last if nothing says it: the bound on purchases is then that
-#: of a day.
+#: The seconds that leases are supposed to last if nothing says it: the bound on purchases is then
+#: that of a day.
 _UNKNOWN_LIFETIME = 86400.0
-#: For so many of its intervals, other runs rely on what a run has seen.
+#: Other runs rely on what a run has seen for so many of its intervals.
 _SEEN_FOR = 3
 
 
 @dataclass(frozen=True)
 class Need:
-    """What a host needs of one of its pools. ``login`` tells keys apart within the run, and reveals
-    none.
+    """What a host needs for one of its pools.
 
-    ``installation`` is the identifier of what has the pool: two gateways of a host may have pools
-    of one name. It is refreshed every ``interval`` seconds.
+    ``login`` is the digest of the key. ``installation`` is the identifier of the gateway or list,
+    since two gateways of a host may have pools of one name. It is refreshed every ``interval``
+    seconds.
     """
 
     host: str
@@ -82,19 +82,17 @@ class Need:
 
 @dataclass
 class Supply:
-    """What a set of leases has to offer. ``problem`` is why it is not what was declared; empty if
-    it is.
+    """What a set of leases has to offer.
 
-    With ``is_held_back``, nothing is bought until exits work again. ``leases`` are as results of
-    tasks show them, and None if QG.net's list could not be read; ``lasting`` are the same ones.
-    ``held`` are the names of all leases of the key.
-    ``slots`` are those of pools with slots, and None if there are none or they are not known.
-    ``addresses`` has the IPv4 address and port of each server, and None for a name without an
-    address. ``bad`` are servers that nobody should use. The clock of the control node is
+    ``problem`` is why this is not what was declared, and empty if it is. With ``is_held_back``,
+    nothing is bought until exits work again. ``leases`` are what results of tasks show, and None if
+    QG.net's list could not be read; ``lasting`` are the same leases. ``held`` are the names of all
+    leases of the key. ``slots`` are those of pools with slots, and None if there are none or they
+    are not known. ``addresses`` has the IPv4 address and port of each server, and None for a name
+    without an address. ``bad`` are servers that nobody should use. The clock of the control node is
     ``clock_ahead`` seconds ahead of QG.net's.
     """
 
-    product: str = ""
     leases: list[dict[str, Any]] | None = None
     lasting: Sequence[SlotLease] = ()
     held: frozenset[str] = frozenset()
@@ -123,17 +121,17 @@ class LeaseSet:
 
     @property
     def count(self) -> int:
-        """The number of leases that each of the pools is content with."""
+        """The number of leases that is enough for each of the pools."""
         return max(need.pool.count for need in self.needs)
 
     @property
     def slots(self) -> int:
-        """The number of slots that each of the pools is content with; 0 without slots."""
+        """The number of slots that is enough for each of the pools; 0 without slots."""
         return max(need.pool.count if need.pool.slots else 0 for need in self.needs)
 
     @property
     def drain(self) -> int:
-        """The remaining seconds that each of the pools is content with."""
+        """The remaining seconds that are enough for each of the pools."""
         return max(need.pool.drain for need in self.needs)
 
 
@@ -148,10 +146,10 @@ def lease_sets(needs: Iterable[Need]) -> list[LeaseSet]:
 
 @dataclass
 class Supplier:
-    """Leases sets for hosts. ``connect`` returns the connection for a need, ``cap`` is that of the
-    user.
+    """Leases for the pools of all hosts.
 
-    ``bought`` is the number of leases that the run has bought, or would buy in check mode.
+    ``connect`` returns the connection for a need. ``bought`` is the number of leases that the run
+    has bought, or would buy in check mode.
     """
 
     connect: Callable[[Need], Connection]
@@ -160,59 +158,63 @@ class Supplier:
     cap: int | None = None
     check: bool = False
     bought: int = 0
-    #: The clients of the keys that it has leased with.
+    #: The clients by the keys with which the run has leased.
     clients: dict[str, Leases] = field(default_factory=dict)
 
-    def supply(self, leases: LeaseSet) -> Supply:
+    def supply(self, lease_set: LeaseSet) -> Supply:
         """Ensure the leases of a set, as far as its exits can be used."""
         supply = Supply()
         try:
-            self._supply(leases, supply)
+            client, desired = self._connect(lease_set)
+            self._supply(client, desired, lease_set, supply)
         except QgError as error:
             # The cause of a pool that is held back says more than that nothing could be bought.
-            supply.problem = supply.problem or _message(error, leases)
+            supply.problem = supply.problem or _message(error, lease_set)
         self.bought += supply.bought
         return supply
 
-    def _supply(self, leases: LeaseSet, supply: Supply) -> None:
-        pool = leases.pool
+    def _connect(self, lease_set: LeaseSet) -> tuple[Leases, Desired]:
+        """Return the client for the key of a set, and what is to be held with it."""
+        pool = lease_set.pool
         terms = read_terms(areas=pool.areas, isp=pool.isp, keep_alive=pool.keep_alive)
         desired = desired_leases(
-            leases.count,
+            lease_set.count,
             terms,
-            min_remaining=f"{leases.drain}s",
+            min_remaining=f"{lease_set.drain}s",
             on_uncertain="fail",
             exclude_ips=None,
         )
-        connection = self.connect(leases.needs[0])
+        connection = self.connect(lease_set.needs[0])
         client = lease_client(
             connection, self.announcer, partial(check_new_terms, terms), store=self.store
         )
         self.clients[connection.key] = client
-        supply.product = client.product
-        # With product=auto, it is known only now.
-        known_pool = dataclasses.replace(pool, product=client.product, drain=leases.drain)
-        check_drain(known_pool, names_for(leases.needs[0].kind, pool))
-        desired = dataclasses.replace(desired, terms=with_codes(terms, client))
-        installations = Installations(client.caller.store)
-        name = _name(client, leases, "lease set")
-        exits = self._seen(installations, name, leases)
+        # With product=auto, the product is known only now.
+        detected = dataclasses.replace(pool, product=client.product, drain=lease_set.drain)
+        check_drain(detected, names_for(lease_set.needs[0].kind, pool))
+        return client, dataclasses.replace(desired, terms=with_codes(terms, client))
+
+    def _supply(
+        self, client: Leases, desired: Desired, lease_set: LeaseSet, supply: Supply
+    ) -> None:
+        """Lease what is missing, or what the policy decides if anything is known against an
+        exit.
+        """
+        installations = Installations(self.store)
+        name = _name(client, lease_set, "lease set")
+        exits = self._seen(installations, name, lease_set)
         state = installations.set_state(name, PoolState.from_json)
         if _is_well(state, exits.values()):
-            self._lease(client, desired, leases, supply)
+            self._lease(client, desired, lease_set, supply)
             return
         with client.caller.key_lock("judging", "the exits of a pool"):
             state = installations.set_state(name, PoolState.from_json)
-            lasting, life = _held(client, desired, leases.drain)
+            lasting, life = _held(client, desired, lease_set.drain)
             live = []
             for server in sorted(exits.keys() & lasting.keys()):
                 live.append(dataclasses.replace(exits[server], ends_soon=not lasting[server]))
             decision = decide(
-                state,
-                live,
-                count=leases.count,
-                lifetime=life,
-                now=client.caller.store.now(),
+                state, live, count=lease_set.count, lifetime=life, now=self.store.now()
             )
             supply.bad = decision.exclude
             supply.warnings += decision.warnings
@@ -222,63 +224,65 @@ class Supplier:
             if not self.check:
                 # Before the payment, so that a run that is killed has used up what it may buy.
                 installations.save_set_state(name, decision.state.as_json())
-                # Once: a product that refuses it now would refuse it in each run.
+                # Only once, since a product that refuses this now would refuse it in each run.
                 _release(client, decision.exclude & lasting.keys() - state.bad.keys())
             wanted = dataclasses.replace(
                 desired, count=decision.count or 0, exclude_ips=decision.exclude
             )
             try:
-                self._lease(client, wanted, leases, supply)
+                self._lease(client, wanted, lease_set, supply)
             finally:
                 if not self.check:
-                    now = client.caller.store.now()
-                    state = after_purchase(state, decision, supply.bought, now)
+                    state = after_purchase(state, decision, supply.bought, self.store.now())
                     installations.save_set_state(name, state.as_json())
 
-    def _seen(self, installations: Installations, name: str, leases: LeaseSet) -> dict[str, Exit]:
-        """Return what the hosts report, with the exits that work for hosts which other runs
-        refresh.
+    def _seen(
+        self, installations: Installations, name: str, lease_set: LeaseSet
+    ) -> dict[str, Exit]:
+        """Return what the hosts report, and which exits work for hosts that other runs refresh.
 
-        Otherwise the run of a host that is shut out would replace exits that serve others. What
-        works here is recorded for those runs, in a row of its own: they need not wait for each
-        other.
+        Otherwise the run of a host that no exit lets through would replace exits that serve other
+        hosts. Each run records what works for its hosts in a row of its own, so that none has to
+        wait for another one.
         """
-        exits = merge(need.exits for need in leases.needs)
+        exits = merge(need.exits for need in lease_set.needs)
         now = self.store.now()
-        here = {need.installation for need in leases.needs}
+        here = {need.installation for need in lease_set.needs}
         reports = [exits]
         for sighting in installations.set_states(f"{name} "):
             if sighting.get("until", now) > now and not here.issuperset(sighting["here"]):
                 reports.append({server: Exit(server, works=True) for server in sighting["works"]})
         if exits and not self.check:
             works = [server for server, each in exits.items() if each.works]
-            until = now + _SEEN_FOR * max(need.interval for need in leases.needs)
+            until = now + _SEEN_FOR * max(need.interval for need in lease_set.needs)
             row = self.store.digest("hosts of a set", *sorted(here))
             sighting = {"here": sorted(here), "works": works, "until": until}
             installations.save_set_state(f"{name} {row}", sighting)
         return merge(reports)
 
-    def _lease(self, client: Leases, desired: Desired, leases: LeaseSet, supply: Supply) -> None:
+    def _lease(self, client: Leases, desired: Desired, lease_set: LeaseSet, supply: Supply) -> None:
         """Lease what is missing, or what channels and cap allow if that is less."""
         try:
-            self._ensure(client, desired, leases, supply)
+            self._ensure(client, desired, lease_set, supply)
         except QgError as error:
             possible = _possible_count(error, desired.count)
             if possible <= 0 or self.check:
                 raise
-            self._ensure(client, dataclasses.replace(desired, count=possible), leases, supply)
+            self._ensure(client, dataclasses.replace(desired, count=possible), lease_set, supply)
             supply.problem = supply.problem or error.message
         lasting = {lease.name for lease in supply.lasting}
-        missing = vacant(supply.slots or (), lasting, leases.slots)
+        missing = vacant(supply.slots or (), lasting, lease_set.slots)
         has_count = len(lasting) >= desired.count > 0
         if missing and has_count and not supply.problem:
-            # The others are at slots that no pool of this run has, and stay there.
+            # The other leases stay at slots that no pool of this run has.
             wanted = dataclasses.replace(desired, count=len(lasting) + len(missing))
-            self._ensure(client, wanted, leases, supply)
+            self._ensure(client, wanted, lease_set, supply)
 
-    def _ensure(self, client: Leases, desired: Desired, leases: LeaseSet, supply: Supply) -> None:
+    def _ensure(
+        self, client: Leases, desired: Desired, lease_set: LeaseSet, supply: Supply
+    ) -> None:
         """Lease what is missing, and add it to what the set has to offer."""
-        ignore_quota = leases.pool.ignore_quota
+        ignore_quota = lease_set.pool.ignore_quota
         result = ensure_leases(
             client, desired, check=self.check, cap=self.cap, ignore_quota=ignore_quota
         )
@@ -291,10 +295,10 @@ class Supplier:
         supply.clock_ahead = wall_time() - clock.now()
         if result.error:
             supply.problem = supply.problem or result.error.message
-        if leases.slots:
-            self._assign(client, leases, supply)
+        if lease_set.slots:
+            self._assign(client, lease_set, supply)
 
-    def _assign(self, client: Leases, leases: LeaseSet, supply: Supply) -> None:
+    def _assign(self, client: Leases, lease_set: LeaseSet, supply: Supply) -> None:
         """Give the leases their slots, as the store remembers them."""
 
         def change(recorded: Iterable[SlotLease]) -> dict[str, Any]:
@@ -303,14 +307,14 @@ class Supplier:
                 recorded,
                 supply.lasting,
                 held=supply.held,
-                count=leases.slots,
+                count=lease_set.slots,
                 bad=supply.bad,
                 now=now,
             )
             return slots_as_json(slots)
 
-        installations = Installations(client.caller.store)
-        name = _name(client, leases, "slots")
+        installations = Installations(self.store)
+        name = _name(client, lease_set, "slots")
         if self.check:
             after = change(installations.set_state(name, slots_from_json))
         else:
@@ -326,14 +330,14 @@ def _lasting(lease: Lease, product: str) -> SlotLease:
     return SlotLease(0, lease.name, lease.server, until)
 
 
-def _message(error: QgError, leases: LeaseSet) -> str:
+def _message(error: QgError, lease_set: LeaseSet) -> str:
     """Return the message of an error with the name that an option has in the role."""
     if isinstance(error, OptionError) and error.option in ("key", "password"):
-        name = f"The {error.option} of pool {leases.pool.name}"
+        name = f"The {error.option} of pool {lease_set.pool.name}"
         return OptionError(name, error.problem, error.fix).message
     if not isinstance(error, OptionError) or error.option not in _ROLE_OPTIONS:
         return error.message
-    name = names_for(leases.needs[0].kind, leases.pool).of(_ROLE_OPTIONS[error.option])
+    name = names_for(lease_set.needs[0].kind, lease_set.pool).of(_ROLE_OPTIONS[error.option])
     return OptionError(name, error.problem, error.fix).message
 
 
@@ -369,9 +373,9 @@ def held_back(problem: Problem) -> str:
     )
 
 
-def _name(client: Leases, leases: LeaseSet, what: str) -> str:
+def _name(client: Leases, lease_set: LeaseSet, what: str) -> str:
     """Return the name of what the store remembers of a set, whatever hosts and pools it serves."""
-    pool = leases.pool
+    pool = lease_set.pool
     terms = json.dumps([pool.areas, pool.isp, pool.keep_alive])
     return client.caller.store.digest(what, client.caller.key_digest, client.product, terms)
 
@@ -382,10 +386,10 @@ def _is_well(state: PoolState, exits: Iterable[Exit]) -> bool:
 
 
 def _held(client: Leases, desired: Desired, drain: float) -> tuple[dict[str, bool], float]:
-    """Return the servers of the leases that the set holds, with whether they last, and the seconds
-    that leases last.
+    """Return the servers of the leases that the set holds and whether each lasts, and the seconds
+    that new leases last.
 
-    A host has no say about leases of other terms, which may serve others.
+    Leases with other terms are left out, since they may serve other pools.
     """
     holdings = Holdings(LeaseApi(client))
     holdings.look()
@@ -399,7 +403,7 @@ def _held(client: Leases, desired: Desired, drain: float) -> tuple[dict[str, boo
 
 
 def _release(client: Leases, servers: frozenset[str]) -> None:
-    """Release exits that serve nobody. Not every product can, and not at every time."""
+    """Release exits that serve nobody, if the product of the key can do that now."""
     if not servers or client.calls.release is None:
         return
     with contextlib.suppress(QgError):

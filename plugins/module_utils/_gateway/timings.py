@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The timings of a pool in seconds: interval, drain and the life of its leases have to fit each
-other.
+"""The timings of a pool in seconds: its interval, its drain and the lifetime of its leases have to
+suit each other.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from .._core.errors import OptionError
 from .._core.text import counted
 from .._leases.api import LIFETIMES
 from .._paid.lifetime import MATCHING_SHARE
-from .._store.installations import LIST
 from .declaration import Pool
 
 
 @dataclass(frozen=True)
 class Names:
-    """The name of an option in messages: the variable of the role, or the option of an entry of its
+    """The names of options in messages: variables of a role, or options of an entry of its
     pools.
     """
 
@@ -38,24 +37,14 @@ class Names:
 
 def names_for(kind: str, pool: Pool) -> Names:
     """Return the names of the options of a pool in messages."""
-    prefix = "proxy_list_" if kind == LIST else "proxy_gateway_"
-    return Names(prefix, f"pool {pool.name}" if pool.is_entry else "")
-
-
-def lifetime(pool: Pool) -> float | None:
-    """Return the seconds that new leases of a pool last, if the options or QG.net's documents say
-    it.
-    """
-    if pool.keep_alive is not None:
-        return parse_minutes("keep_alive", pool.keep_alive) * 60.0
-    return LIFETIMES.get(pool.product)
+    return Names(f"proxy_{kind}_", f"pool {pool.name}" if pool.is_entry else "")
 
 
 def check_timings(kind: str, pools: Sequence[Pool], interval: int) -> None:
     """Refuse a drain that a refresh would miss, or that new leases would not outlast.
 
-    Between two refreshes, a lease must not run from "lasts long enough" to its end. The shortest
-    drain comes first, so that the interval in the sentence suits all pools.
+    A lease that lasts long enough at one refresh must not end before the next one. The shortest
+    drain is looked at first, so that the interval in the message suits all pools.
     """
     for pool in pools:
         check_drain(pool, names_for(kind, pool))
@@ -72,10 +61,12 @@ def check_timings(kind: str, pools: Sequence[Pool], interval: int) -> None:
 
 
 def check_drain(pool: Pool, names: Names) -> None:
-    """Refuse a drain that new leases would not outlast, so that nearly each refresh would pay for
-    another one.
+    """Refuse a drain that is too long for new leases, if it is known how long they last: nearly
+    each refresh would pay for another one.
     """
-    life = lifetime(pool)
+    life = LIFETIMES.get(pool.product)
+    if pool.keep_alive is not None:
+        life = parse_minutes("keep_alive", pool.keep_alive) * 60.0
     if life is None or pool.drain <= life * (1 - MATCHING_SHARE):
         return
     drain = max(2, int(life / 4))

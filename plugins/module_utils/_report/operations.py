@@ -61,7 +61,7 @@ _NUMBERS = ("received", "unknown")
 class Reporter:
     """Reads one part after the other into ``data``.
 
-    The whitelist comes first, since it is of the classic API.
+    The whitelist comes first, since only the classic API has it.
     """
 
     def __init__(
@@ -105,9 +105,7 @@ class Reporter:
         return {**self.data, "page": page(self.data)}
 
     def _part(self, name: str, read: Callable[[], T]) -> T | None:
-        """Return what is read; None if that fails, for a reason that is one of the problems
-        then.
-        """
+        """Return what is read; None if that fails, which adds the reason to the problems."""
         try:
             return read()
         except QgError as error:
@@ -153,7 +151,7 @@ class Reporter:
         return quota
 
     def _spending(self, client: Leases | None) -> list[dict[str, Any]]:
-        """Return what was bought on each day of a fortnight on which anything was."""
+        """Return what was bought on each day of the last two weeks on which anything was bought."""
         store = self.caller.store
         keys = self._digests(client)
         recent = sorted(
@@ -179,7 +177,7 @@ class Reporter:
         return sums(by_day, ("day", "product"), _NUMBERS)
 
     def _digests(self, client: Leases | None) -> list[str]:
-        """Return the names of the key in the store: those for all products if its own is not
+        """Return the names of the key in the store: those for all products if its product is not
         known.
         """
         if client:

@@ -12,7 +12,8 @@ from typing import Any
 from .._core.text import counted, one_line
 from .._paid.forecast import number
 
-#: The width of the bar of the cap, or without one of the day with most purchases.
+#: The characters of a bar that stands for the cap, or without a cap for the day with most
+#: purchases.
 _BAR = 40
 Row = Sequence[object]
 
@@ -91,8 +92,9 @@ def _leases(data: Mapping[str, Any]) -> list[str]:
         lines += _table(head, rows)
     if data["quota"]:
         total = data["quota"]["total"]
-        of = "" if total is None else f" of {number(total)}"
-        lines.append(f"  {number(data['quota']['available'])}{of} {data['quota']['unit']} free")
+        of_total = "" if total is None else f" of {number(total)}"
+        available = number(data["quota"]["available"])
+        lines.append(f"  {available}{of_total} {data['quota']['unit']} free")
     return lines
 
 
@@ -158,7 +160,7 @@ def _minute(moment: str | None) -> str:
 
 
 def _table(head: Row, rows: Iterable[Row]) -> list[str]:
-    """Return rows below their heads, in columns; numbers stand at the right."""
+    """Return the lines of a table, with the digits of numbers at the right of their columns."""
     texts = [
         [one_line(str(cell or "")) if cell != 0 else "0" for cell in row] for row in (head, *rows)
     ]

@@ -5,7 +5,7 @@
 """The operation of qg_tunnel_exit: changes the exit of a tunnel through its control port
 (``http://TUNNEL:9090``).
 
-The only source is a page of QG.net from 2022 (a copy at a reseller).
+It follows a page of QG.net from 2022, of which a reseller has a copy; no newer one is known.
 """
 
 from __future__ import annotations
@@ -35,12 +35,10 @@ from .._task.operation import Mode, Operation, Params, environment_name, variabl
 CONTROL_PORT = 9090
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _TUNNEL = re.compile(rf"({_LABEL}(?:\.{_LABEL})*)(?::([0-9]{{1,5}}))?")
-
-
-#: By the HTTP status.
+#: What an HTTP status means.
 _STATUSES = {
     400: Code(
-        Reason.PARAMETER, "user, password or parameter not legal", "Check tunnel, key and password."
+        Reason.PARAMETER, "invalid user, password or parameter", "Check tunnel, key and password."
     ),
     500: Code(Reason.UNKNOWN, "no address available", "Try again later."),
 }
@@ -106,7 +104,7 @@ def _run(params: Params, mode: Mode) -> dict[str, Any]:
         credentials=lambda: credentials,
         secrets=list(credentials.values()),
     )
-    # A lost call is repeated: a second change is harmless.
+    # A call whose response is lost is repeated, since a second change is harmless.
     return {"changed": True, "exit": caller.call(CHANGE_EXIT, {}, read_exit), "api": caller.usage()}
 
 

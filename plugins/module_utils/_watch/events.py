@@ -30,14 +30,14 @@ Reading: TypeAlias = "list[Any] | dict[str, Any]"
 
 @dataclass
 class Changes:
-    """What is known of each subject, and the events that follow from what is read next."""
+    """The last reading of each subject, and the events that follow from the next one."""
 
-    _known: dict[str, Reading] = field(default_factory=dict)
+    _last: dict[str, Reading] = field(default_factory=dict)
     _failing: set[str] = field(default_factory=set)
 
     def reading(self, subject: str, current: Reading) -> Event | None:
         """Return the event of a change, of the first reading, or of the first after a failure."""
-        previous = self._known.get(subject)
+        previous = self._last.get(subject)
         added = _missing_in(previous, current)
         removed = _missing_in(current, previous)
         is_news = previous is None or subject in self._failing
@@ -46,7 +46,7 @@ class Changes:
         elif current != previous:
             is_news = True
         self._failing.discard(subject)
-        self._known[subject] = current
+        self._last[subject] = current
         if not is_news:
             return None
         return _event(subject, current, previous, added, removed)
@@ -62,7 +62,7 @@ class Changes:
 
 
 def _missing_in(items: Reading | None, wanted: Reading | None) -> list[Any]:
-    """Return the ``wanted`` that a list lacks; one that was never read lacks nothing."""
+    """Return the ``wanted`` items that a list lacks; a list that was never read lacks none."""
     if not isinstance(items, list) or not isinstance(wanted, list):
         return []
     names = {_name(item) for item in items}
@@ -70,7 +70,9 @@ def _missing_in(items: Reading | None, wanted: Reading | None) -> list[Any]:
 
 
 def _name(item: Any) -> str:
-    """Return what stays the same of an address or a lease, whose fields differ between lists."""
+    """Return what tells an address or a lease apart; other fields of a lease differ between
+    lists.
+    """
     if isinstance(item, dict):
         return str(item["server"])
     return str(item)
@@ -79,7 +81,8 @@ def _name(item: Any) -> str:
 def _event(
     kind: str, current: Reading, previous: Reading | None, added: list[Any], removed: list[Any]
 ) -> Event:
-    # A condition cannot count. ansible-rulebook completes meta, and would take hosts from it.
+    # A condition of a rulebook cannot count. ansible-rulebook adds to meta, and would take hosts
+    # from it.
     count = len(current) if isinstance(current, list) else None
     event = {
         "type": kind,

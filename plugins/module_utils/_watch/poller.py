@@ -91,7 +91,7 @@ def read_options(args: Mapping[str, Any]) -> Watch:
     if BALANCE in subjects:
         given_options(ACCOUNT_API_OPTIONS, given, place=place)
         account = AccountConnection.of(params)
-        # As below: what is wrong with this machine shows now, and not in each reading.
+        # As with key_caller below, what is wrong with this machine shows now, not at each reading.
         account_api(account, SILENT)
         readers[BALANCE] = functools.partial(_balance, account)
     if any(subject != BALANCE for subject in subjects):
@@ -126,7 +126,7 @@ def _quota(connection: Connection) -> Reading:
 
 
 def _leases(connection: Connection, min_seconds: float) -> Reading:
-    """Return the leases that do not end within so many seconds: the others count as gone."""
+    """Return the leases that last longer than so many seconds; the others count as gone."""
     api = lease_client(connection, SILENT)
     with _closing(api):
         held = held_leases(api)

@@ -337,7 +337,7 @@ def test_probes_come_after_growing_intervals() -> None:
         decision = decide(state, exits, count=1, lifetime=MINUTE, now=now)
         state = decision.state
         if decision.count is not None:
-            assert decision.most_purchases == 1
+            assert decision.count == 1
             minutes.append(minute)
             state = after_purchase(state, decision, 1, now)
     assert minutes == expected
@@ -450,9 +450,10 @@ def test_no_decision_breaks_the_rules(
     if not any(exit_.works for exit_ in usable):
         if any(exit_.works is False and exit_.cause is Cause.REJECTED for exit_ in usable):
             assert not may_buy
-        if may_buy and (state.hold or usable) and any(exit_.works is False for exit_ in usable):
+        # Reports alone do not hold a pool back.
+        is_held_back = state.hold or any(exit_.cause is not Cause.REPORTED for exit_ in usable)
+        if may_buy and is_held_back and any(exit_.works is False for exit_ in usable):
             assert decision.count == len(live) + 1
-            assert decision.most_purchases == 1
         assert len(newly_bad) <= 1
     assert all(time <= NOW for time in decision.state.replaced_at)
     assert all(entry.since <= NOW for entry in decision.state.bad.values())
@@ -572,7 +573,8 @@ class World:
             if lease.server not in decision.exclude and lease.ends_at - self.now > self.drain:
                 held += 1
         wanted = max(0, decision.count - held)
-        return wanted if decision.most_purchases is None else min(wanted, decision.most_purchases)
+        assert wanted <= 1 or not decision.problem
+        return wanted
 
     def _buy(self, number: int, bounded: int) -> None:
         """Buy leases, and look at the bound as the bank does: each lease once, and as many again at
