@@ -31,34 +31,20 @@ notes:
     right.
 """
 
-    # For plugins that run only on the control node: Ansible itself documents their variables and
-    # environment.
+    # The sources of the same options, for plugins that are not modules.
     PLUGIN = r"""
 options:
   app_id:
-    description:
-      - The I(appid) of the account, from the page Agent in QG.net's user center (会员中心).
-    type: str
-    required: true
     vars:
       - name: qg_app_id
     env:
       - name: QG_APP_ID
   app_key:
-    description:
-      - The I(appkey) of the account, from the same page. It signs the calls and is never sent.
-    type: str
-    required: true
     vars:
       - name: qg_app_key
     env:
       - name: QG_APP_KEY
   account_url:
-    description:
-      - The URL of the account API, or of the same API of a reseller. The host of a reseller's URL
-        is the C(domain) in the signature.
-    type: str
-    default: https://www.qg.net/api
     vars:
       - name: qg_account_url
     env:

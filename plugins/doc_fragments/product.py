@@ -23,21 +23,10 @@ options:
     default: auto
 """
 
-    # For plugins that run only on the control node: Ansible itself documents their variables and
-    # environment.
+    # The sources of the same options, for plugins that are not modules.
     PLUGIN = r"""
 options:
   product:
-    description:
-      - The product that O(key) was bought for. It determines the API that serves the leases.
-      - V(auto) detects the product with calls that are free of charge. The store remembers it for
-        30 days.
-      - V(classic) is the API of products sold before 2023. V(share) provides short-lived addresses,
-        V(longterm) long-lived ones, V(exclusive) dedicated ones, and V(overseas) addresses outside
-        of mainland China.
-    type: str
-    choices: [auto, classic, share, longterm, exclusive, overseas]
-    default: auto
     vars:
       - name: qg_product
     env:

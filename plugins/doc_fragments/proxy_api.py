@@ -36,38 +36,20 @@ notes:
   - Tasks that share O(store) share QG.net's rate limits.
 """
 
-    # For plugins that run only on the control node: Ansible itself documents their variables and
-    # environment.
+    # The sources of the same options, for plugins that are not modules.
     PLUGIN = r"""
 options:
   key:
-    description:
-      - The key of the product, which QG.net calls I(Authkey).
-      - An empty option or variable is an error, so that no other key is used instead. An empty
-        environment variable counts as unset.
-    type: str
-    required: true
     vars:
       - name: qg_key
     env:
       - name: QG_KEY
   password:
-    description:
-      - The password of the key, which QG.net calls I(Authpwd). It is required if API authentication
-        with a password is switched on in the user center.
-    type: str
     vars:
       - name: qg_password
     env:
       - name: QG_PASSWORD
   api_url:
-    description:
-      - The URL of the API. A reseller's API must serve the products at C(/PRODUCT) below its URL.
-      - Use the same host name everywhere. Rate limits, registrations, purchases and the cap
-        C(max_new_per_day) are counted separately for each name of an API, such as an alias or an IP
-        address.
-    type: str
-    default: https://proxy.qg.net
     vars:
       - name: qg_api_url
     env:

@@ -21,19 +21,10 @@ options:
     default: ~/.ansible/qgnet
 """
 
-    # For plugins that run only on the control node: Ansible itself documents their variables and
-    # environment.
+    # The sources of the same options, for plugins that are not modules.
     PLUGIN = r"""
 options:
   store:
-    description:
-      - Where runs share rate limits, locks, registrations and the record of purchases. This is a
-        local directory or, for several control nodes, the URL of a PostgreSQL database, such as
-        V(postgresql://qgnet@db.example.com/qgnet). A database requires the Python library
-        C(psycopg).
-      - The path of a directory must be absolute, or begin with V(~/).
-    type: str
-    default: ~/.ansible/qgnet
     vars:
       - name: qg_store
     env:

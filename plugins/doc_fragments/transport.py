@@ -33,30 +33,17 @@ notes:
   - The environment variables E(HTTPS_PROXY), E(NO_PROXY) and E(REQUESTS_CA_BUNDLE) are used.
 """
 
-    # For plugins that run only on the control node: Ansible itself documents their variables and
-    # environment.
+    # The sources of the same options, for plugins that are not modules.
     PLUGIN = r"""
 options:
   timeout:
-    description:
-      - The maximum duration of one call, in seconds.
-    type: float
-    default: 10
     vars:
       - name: qg_timeout
     env:
       - name: QG_TIMEOUT
   max_wait:
-    description:
-      - The maximum total waiting time, in seconds, for rate limits, for other processes, and for
-        QG.net to complete what was requested.
-    type: float
-    default: 300
     vars:
       - name: qg_max_wait
     env:
       - name: QG_MAX_WAIT
-requirements:
-  - python >= 3.10
-  - requests >= 2.28
 """

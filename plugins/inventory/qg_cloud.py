@@ -57,7 +57,9 @@ notes:
     C(any_unparsed_is_failed) in its configuration, or E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED)
     in the environment.
 extends_documentation_fragment:
+  - qingguo.qgnet.account_api
   - qingguo.qgnet.account_api.plugin
+  - qingguo.qgnet.transport
   - qingguo.qgnet.transport.plugin
   - constructed
   - inventory_cache

@@ -79,9 +79,13 @@ options:
     type: float
     default: 10
 extends_documentation_fragment:
+  - qingguo.qgnet.product
   - qingguo.qgnet.product.plugin
+  - qingguo.qgnet.proxy_api
   - qingguo.qgnet.proxy_api.plugin
+  - qingguo.qgnet.transport
   - qingguo.qgnet.transport.plugin
+  - qingguo.qgnet.store
   - qingguo.qgnet.store.plugin
 seealso:
   - module: qingguo.qgnet.qg_proxy_allocate

@@ -77,10 +77,9 @@ def with_fragments(documentation: Mapping[str, Any]) -> dict[str, Any]:
         name, _dot, part = fragment.removeprefix("qingguo.qgnet.").partition(".")
         place = f"{PLUGINS}.doc_fragments" if own else "ansible.plugins.doc_fragments"
         source = importlib.import_module(f"{place}.{name}").ModuleDocFragment
-        options = (
-            yaml.safe_load(getattr(source, part.upper() or "DOCUMENTATION")).get("options", {})
-            | options
-        )
+        added = yaml.safe_load(getattr(source, part.upper() or "DOCUMENTATION"))
+        for option, fields in added.get("options", {}).items():
+            options[option] = {**fields, **options.get(option, {})}
     return options
 
 
