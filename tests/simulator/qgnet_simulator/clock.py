@@ -15,7 +15,7 @@ BEIJING = timezone(timedelta(hours=8))
 
 
 def beijing(timestamp: float) -> str:
-    """Format a timestamp as the vendor does: Beijing time without an offset."""
+    """Format a timestamp as QG.net does: Beijing time without an offset."""
     return datetime.fromtimestamp(timestamp, BEIJING).strftime("%Y-%m-%d %H:%M:%S")
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vendor without the network: dispatches calls to the APIs, keeps the journal and applies
-planned faults.
+"""QG.net without the network: dispatches calls to the APIs, keeps the journal, applies planned
+faults.
 
 The HTTP server passes its requests to ``accept`` and ``respond``. Tests that make many calls use
 ``Core.handle``, which needs no sockets.

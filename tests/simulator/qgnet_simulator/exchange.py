@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One exchange with an API of the vendor: the request, its record in the journal, the response and
+"""One exchange with an API of QG.net: the request, its record in the journal, the response and
 the handler.
 """
 
@@ -51,14 +51,14 @@ class CallRecord:
     configured with.
     """
     request_id: str | None = None
-    """Only account calls have one."""
+    """The identifier in the response of an account call; None for any other call."""
 
 
 @dataclass
 class ApiResponse:
     status: int
     body: Any
-    """The JSON value."""
+    """What the response contains, as a JSON value."""
     text: str | None = None
     """The body as the caller gets it, if it is not the JSON value."""
     media_type: str = "application/json"
@@ -86,7 +86,7 @@ class PendingCall(Protocol):
 
 
 class Refusal(Exception):
-    """The vendor refuses a call. Each API has its own code for the reason."""
+    """QG.net refuses a call. Each API has its own code for the reason."""
 
     def __init__(self, reason: str, text: str | None = None, executed: bool = False) -> None:
         super().__init__(reason)

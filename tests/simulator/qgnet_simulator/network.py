@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The network as the vendor sees it: the public source address of each connection."""
+"""The network as QG.net sees it: the public source address of each connection."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Network:
         self.public_addresses = dict(self._initial)
 
     def register_proxied(self, connection: Connection, exit_address: str) -> None:
-        """Let the vendor see a connection of a proxy with an exit address."""
+        """Let QG.net see a connection of a proxy with an exit address."""
         self._proxied[connection] = exit_address
 
     def unregister_proxied(self, connection: Connection) -> None:
         self._proxied.pop(connection, None)
 
     def public_address(self, connection: Connection) -> str:
-        """Return the source address of a connection as the vendor sees it."""
+        """Return the source address of a connection as QG.net sees it."""
         source = connection[0][0]
         return self._proxied.get(connection) or self.public_addresses.get(source, source)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rate limits of the vendor: a window per key and endpoint that starts with its first call."""
+"""Rate limits of QG.net: a window per key and endpoint that starts with its first call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RateWindow:
 class RateLimiter:
     def __init__(self, minute: float, clock: Clock) -> None:
         self.minute = minute
-        """Seconds that one minute of the vendor lasts."""
+        """Seconds that one minute of QG.net lasts."""
         self._clock = clock
         self.windows: dict[str, RateWindow] = {}
         """By key and name, with a blank between them."""
@@ -31,7 +31,7 @@ class RateLimiter:
         """Count ``count`` units in a window, or return False and count nothing if they exceed the
         limit.
 
-        A window lasts one minute of the vendor unless ``seconds`` is given.
+        A window lasts one minute of QG.net unless ``seconds`` is given.
         """
         now = self._clock.now()
         window = self.windows.get(f"{key} {name}")

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All endpoints of the vendor's APIs by path."""
+"""All endpoints of QG.net's APIs by path."""
 
 from __future__ import annotations
 

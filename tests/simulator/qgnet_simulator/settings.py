@@ -47,8 +47,8 @@ class SettingError(ValueError):
 @functools.cache
 def hints(settings: type[Any]) -> dict[str, Any]:
     """Return what each field of a dataclass takes."""
-    found = get_type_hints(settings, include_extras=True)
-    return {field.name: found[field.name] for field in fields(settings)}
+    types = get_type_hints(settings, include_extras=True)
+    return {field.name: types[field.name] for field in fields(settings)}
 
 
 def accepts(hint: Any, value: object) -> bool:
@@ -110,18 +110,18 @@ def changed(settings: Settings, values: object) -> Settings:
     name = type(settings).__name__.lower()
     if not isinstance(values, Mapping):
         raise SettingError(f"{name}: an object expected")
-    known = hints(type(settings))
+    types = hints(type(settings))
     new: dict[str, Any] = {}
     for field, value in values.items():
-        if field not in known:
-            raise SettingError(f"{name}: no field {field}; known: {', '.join(known)}")
+        if field not in types:
+            raise SettingError(f"{name}: no field {field}; known: {', '.join(types)}")
         current = getattr(settings, field)
         parse = getattr(settings, f"parse_{field}", None)
         if parse is not None:
             value = parse(value)
         elif is_dataclass(current) and not isinstance(current, type):
             value = changed(current, value)
-        elif not accepts(known[field], value):
+        elif not accepts(types[field], value):
             raise SettingError(f"{name} {field}: {value!r} is not allowed")
         new[field] = value
     return replace(settings, **new)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""State of an agent: an account of the vendor, the services that it owns, and the products that it
+"""State of an agent: an account of QG.net, the services that it owns, and the products that it
 can buy.
 """
 
@@ -22,7 +22,7 @@ MAX_INSTANCES = 50000
 
 @dataclass
 class AgentOptions:
-    """Behavior of the account API for one agent, where the vendor's pages leave it open or
+    """Behavior of the account API for one agent, where QG.net's pages leave it open or
     contradict themselves.
     """
 
@@ -32,7 +32,7 @@ class AgentOptions:
 
 @dataclass
 class Agent:
-    """One account. By default, it can buy the vendor's products and owns nothing."""
+    """One account. By default, it can buy QG.net's products and owns nothing."""
 
     appkey: str = ""
     domain: str = "www.qg.net"
@@ -50,7 +50,7 @@ class Agent:
 
     @classmethod
     def with_examples(cls, appkey: str) -> Agent:
-        """Return an agent that owns the services that the vendor's pages show, and a few
+        """Return an agent that owns the services that QG.net's pages show, and a few
         servers.
         """
         shown = Row(catalog.CLOUD_PRODUCT, dict(catalog.EXAMPLES["instance"]))

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is on sale and what the vendor's pages show: the examples of ``examples.json``.
+"""What is on sale and what QG.net's pages show: the examples of ``examples.json``.
 
 Field names, their order, their case and the types are those of the pages. Addresses, passwords and
 the key of the plan are not: the addresses are reserved for tests, and a test can search for the
@@ -29,7 +29,7 @@ DURATIONS: list[str] = EXAMPLES["durations"]
 """The durations that most products offer."""
 RATE_FIELDS: list[str] = EXAMPLES["rate_fields"]
 IMAGES: list[tuple[str, str]] = EXAMPLES["images"]
-"""Number and name of each operating system. The first one is in the example of the vendor."""
+"""Number and name of each operating system. The first one is in the example of QG.net."""
 SYSTEMS = ["1", *(number for number, _name in IMAGES)]
 """The numbers of the operating systems. The example of a price asks for system 1."""
 

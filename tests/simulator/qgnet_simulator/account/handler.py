@@ -3,7 +3,7 @@
 """Handler of the account API: the signature, then the operation. No rate limit is documented, so
 there is none.
 
-The vendor does not publish its error codes. The codes and messages here are invented, and the
+QG.net does not publish its error codes. The codes and messages here are invented, and the
 options of an agent replace the codes, so that nothing can depend on them.
 """
 
@@ -21,7 +21,7 @@ from .catalog import EXAMPLES
 
 CALLER_PARAMETER = "appid"
 REQUIRED_PARAMETERS = ("appid", "domain", "time", "sign")
-# A known client sends a fraction, and the vendor seems to accept it.
+# A known client sends a fraction, and QG.net seems to accept it.
 SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 ERRORS: dict[str, tuple[int, str]] = EXAMPLES["errors"]
 """Code and message by kind; a planned fault causes ``planned``."""

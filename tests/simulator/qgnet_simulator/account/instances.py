@@ -51,7 +51,7 @@ def generate_instance(product: int, number: int, position: int) -> dict[str, Any
     if number % 3 == 0:
         instance["Host_name"] = ""
     if run == 0:
-        # One that is being made has no address yet.
+        # A server that is being made has no address yet.
         instance |= {"Ip": "", "Local_ip": ""}
     return instance
 

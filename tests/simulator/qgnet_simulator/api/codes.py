@@ -19,5 +19,5 @@ CLASSIC_MESSAGES: dict[int | str, str] = {
     int(code): text for code, text in _TABLES["classic_messages"].items()
 }
 PRODUCT_MESSAGES: dict[int | str, str] = _TABLES["product_messages"]
-"""Only that of NO_AVAILABLE_CHANNEL is public; the others are those of the classic API."""
+"""Only that of NO_AVAILABLE_CHANNEL is public; the others have the words of the classic API."""
 MESSAGES = {**CLASSIC_MESSAGES, **PRODUCT_MESSAGES}

@@ -154,7 +154,7 @@ class Classic(Dialect):
 
 
 class Rest(Classic):
-    """Exclusive occupancy: an HTTP status, and ``data`` or ``error``."""
+    """The API of reserved lines: an HTTP status, and ``data`` or ``error``."""
 
     names = _names("count=Num area=AreaCode isp=Operator uuids=UUIDs")
 

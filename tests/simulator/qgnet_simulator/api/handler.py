@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Handler of the calls for a proxy key: the checks common to all, in the order of the vendor, then
+"""Handler of the calls for a proxy key: the checks common to all, in the order of QG.net, then
 the operation.
 """
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Operations of exclusive occupancy."""
+"""The calls for reserved lines, which the API calls monopolies."""
 
 from __future__ import annotations
 

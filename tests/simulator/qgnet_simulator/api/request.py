@@ -50,7 +50,7 @@ class Request:
         return items[: max(0, len(items) - self.drop)]
 
     def text(self, name: str) -> str:
-        """Return the first value that is given; a vendor's page spells some names in two ways."""
+        """Return the first value that is given; a page of QG.net spells some names in two ways."""
         for spelling in self.names.get(name, ()):
             if text := self.params.get(spelling):
                 return text
@@ -71,7 +71,7 @@ class Request:
         return FLAGS[text]
 
     def selects_all(self, name: str) -> bool:
-        """Return whether a list is the wildcard, which the vendor's page writes with a blank behind
+        """Return whether a list is the wildcard, which QG.net's page writes with a blank behind
         it.
         """
         return self.text(name).strip() == "*"

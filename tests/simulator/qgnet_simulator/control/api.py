@@ -1,8 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The control calls: they prepare the state for a test and return it afterwards.
-
-And the page that draws it.
+"""The control calls, which prepare the state for a test and return it afterwards, and the page that
+shows it.
 """
 
 from __future__ import annotations
@@ -213,8 +212,8 @@ class ControlApi:
         values = _object(values)
         seconds = values.get("advance", 0)
         running = values.get("running", clock.running)
-        known = bool(values) and values.keys() <= {"advance", "running"}
-        if not known or not accepts(float, seconds) or not isinstance(running, bool):
+        has_fields = bool(values) and values.keys() <= {"advance", "running"}
+        if not has_fields or not accepts(float, seconds) or not isinstance(running, bool):
             raise SettingError('clock: {"advance": seconds} or {"running": true or false} expected')
         clock.run(running)
         clock.advance(seconds)

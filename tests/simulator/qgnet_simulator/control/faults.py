@@ -39,9 +39,9 @@ class Fault:
     path: str = ""
     kind: Annotated[str, KINDS] = ""
     method: str | None = None
-    """The method of the calls that it meets; None for any method."""
+    """The method of the calls that have the fault; None for any method."""
     times: int | Literal[-1] = 1
-    """How many calls it meets; -1: all."""
+    """How many calls have the fault; -1: all."""
     skip: int = 0
     code: Any = None
     msg: str | None = None
@@ -88,7 +88,7 @@ class Fault:
         return self.seconds if self.kind == kind else 0.0
 
     def describe(self) -> dict[str, Any]:
-        """Return what distinguishes it from a fault of no kind."""
+        """Return the fields that do not have their defaults, and how often the fault occurs."""
         shown = {
             name: value for name, value in vars(self).items() if value != getattr(NO_FAULT, name)
         }

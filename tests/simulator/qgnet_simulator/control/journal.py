@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The journal: a record of every call to the vendor's APIs."""
+"""The journal: a record of every call to QG.net's APIs."""
 
 from __future__ import annotations
 

@@ -171,9 +171,9 @@ def load(values: Mapping[str, Any]) -> State:
 
 
 def restore(core: Core, echo: EchoServices, proxies: ForwardProxies, state: State) -> None:
-    """Take the place of the present state.
+    """Replace the state of a simulator.
 
-    Proxies listen where they did, those of the start where they do now.
+    Proxies listen on the ports of the snapshot, and those of the start on their present ports.
     """
     core.reset()
     proxies.close_all_except(core.keys.initial_owners())

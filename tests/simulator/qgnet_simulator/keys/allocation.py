@@ -53,7 +53,7 @@ class Allocation:
         return self._allocate(areas, self._choose_addresses(len(areas)))
 
     def replace(self) -> list[Lease]:
-        """Release as many leases as are wanted, which the vendor chooses, and allocate new ones.
+        """Release as many leases as are wanted, which QG.net chooses, and allocate new ones.
 
         The new leases use the channels of the old ones without a delay.
         """

@@ -80,8 +80,8 @@ class ProxyKey(KeySettings):
             raise SettingError("offline: a list of the uuids of monopolies expected")
         if "channels" in values:
             values["plan"] = {**values.get("plan", {}), "channels": values.pop("channels")}
-        own = KeySettings(**{name: getattr(self, name) for name in hints(KeySettings)})
-        self.__dict__.update(vars(changed(own, values)))
+        settings = KeySettings(**{name: getattr(self, name) for name in hints(KeySettings)})
+        self.__dict__.update(vars(changed(settings, values)))
         self.whitelist = list(dict.fromkeys(self.whitelist))
         if offline is not None:
             for monopoly in self.holdings.monopolies:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Monopolies: addresses of exclusive occupancy, each of which is dialed and redialed separately."""
+"""Reserved lines, which the API calls monopolies. Each is dialed and redialed separately."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Monopoly:
         self.offline = False
 
     def list_item(self, now: float) -> dict[str, Any]:
-        """Return the monopoly as an item of the vendor's list."""
+        """Return the monopoly as an item of QG.net's list."""
         item = {
             "uuid": self.uuid,
             "area": self.area.area,

@@ -72,9 +72,9 @@ class Area:
         stem = code
         while len(stem) > 2 and stem.endswith("00"):
             stem = stem[:-2]
-        own = str(self.area_id)
+        area_code = str(self.area_id)
         return COUNTRIES.get(self.area_id) == code or (
-            len(own) == len(code) and own.startswith(stem)
+            len(area_code) == len(code) and area_code.startswith(stem)
         )
 
     def item(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class EchoOverrides:
     status: HttpStatus = 200
     delay: float = 0
     answers: list[str] = field(default_factory=list)
-    """Answers in turn."""
+    """The answers that are given one after the other, instead of ``answer``."""
     headers: dict[str, str] = field(default_factory=dict)
 
 

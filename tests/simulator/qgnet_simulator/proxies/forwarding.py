@@ -51,10 +51,10 @@ class ForwardProxies:
         self.host = reachable_host(advertised or bind_host)
         """What clients connect to, as a part of a URL."""
         self._lease_ports = deque(lease_ports)
-        """The ports of leases, those first that have not been used for longest; any free port if
-        there are none.
+        """The ports of leases, the one that has been unused for longest first; if there are none,
+        a lease gets any free port.
         """
-        # Linux has all of 127.0.0.0/8, and others that can reach this simulator have no part of it.
+        # Each address of 127.0.0.0/8 works on Linux, and only if all clients are on this machine.
         self.has_loopback = (
             sys.platform == "linux"
             and bind_host == "127.0.0.1"
@@ -63,7 +63,7 @@ class ForwardProxies:
         )
         self.targets = Targets()
         self.tls: ssl.SSLContext | None = None
-        """What a client gets that speaks TLS to a proxy, on the same port as the others."""
+        """The TLS for clients that speak it to a proxy, on the same port as other clients."""
         self._listeners: ListenerPool[str | Lease] = ListenerPool()
 
     def _listen(self, owner: str | Lease, access: ProxyAccess, host: str, port: int = 0) -> int:

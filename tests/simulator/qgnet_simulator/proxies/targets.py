@@ -11,7 +11,7 @@ from contextlib import suppress
 from .listeners import Address
 
 ECHO_NAME = "d.qg.net"
-"""Name of the vendor's echo service, which programs ask through a proxy."""
+"""Name of QG.net's echo service, which programs ask through a proxy."""
 HTTPS_PORT = 443
 REFUSAL = (
     "{0}:{1} is not on this machine; start the simulator with --site {0}=127.0.0.1:PORT to let a "
@@ -24,7 +24,7 @@ REFUSAL = (
 class Targets:
     def __init__(self) -> None:
         self.echo: Address | None = None
-        """Where the simulator serves the vendor's echo service by http."""
+        """Where the simulator serves QG.net's echo service by http."""
         self.secure_echo: Address | None = None
         """The same by https."""
         self.sites: Mapping[str, Address] = {}
@@ -32,7 +32,7 @@ class Targets:
         self.is_open = False
         """Whether a proxy connects to whatever else this machine resolves and reaches."""
 
-    def resolve(self, host: str, port: int, own: str) -> Address | None:
+    def resolve(self, host: str, port: int, own_host: str) -> Address | None:
         """Return where a target is, or None if the proxy must not connect to it.
 
         Allowed are loopback and the simulator's own address. Unless the proxies are open, names are
@@ -45,7 +45,7 @@ class Targets:
             if port == HTTPS_PORT:
                 return self.secure_echo
             return self.echo
-        if self.is_open or host == "localhost" or host == own:
+        if self.is_open or host == "localhost" or host == own_host:
             return host, port
         with suppress(ValueError):
             if ipaddress.ip_address(host.strip("[]")).is_loopback:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vendor's APIs over HTTP: parses requests, and sends responses, or breaks them where a fault
+"""QG.net's APIs over HTTP: parses requests, and sends responses, or breaks them where a fault
 is planned.
 """
 
@@ -63,7 +63,7 @@ class ApiRoutes:
             text = (await request.body()).decode("utf-8", "replace")
             if request.headers.get("content-type", "").split(";")[0].strip().lower() == FORM:
                 form = dict(parse_qsl(text, keep_blank_values=True))
-        # The vendor reads the query of a POST whose body is empty, although its page says that it
+        # QG.net reads the query of a POST whose body is empty, although its page says that it
         # never does.
         connection = connection_of(request.scope)
         if reads_body(request.method, path) and (text or not query):

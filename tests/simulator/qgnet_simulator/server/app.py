@@ -36,7 +36,7 @@ def build_app(core: Core, forward_proxies: ForwardProxies, authority: bytes) -> 
             *ApiRoutes(core).routes(),
         ],
     )
-    # The vendor does not redirect a path with an additional slash.
+    # QG.net does not redirect a path with an additional slash.
     app.router.redirect_slashes = False
     return DateHeaderMiddleware(app, lambda: http_date(core.clock.now()))
 
