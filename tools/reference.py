@@ -219,11 +219,11 @@ def rst(text: str) -> str:
 
 def rst_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """Return a table for a page in reStructuredText."""
-    lines = [".. list-table::\n   :header-rows: 1\n\n"]
-    for cells in (head, *rows):
-        marks = ["   * -", *["     -"] * (len(cells) - 1)]
-        lines += [f"{mark} {cell}\n" for mark, cell in zip(marks, cells, strict=True)]
-    return "".join(lines)
+    first, *others = [
+        ", ".join('"' + cell.replace('"', '""') + '"' for cell in cells) for cells in (head, *rows)
+    ]
+    lines = [f".. csv-table::\n   :header: {first}\n", *(f"   {line}" for line in others)]
+    return "\n".join(lines) + "\n"
 
 
 def rst_linked(rows: list[tuple[str, str, str]]) -> list[tuple[str, ...]]:
