@@ -80,7 +80,7 @@ checks:
         - The name of the check, which is V(versions), V(options), V(store), V(gateways), V(egress),
           V(whitelist), V(product), V(leases), V(quota), V(cap) or V(proxy).
         - V(gateways) is left out if no gateway or list is recorded in O(store). It fails if the
-          last refresh of one failed, or was more than three intervals ago.
+          last refresh of one failed, or was more than three intervals and 30 seconds ago.
       type: str
     ok:
       description: Whether the check has passed.

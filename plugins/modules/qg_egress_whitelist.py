@@ -69,9 +69,9 @@ options:
     description:
       - Whether to deregister hosts that the inventory no longer has, once all hosts of the play
         have reported. Hosts that were registered within the last 24 hours are kept.
-      - The option cannot be used with C(--limit). It requires that
-        E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) is true, so that a run does not start without a
-        part of its inventory.
+      - The option cannot be used with C(--limit), or if the inventory is a list of hosts. It
+        requires that E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) is true, so that a run does not
+        start without a part of its inventory.
     type: bool
     default: false
   max_removals:

@@ -35,8 +35,8 @@ options:
     description:
       - Whether to release the matching leases that exceed O(count) and those that end too soon,
         beginning with the earliest deadline.
-      - Without O(areas), O(exclude_areas) and O(isp), all leases of the key match. This is also the
-        case if they are null.
+      - Without O(areas), O(exclude_areas) and O(isp), all leases of the key match. If one of these
+        is null or empty, the task fails.
     type: bool
     default: false
   exclude_ips:
