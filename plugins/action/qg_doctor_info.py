@@ -7,15 +7,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
-import ansible.constants
 from ansible.errors import AnsibleError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor.operations import (
     DOCTOR_INFO,
-    Machine,
     doctor_info,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import DEFAULT
@@ -32,21 +29,12 @@ class ActionModule(ApiAction):
 
     def act(self) -> dict[str, Any]:
         """Run the operation; if no key is set, say where the inventory has one."""
-        result = self.perform(doctor_info(Machine(self._ansible_playbook(), self._own_name)))
+        result = self.perform(doctor_info(self._own_name))
         if self.origin("key") == DEFAULT:
             for check in result.get("checks", ()):
                 if check["name"] == "options":
                     check["detail"] += self.elsewhere("key")
         return result
-
-    def _ansible_playbook(self) -> str:
-        """Return the command that runs a playbook with the inventory of this run."""
-        words = ["ansible-playbook"]
-        sources = list(map(str, self._variables.get("ansible_inventory_sources") or ()))
-        if sources != ansible.constants.DEFAULT_HOST_LIST:
-            for source in sources:
-                words += ["-i", source]
-        return shlex.join(words)
 
     def _own_name(self) -> str:
         """Return the host of the inventory that is this machine, the task's first; or localhost."""

@@ -11,11 +11,12 @@ host, so the key never leaves the control node, and the host needs neither Pytho
 from __future__ import annotations
 
 import os
+import shlex
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from ansible import context
+from ansible import constants, context
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
@@ -181,7 +182,22 @@ class QgAction(ActionBase):
     def mode(self) -> Mode:
         """Return the modes of the task, and its announcer."""
         announcer = SILENT if self._task.no_log else self._announce
-        return Mode(bool(self._task.check_mode), bool(self._task.diff), announcer, self.origin)
+        return Mode(
+            check=bool(self._task.check_mode),
+            diff=bool(self._task.diff),
+            announcer=announcer,
+            origin=self.origin,
+            ansible_playbook=self._ansible_playbook(),
+        )
+
+    def _ansible_playbook(self) -> str:
+        """Return the command that runs a playbook with the inventories of this run."""
+        words = ["ansible-playbook"]
+        sources = list(map(str, self._variables.get("ansible_inventory_sources") or ()))
+        if sources != constants.DEFAULT_HOST_LIST:
+            for source in sources:
+                words += ["-i", source]
+        return shlex.join(words)
 
     def _announce(self, reason: str, detail: str) -> None:
         # Imported only for a wait.

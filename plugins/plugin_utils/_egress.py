@@ -245,8 +245,8 @@ def _doubt(
         count = len(reported[doubtful[0]]) if doubtful else 0
         return (
             f"Only {count} of the {request.quorum} required sources reported an egress address: "
-            f"{'; '.join(silent) or 'no source responded'}. Name sources that the host can reach, "
-            "or lower quorum."
+            f"{'; '.join(silent) or 'no source responded'}. Set sources (environment QG_SOURCES) "
+            "to services that the host can reach, or lower quorum."
         )
     if len(reported) > request.samples:
         ips = sorted(reported, key=inet_aton)

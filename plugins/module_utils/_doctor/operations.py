@@ -11,7 +11,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -65,16 +65,6 @@ _SPEC: Spec = {
 _MAX_PROBLEMS = 5
 
 
-@dataclass(frozen=True)
-class Machine:
-    """How this machine runs playbooks: the first words of the command, with its inventories, and
-    what returns its name in these.
-    """
-
-    ansible_playbook: str = "ansible-playbook"
-    host: Callable[[], str] = lambda: "localhost"
-
-
 class Doctor:
     """Collects the checks, each ``{name, ok, detail}``.
 
@@ -84,7 +74,7 @@ class Doctor:
     connection: Connection
     caller: KeyCaller
 
-    def __init__(self, params: Params, mode: Mode, machine: Machine) -> None:
+    def __init__(self, params: Params, mode: Mode, own_name: Callable[[], str]) -> None:
         self.mode = mode
         self.sources: list[str] = params["sources"]
         self.proxy: str = params["through_proxy"] or ""
@@ -92,7 +82,7 @@ class Doctor:
         self.is_shared: bool = params["shared_key"]
         self.quota: Quota | None = None
         self._params = params
-        self._machine = machine
+        self._own_name = own_name
         self.checks: list[dict[str, Any]] = []
         self.api: Leases | None = None
         self.leases: list[Lease] = []
@@ -167,7 +157,7 @@ class Doctor:
         installed = self._installed()
         problems = []
         for each in installed:
-            problem = problem_of(each, now)
+            problem = problem_of(each, now, self.mode.ansible_playbook)
             if problem:
                 problems.append(problem)
         if problems:
@@ -202,8 +192,8 @@ class Doctor:
 
     def _registering(self) -> str:
         """Return the command that registers this machine on the whitelist."""
-        host = shlex.quote(f"qg_hosts={self._machine.host()}")
-        return f"{self._machine.ansible_playbook} qingguo.qgnet.register -e {host}"
+        host = shlex.quote(f"qg_hosts={self._own_name()}")
+        return f"{self.mode.ansible_playbook} qingguo.qgnet.register -e {host}"
 
     def _product(self, readable: bool) -> str:
         try:
@@ -237,7 +227,7 @@ class Doctor:
         if not self.leases:
             return (
                 "none. To buy one, which is paid for, type: "
-                f"{self._machine.ansible_playbook} qingguo.qgnet.ensure_leases -e qg_lease_count=1"
+                f"{self.mode.ansible_playbook} qingguo.qgnet.ensure_leases -e qg_lease_count=1"
             )
         now = api.caller.vendor_clock.now()
         self.leases.sort(key=lambda lease: lease.remaining(now) or 0.0)
@@ -331,11 +321,11 @@ def _as_url(proxy: str) -> str:
     return proxy if "//" in proxy else f"http://{proxy}"
 
 
-def doctor_info(machine: Machine) -> Operation:
-    """Return the operation on this machine."""
+def doctor_info(own_name: Callable[[], str]) -> Operation:
+    """Return the operation on this machine; ``own_name`` returns its name in the inventory."""
 
     def run(params: Params, mode: Mode) -> dict[str, Any]:
-        doctor = Doctor(params, mode, machine)
+        doctor = Doctor(params, mode, own_name)
         doctor.run()
         return {
             "changed": False,
@@ -346,4 +336,4 @@ def doctor_info(machine: Machine) -> Operation:
     return Operation(spec=_SPEC, run=run)
 
 
-DOCTOR_INFO = doctor_info(Machine())
+DOCTOR_INFO = doctor_info(lambda: "localhost")

@@ -192,8 +192,11 @@ def key_digest(store: Store, key: str) -> str:
     return store.digest("installed", key)
 
 
-def problem_of(installation: Installation, now: float) -> str:
-    """Return why a gateway or list does not get new leases, and what to type; empty if it does."""
+def problem_of(installation: Installation, now: float, ansible_playbook: str) -> str:
+    """Return why a gateway or list does not get new leases, and what to type; empty if it does.
+
+    ``ansible_playbook`` are the first words of the command.
+    """
     name = f"The {installation.kind} {installation.name} of {installation.host}"
     if installation.problem:
         return f"{name} has a problem: {installation.problem}"
@@ -201,9 +204,10 @@ def problem_of(installation: Installation, now: float) -> str:
     if age <= _INTERVALS * installation.options.get("interval", 0) + _MARGIN:
         return ""
     return (
-        f"{name} was last refreshed {_duration(age)} ago: to refresh it by a timer, type: "
-        f"ansible-playbook qingguo.qgnet.refresh_timer -e qg_hosts={installation.host}; if the "
-        f"host is lost: ansible-playbook qingguo.qgnet.deregister -e qg_forget={installation.host}."
+        f"{name} was last refreshed {_duration(age)} ago. To refresh it by a timer, type: "
+        f"{ansible_playbook} qingguo.qgnet.refresh_timer -e qg_hosts={installation.host}. Only if "
+        f"the host no longer exists, type: {ansible_playbook} qingguo.qgnet.deregister -e "
+        f"qg_forget={installation.host}"
     )
 
 

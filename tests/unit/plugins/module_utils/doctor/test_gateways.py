@@ -39,7 +39,7 @@ GATEWAY = Installation(
     ],
 )
 def test_a_refresh_that_is_in_time_is_no_problem(changes: dict[str, Any]) -> None:
-    assert problem_of(dataclasses.replace(GATEWAY, **changes), NOW) == ""
+    assert problem_of(dataclasses.replace(GATEWAY, **changes), NOW, "ansible-playbook") == ""
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,9 @@ def test_a_refresh_that_is_in_time_is_no_problem(changes: dict[str, Any]) -> Non
     ],
 )
 def test_an_overdue_refresh_or_a_problem_is_named(changes: dict[str, Any], words: str) -> None:
-    problem = problem_of(dataclasses.replace(GATEWAY, **changes), NOW)
+    problem = problem_of(
+        dataclasses.replace(GATEWAY, **changes), NOW, "ansible-playbook -i hosts.yml"
+    )
 
     assert problem.startswith("The gateway qg-proxy-gateway of crawler1 ")
     assert words in problem
