@@ -454,3 +454,13 @@ def refuse_the_second_page(call: Call) -> Answer:
     if call.parameters["offset"] != "0":
         return 200, {"Code": 408, "Message": "time"}
     return call.carry_out()
+
+
+def test_the_servers_of_the_simulator_can_be_registered(node: Node) -> None:
+    servers = value(read(node, INSTANCES), INSTANCES)
+
+    addresses = sorted(server["ip"] for server in servers if server["ip"])
+
+    assert len(addresses) > 1
+    node.ok("qg_whitelist", ips=addresses)
+    assert sorted(node.vendor.whitelist) == addresses

@@ -25,9 +25,9 @@ ORDER = {"package_no": "1", "system_no": "1", "duration": "1m"}
 #: The simulator shows other addresses than the vendor's page does.
 INSTANCE: dict[str, Any] = {
     **pages.INSTANCE,
-    "ip": "198.18.255.1",
+    "ip": "192.0.2.255",
     "local_ip": "198.19.255.1",
-    "vendor": {**pages.INSTANCE["vendor"], "Ip": "198.18.255.1", "Local_ip": "198.19.255.1"},
+    "vendor": {**pages.INSTANCE["vendor"], "Ip": "192.0.2.255", "Local_ip": "198.19.255.1"},
 }
 #: What is reported of each, without what the account has beside it.
 EXPECTED: dict[str, dict[str, Any]] = {

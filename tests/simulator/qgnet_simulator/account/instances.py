@@ -22,6 +22,13 @@ def _address(network: str, number: int) -> str:
     return f"{network}.{number // 250}.{number % 250 + 1}"
 
 
+def _public_address(number: int) -> str:
+    """Return an example of a public address, as long as there are some."""
+    if number < 250:
+        return f"192.0.2.{number + 1}"
+    return _address("198.18", number)
+
+
 def generate_instance(product: int, number: int, position: int) -> dict[str, Any]:
     """Return the n-th instance of a product.
 
@@ -38,7 +45,7 @@ def generate_instance(product: int, number: int, position: int) -> dict[str, Any
         "line_no": area,
         "area_no": f"{area}-1",
         "Host_name": f"node-{number // 40 + 1}",
-        "Ip": _address("198.18", position),
+        "Ip": _public_address(position),
         "Local_ip": _address("198.19", position),
         "Run_status": str(run),
         "System_no": image_no,
