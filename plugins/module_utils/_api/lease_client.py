@@ -2,19 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The leases of one key, through the API of its product: the calls, and for each of them the reader
-of its data.
+"""The leases of one key, through the API of its product: the calls, and for the classic one the
+readers of their data (vendor docs 175 and 178 to 181).
 
-The shapes of the data depend on the product, and on the year in which it was bought: vendor docs
-175, 178 to 181, 1839, 1861, 1863 and 2255, and public clients. An unknown shape is refused: it may
-be held leases, which would be bought again.
+:mod:`.product_shapes` has those of the products. An unknown shape is refused.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +33,17 @@ from .parsing import (
     integer,
     objects,
     texts_or_none,
+)
+from .product_shapes import (
+    joined,
+    product_order,
+    read_balance,
+    read_product_areas,
+    read_product_held,
+    read_product_new,
+    read_product_quota,
+    read_product_released,
+    task_name,
 )
 from .repeated import check_names, has_secret, masked
 
@@ -66,7 +75,7 @@ class Leases:
         self.caller.call(self.calls.query, {}, lambda _data: None)
 
     def leases(self) -> list[Lease] | None:
-        """Return QG.net's list of the leases of the key; None if it says nothing."""
+        """Return QG.net's list of the leases of the key; None if the response contains none."""
 
         def read(data: Any) -> list[Lease] | None:
             listed = self._shape.read_held(data)
@@ -133,14 +142,14 @@ class Leases:
 
         Raises CallError if it shows neither.
         """
-        try:
-            if not self._is_by_volume:
+        if not self._is_by_volume:
+            try:
                 quota = self.caller.call(_offered(self.calls.quota), {}, self._shape.read_quota)
                 self.caller.host_facts.save(CHANNELS, str(quota.total))
                 return quota
-        except CallError as error:
-            if error.reason not in _NO_QUOTA or self.calls.balance is None:
-                raise
+            except CallError as error:
+                if error.reason not in _NO_QUOTA or self.calls.balance is None:
+                    raise
         quota = self.caller.call(_offered(self.calls.balance), {}, read_balance)
         self._is_by_volume = True
         return quota
@@ -167,7 +176,7 @@ class Leases:
         """Return addresses of the shared pool of the classic API, which take no channel."""
         parameters = {
             "Num": number,
-            "AreaId": _joined(areas),
+            "AreaId": joined(areas),
             "ISP": ISP_NUMBERS.get(isp or ""),
             "Pool": pool,
             "Detail": 1,
@@ -198,9 +207,9 @@ class Leases:
         return listed
 
     def _masked(self, leases: Iterable[Lease]) -> list[Lease]:
-        """Return leases without secrets: the store will contain them.
+        """Return leases without secrets, since the store will contain them.
 
-        Raises ResponseShapeError for one in a name.
+        Raises ResponseShapeError if a name contains a secret.
         """
         secrets = self.caller.secrets
         kept = []
@@ -257,7 +266,7 @@ def read_new(body: Body) -> list[Lease]:
 
 def read_task(body: Body) -> list[Lease]:
     """Return the leases of one task: ``{"TaskID": "...", "Num": 2, "Data": [...]}``."""
-    task_id = _name(body.get("TaskID"))
+    task_id = task_name(body.get("TaskID"))
     return [Lease.from_item(item, task_id) for item in objects(body.get("Data"), "Data")]
 
 
@@ -282,122 +291,15 @@ def read_quota(body: Body) -> Quota:
     )
 
 
-def read_product_held(data: object) -> list[Lease] | None:
-    """Return the leases in ``data`` of a product host, in any of these shapes.
-
-    None for null or an empty object::
-
-    {"task_id": "...", "num": 1, "ips": [{"proxy_ip": "192.0.2.30", "server": "...", ...}]}
-    [{"proxy_ip": "192.0.2.30", "server": "192.0.2.30:22294", "task_id": "...", ...}]
-    [{"server": "tunpool-demo1.qg.net:19702", "area": "110100"}]
-    {"tasks": [{"task_id": "...", "ips": [...]}]} or {"tasks": {"TASK": [...]}}
-
-    A lone lease is an object with ``server``.
-    """
-    if data in (None, {}):
-        return None
-    return [Lease.from_item(item, task_id) for item, task_id in _items(data, "")]
-
-
-def read_product_new(data: object) -> list[Lease]:
-    """Return the leases in the response to an extraction; refuse a success without leases."""
-    if leases := read_product_held(data):
-        return leases
-    raise ResponseShapeError("it reports success, but names no leases")
-
-
-def read_product_released(data: object, leases: Sequence[Lease]) -> list[Lease]:
-    """Return the leases that a release reports by their number; none if that is too low."""
-    number = integer(data)
-    if number is not None and number < len(leases):
-        return []
-    return list(leases)
-
-
-def read_product_areas(data: object) -> list[Area]:
-    """Read ``[{"area": "...", "area_code": 350500, "isp": "...", "available": true}]``."""
-    return [Area.from_item(item) for item in objects(data, "data")]
-
-
-def read_product_quota(data: object) -> Quota:
-    """Read ``{"total": 10, "idle": 5}``: the channels of a plan by channels."""
-    fields = _fields(data)
-    total = as_int(fields.get("total"), "total")
-    idle = as_int(fields.get("idle"), "idle")
-    return Quota(total=total, available=idle, used=total - idle, vendor=fields)
-
-
-def read_balance(data: object) -> Quota:
-    """Read ``{"balance": 950}``: the addresses that a plan by volume may still extract."""
-    balance = as_int(_fields(data).get("balance"), "balance")
-    return Quota(balance, balance, 0, {"balance": balance}, balance=balance)
-
-
-def _items(data: object, task_id: str) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Yield each lease as QG.net wrote it, with its task, which may be empty."""
-    if isinstance(data, list):
-        for entry in data:
-            if not isinstance(entry, dict):
-                raise ResponseShapeError("data holds something else than objects")
-            yield from _items(entry, task_id)
-    elif isinstance(data, dict):
-        task_id = _name(data.get("task_id")) or task_id
-        if "server" in data:
-            yield data, task_id
-        elif "ips" in data:
-            if not isinstance(data["ips"], list):
-                raise ResponseShapeError("ips is not a list")
-            items = list(_items(data["ips"], task_id))
-            check_count(data, "num", len(items), "leases")
-            yield from items
-        elif isinstance(data.get("tasks"), dict):
-            for name, entry in data["tasks"].items():
-                yield from _items(entry, name)
-        elif "tasks" in data:
-            yield from _items(data["tasks"], task_id)
-        elif data.get("num") is None or as_int(data["num"], "num"):
-            raise ResponseShapeError("an object in data holds no leases")
-    else:
-        raise ResponseShapeError("data is not a list of leases")
-
-
-def _name(value: object) -> str:
-    return "" if value is None else str(value).strip()
-
-
-def _fields(data: object) -> Mapping[str, Any]:
-    if not isinstance(data, dict):
-        raise ResponseShapeError("data is not an object")
-    return data
-
-
-def _joined(areas: Sequence[str]) -> str | None:
-    return ",".join(areas) or None
-
-
 def _classic_order(number: int, terms: Terms) -> dict[str, object]:
     """Return the parameters of a call of the classic API for new leases."""
     return {
         "Num": number,
-        "AreaId": _joined(terms.areas),
+        "AreaId": joined(terms.areas),
         "Isp": ISP_NUMBERS.get(terms.isp or ""),
         "Distinct": 1 if terms.distinct else None,
         "KeepAlive": terms.keep_alive,
         "Detail": 1,
-    }
-
-
-def _product_order(number: int, terms: Terms) -> dict[str, object]:
-    """Return the parameters of a call of a product host for new leases."""
-    return {
-        "num": number,
-        "area": _joined(terms.areas),
-        "area_ex": _joined(terms.exclude_areas),
-        "isp": ISP_NUMBERS.get(terms.isp or ""),
-        # The server then distinguishes a lease from every other one that is held.
-        "distinct": "true",
-        "keep_alive": terms.keep_alive,
-        "pool": terms.pool,
     }
 
 
@@ -430,7 +332,7 @@ _CLASSIC = _Shape(
 #: That of product hosts.
 _PRODUCT = _Shape(
     detail={},
-    order=_product_order,
+    order=product_order,
     tasks="task",
     ips="ip",
     read_held=read_product_held,

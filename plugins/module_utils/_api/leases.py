@@ -51,6 +51,11 @@ class Quota:
     #: plan.
     balance: int | None = None
 
+    @property
+    def has_channels(self) -> bool:
+        """Whether the plan leases through channels, so that ``used`` are those in use."""
+        return self.balance is None and self.total > 0
+
     def described(self) -> dict[str, Any]:
         """Return the numbers with their unit; a plan by volume has only ``available``."""
         if self.balance is not None:

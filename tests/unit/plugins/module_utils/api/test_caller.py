@@ -16,8 +16,8 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import Account, Identity
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.key import KeyCaller
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import (
-    Leases,
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import Leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product_shapes import (
     read_product_held,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Transport

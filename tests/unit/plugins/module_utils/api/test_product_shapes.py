@@ -8,15 +8,15 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product_shapes import (
     read_balance,
     read_product_held,
     read_product_new,
     read_product_quota,
     read_product_released,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from hypothesis import given
 from hypothesis import strategies as st
 
