@@ -21,7 +21,7 @@ from .._core.runtime import wall_time
 from .._core.text import counted, format_sample, one_line
 from .._paid.caps import parse_cap
 from .._store.store import StateError
-from .._task.api_options import AUTO, CAP_OPTIONS, IGNORE_QUOTA_OPTION, Connection, key_caller
+from .._task.api_options import AUTO, CAP_OPTIONS, IGNORE_QUOTA_OPTION, Connection
 from .._task.operation import Mode, Operation, Params, Spec
 from .._task.products import (
     PLACE_OPTIONS,
@@ -82,20 +82,23 @@ def _not_held(outcome: LeaseResult, chosen: NamedLeases | None) -> dict[str, Any
     return {"not_held": names}
 
 
-def _result(outcome: LeaseResult, api: Leases, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
+def _result(outcome: LeaseResult, api: Leases, mode: Mode) -> dict[str, Any]:
     """Return the result of a task; ``changed`` is true also after a failure."""
-    result: dict[str, Any] = {
+    predicted = 0
+    if mode.check:
+        predicted = outcome.missing
+    outcome.warnings.extend(unusable_leases(outcome.after))
+    after = [lease for lease in outcome.after if lease not in outcome.released]
+    coming = "to be leased\n" * predicted
+    return {
         "changed": bool(outcome.allocated or outcome.released or predicted),
         "product": api.product,
         "allocated": lease_results(outcome.allocated, api.caller.vendor_clock),
         "released": lease_results(outcome.released, api.caller.vendor_clock),
         "held": len(outcome.after),
         "api": api.caller.usage(),
+        **outcome.common(mode, "leases", _lines(outcome.before), _lines(after) + coming),
     }
-    outcome.warnings.extend(unusable_leases(outcome.after))
-    after = [lease for lease in outcome.after if lease not in outcome.released]
-    coming = "to be leased\n" * predicted
-    return outcome.as_result(result, mode, "leases", _lines(outcome.before), _lines(after) + coming)
 
 
 def unusable_leases(leases: Iterable[Lease]) -> list[str]:
@@ -130,12 +133,11 @@ def _run_allocate(params: Params, mode: Mode) -> dict[str, Any]:
     outcome = ensure_leases(
         api, desired, check=mode.check, cap=cap, ignore_quota=params["ignore_quota"]
     )
-    predicted = outcome.missing if mode.check else 0
     return {
         "leases": lease_results(outcome.leases, api.caller.vendor_clock),
         "count": len(outcome.leases),
         "missing": outcome.missing,
-        **_result(outcome, api, mode, predicted=predicted),
+        **_result(outcome, api, mode),
     }
 
 
@@ -162,7 +164,6 @@ def _run_replace(params: Params, mode: Mode) -> dict[str, Any]:
         cap=cap,
         ignore_quota=params["ignore_quota"],
     )
-    predicted = outcome.missing if mode.check else 0
     not_held = _not_held(outcome, chosen)
     if chosen and chosen.names and len(not_held["not_held"]) == len(chosen.names):
         raise QgError(
@@ -176,7 +177,7 @@ def _run_replace(params: Params, mode: Mode) -> dict[str, Any]:
         "method": "release_and_allocate" if chosen else "replace",
         "missing": outcome.missing,
         **not_held,
-        **_result(outcome, api, mode, predicted=predicted),
+        **_result(outcome, api, mode),
     }
 
 
@@ -217,8 +218,7 @@ def _run_pool(params: Params, mode: Mode) -> dict[str, Any]:
     check_one_area(areas, "the pool is read for")
     check_range("count", params["count"], 1, MAX_PER_CALL)
     check_credentials(params["with_credentials"], params["password"])
-    connection = replace(Connection.of(params), product=CLASSIC)
-    api = Leases(key_caller(connection, mode.announcer))
+    api = lease_client(replace(Connection.of(params), product=CLASSIC), mode.announcer)
     pool = POOLS.get(params["pool"] or "")
     try:
         codes = area_codes("areas", areas, api.named_areas)
@@ -259,19 +259,13 @@ def area_result(area: Area) -> dict[str, Any]:
     }
 
 
-ALLOCATE = Operation(
-    spec={
-        "count": {"type": "int", "required": True},
-        **_DESIRED,
-        **TERMS_OPTIONS,
-        **CREDENTIALS_OPTION,
-        **CAP_OPTIONS,
-        **IGNORE_QUOTA_OPTION,
-        **options.API_OPTIONS,
-    },
+#: The operation of a module with CREDENTIALS_OPTION.
+_revealing = partial(Operation, reveal=add_urls, secret_option="with_credentials")
+_READING: Spec = {**CREDENTIALS_OPTION, **options.API_OPTIONS}
+_BUYING: Spec = {**TERMS_OPTIONS, **CAP_OPTIONS, **IGNORE_QUOTA_OPTION, **_READING}
+ALLOCATE = _revealing(
+    spec={"count": {"type": "int", "required": True}, **_DESIRED, **_BUYING},
     run=_run_allocate,
-    reveal=add_urls,
-    secret_option="with_credentials",
     # With exact, leases that these options do not select may be released.
     selectors=(*PLACE_OPTIONS, "exclude_areas"),
 )
@@ -280,49 +274,26 @@ RELEASE = Operation(
     run=_run_release,
     selectors=tuple(options.CHOICE),
 )
-REPLACE = Operation(
-    spec={
-        **options.CHOICE,
-        "count": {"type": "int"},
-        **TERMS_OPTIONS,
-        **CREDENTIALS_OPTION,
-        **CAP_OPTIONS,
-        **IGNORE_QUOTA_OPTION,
-        **options.API_OPTIONS,
-    },
+REPLACE = _revealing(
+    spec={**options.CHOICE, "count": {"type": "int"}, **_BUYING},
     run=_run_replace,
-    reveal=add_urls,
-    secret_option="with_credentials",
     selectors=(*options.CHOICE, "count", "areas", "exclude_areas"),
 )
-INFO = Operation(
-    spec={
-        "task_ids": {"type": "list", "elements": "str"},
-        **CREDENTIALS_OPTION,
-        **options.API_OPTIONS,
-    },
+INFO = _revealing(
+    spec={"task_ids": {"type": "list", "elements": "str"}, **_READING},
     run=_run_info,
-    reveal=add_urls,
-    secret_option="with_credentials",
     selectors=("task_ids",),
 )
-POOL_INFO = Operation(
+POOL_INFO = _revealing(
     spec={
         "count": {"type": "int", "default": 1},
         "pool": {"type": "str", "choices": list(POOLS)},
-        **CREDENTIALS_OPTION,
         **PLACE_OPTIONS,
-        **options.API_OPTIONS,
+        **_READING,
     },
     run=_run_pool,
-    reveal=add_urls,
-    secret_option="with_credentials",
 )
 AREA_INFO = Operation(
-    spec={
-        "available": {"type": "bool"},
-        "isp": PLACE_OPTIONS["isp"],
-        **options.API_OPTIONS,
-    },
+    spec={"available": {"type": "bool"}, "isp": PLACE_OPTIONS["isp"], **options.API_OPTIONS},
     run=_run_areas,
 )

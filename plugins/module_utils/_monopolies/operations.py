@@ -119,7 +119,7 @@ def task_result(outcome: MonopolyResult, api: Monopolies, mode: Mode, state: str
     already_present = []
     if state != "absent":
         already_present = uuids_of(outcome.before)
-    result: dict[str, Any] = {
+    result = {
         "changed": bool(outcome.changed or predicted),
         "monopolies": _described(outcome.after, outcome.books.terms()),
         "count": len(outcome.after),
@@ -135,7 +135,8 @@ def task_result(outcome: MonopolyResult, api: Monopolies, mode: Mode, state: str
         "api": api.caller.usage(),
     }
     coming = "to be applied for\n" * predicted
-    return outcome.as_result(result, mode, "monopolies", _lines(before), _lines(after) + coming)
+    common = outcome.common(mode, "monopolies", _lines(before), _lines(after) + coming)
+    return {**result, **common}
 
 
 def _described(monopolies: Iterable[Monopoly], terms: Mapping[str, Terms]) -> list[dict[str, Any]]:

@@ -21,12 +21,10 @@ R = TypeVar("R")
 
 @dataclass
 class Result(Generic[R]):
-    """What the key held before and after a run, and its changes.
+    """What the key held ``before`` and ``after`` a run, and what calls of this run have changed.
 
-    With an ``error``, the other fields are still correct.
-
-    ``allocated`` and ``released`` are the effects of this run's own calls. ``missing`` is the
-    number of resources that are still missing, or that a run without check mode would buy.
+    ``missing`` is the number of resources that are still missing, or that a run without check mode
+    would buy. With an ``error``, the other fields are still correct.
     """
 
     books: Books[R]
@@ -46,22 +44,17 @@ class Result(Generic[R]):
         """The warnings of the run."""
         return self.books.warnings
 
-    def as_result(
-        self, result: dict[str, Any], mode: Mode, what: str, before: str, after: str
-    ) -> dict[str, Any]:
-        """Return the result of a task, with the warnings, the error and the difference."""
+    def common(self, mode: Mode, what: str, before: str, after: str) -> dict[str, Any]:
+        """Return what the result of any task has: the warnings, the difference and the error."""
+        common: dict[str, Any] = {}
         if self.warnings:
-            result["warnings"] = self.warnings
+            common["warnings"] = self.warnings
         if mode.diff:
-            result["diff"] = {
-                "before_header": what,
-                "before": before,
-                "after_header": what,
-                "after": after,
-            }
+            headers = {"before_header": what, "after_header": what}
+            common["diff"] = {**headers, "before": before, "after": after}
         if self.error is not None:
-            return {"failed": True, **result, **self.error.as_result()}
-        return result
+            common |= {"failed": True, **self.error.as_result()}
+        return common
 
     @contextlib.contextmanager
     def completed(self) -> Iterator[None]:
