@@ -22,9 +22,11 @@ from .._api.model import Sending
 from .._api.parsing import parse_vendor_time
 from .._core.errors import QgError
 from .._core.text import format_sample
+from .._paid.caps import bought_since
 from .._paid.evidence import OpenCall
 from .._paid.holdings import Holdings
 from .._paid.journal import LEASES
+from .._paid.ledger import ledger
 from .._paid.matching import Traits
 from .._paid.origin import (
     BALANCE_LAG,
@@ -110,12 +112,12 @@ class LeaseApi(PaidApi[Lease]):
         return self.client.release_batch()
 
     def check_release(self, going: Collection[Lease], staying: Collection[Lease]) -> None:
-        _releases_tasks(going, staying)
+        _must_name_tasks(going, staying)
 
     def drop(
         self, going: Collection[Lease], staying: Collection[Lease], sending: Sending
     ) -> list[str]:
-        by_task = _releases_tasks(going, staying)
+        by_task = _must_name_tasks(going, staying)
         released = self.client.release(oldest_first(going), by_task=by_task, sending=sending)
         return [lease.name for lease in released]
 
@@ -146,7 +148,7 @@ class LeaseApi(PaidApi[Lease]):
             return Span()
         return Span(ends, ends - seen_at)
 
-    def traits(self, lease: Lease, terms: Terms | None) -> Traits | None:
+    def traits(self, lease: Lease, terms: Terms) -> Traits | None:
         now = self.caller.vendor_clock.now()
         ends = self.ends(lease)
         if ends is not None and ends <= now:
@@ -179,12 +181,7 @@ def held_leases(client: Leases) -> list[Lease]:
     """Return the leases that QG.net's list shows, corrected by what calls have reported lately."""
     holdings = Holdings(LeaseApi(client))
     holdings.look()
-    return _listed(holdings)
-
-
-def _listed(holdings: Holdings[Lease]) -> list[Lease]:
-    missed = holdings.missed
-    return oldest_first(lease for name, lease in holdings.held.items() if name not in missed)
+    return oldest_first(holdings.certain.values())
 
 
 def leases_with_origins(client: Leases) -> tuple[list[Lease], Origins]:
@@ -196,20 +193,20 @@ def leases_with_origins(client: Leases) -> tuple[list[Lease], Origins]:
     # A purchase of another process, which the list shows already, is either open or recorded now.
     open_calls = holdings.journal.open()
     holdings.use_reports()
-    leases = _listed(holdings)
+    leases = oldest_first(holdings.certain.values())
     ends = {lease.name: _end_of(lease.deadline) for lease in leases}
     vendor_now = client.caller.vendor_clock.latest()
-    found = Origins({}, None)
+    by_origin = Origins({}, None)
     for is_whole in (False, True):
         try:
             purchases = _purchases(holdings, open_calls, is_whole=is_whole)
         except StateError:
             # Which leases there are is known although somebody has damaged the ledger.
             purchases = Purchases()
-        found = origins(ends, purchases, holdings.now(), vendor_now)
-        if all(found.bought_here.values()):
+        by_origin = origins(ends, purchases, holdings.now(), vendor_now)
+        if all(by_origin.bought_here.values()):
             break
-    return leases, found
+    return leases, by_origin
 
 
 def _purchases(
@@ -217,8 +214,8 @@ def _purchases(
 ) -> Purchases:
     """Return what the journal knows of purchases.
 
-    It has them for as long as they last. The ledger, which is slow to read and makes it whole, has
-    also those that lists have lacked for long.
+    Its reports have the leases for as long as they last. The ledger also has those that lists have
+    lacked for long. It is slow to read, and only needed if the answer has to be whole.
     """
     journal = holdings.journal
     bought = defaultdict[str, list[float | None]](list)
@@ -230,10 +227,13 @@ def _purchases(
     life = max(LONG_LIFE, 2 * journal.longest_life())
     since = holdings.now() - life
     if is_whole:
-        for name, end in journal.received(since):
-            bought[name].append(
-                None if end is None else datetime.datetime.fromisoformat(end).timestamp()
-            )
+        key = holdings.api.caller.key_digest
+        for entry in ledger(journal.store, [key], since + journal.store.wall_ahead()):
+            for server, end in entry["received"].items():
+                moment = None
+                if end is not None:
+                    moment = datetime.datetime.fromisoformat(end).timestamp()
+                bought[server].append(moment)
     calls = journal.lost(since)
     for call in open_calls:
         calls.append(dataclasses.replace(call, adds=max(0, call.adds - named[call.id])))
@@ -252,7 +252,7 @@ def foreign_leases(origins: Origins, is_shared: bool) -> str:
     if not origins.foreign:
         return ""
     verb = "was" if origins.foreign == 1 else "were"
-    return f"; {origins.foreign} of them {verb} not bought by this store: {_who(is_shared)}"
+    return f"; {origins.foreign} of them {verb} not bought by this store: {_who_else(is_shared)}"
 
 
 def unexplained_addresses(number: int, is_shared: bool) -> str:
@@ -261,10 +261,12 @@ def unexplained_addresses(number: int, is_shared: bool) -> str:
     """
     if not number:
         return ""
-    return f"; {number} more used up within a day than this store has bought: {_who(is_shared)}"
+    return (
+        f"; {number} more used up within a day than this store has bought: {_who_else(is_shared)}"
+    )
 
 
-def _who(is_shared: bool) -> str:
+def _who_else(is_shared: bool) -> str:
     if is_shared:
         return "others use the key, as qg_shared_key says"
     return (
@@ -277,17 +279,18 @@ def unexplained_fall(client: Leases, balance: int) -> int:
     """Return by how many addresses the balance of a plan fell lately beyond what this store has
     bought.
     """
-    journal = Holdings(LeaseApi(client)).journal
-    facts = client.caller.host_facts
-    now = journal.store.now()
+    caller = client.caller
+    facts = caller.host_facts
+    now = caller.store.now()
     saved = facts.get(BALANCE)
     earlier = BalanceReading(**json.loads(saved)) if saved else None
     reading = next_reading(earlier, balance, now)
     facts.save(BALANCE, json.dumps(dataclasses.asdict(reading)))
-    return unexplained(reading, journal.bought_since(reading.at - BALANCE_LAG))
+    bought = bought_since(caller.store, caller.key_digest, reading.at - BALANCE_LAG)
+    return unexplained(reading, bought)
 
 
-def _releases_tasks(going: Collection[Lease], staying: Collection[Lease]) -> bool:
+def _must_name_tasks(going: Collection[Lease], staying: Collection[Lease]) -> bool:
     """Return whether a release has to name tasks, since another lease has the same address.
 
     Raises QgError if neither addresses nor tasks name these leases alone: a call without a name, or

@@ -31,7 +31,8 @@ class NamedLeases:
     option: str
     names: frozenset[str]
 
-    def __call__(self, lease: Lease) -> bool:
+    def selects(self, lease: Lease) -> bool:
+        """Whether one of the names is that of a lease."""
         return not self.names.isdisjoint(self._names_of(lease))
 
     def missing_from(self, leases: Iterable[Lease]) -> list[str]:
@@ -74,7 +75,7 @@ def ensure_leases(
     with locked_books(
         LeaseApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check
     ) as books:
-        run = _Run(books, desired)
+        run = _EnsuringLeases(books, desired)
         result = LeaseResult(books)
         run.prepare(check=check)
         if check:
@@ -94,8 +95,8 @@ def ensure_leases(
         return result
 
 
-class _Run(Ensuring[Lease]):
-    """A run that ensures a number of leases."""
+class _EnsuringLeases(Ensuring[Lease]):
+    """A run that ensures a number of leases, of which a surplus may be released."""
 
     def apply(self) -> None:
         """Buy what is missing, and release the surplus."""
@@ -152,11 +153,11 @@ class _Run(Ensuring[Lease]):
 
 
 def release_leases(
-    client: Leases, chosen: NamedLeases | None, *, check: bool = False
+    client: Leases, named: NamedLeases | None, *, check: bool = False
 ) -> LeaseResult:
-    """Release the held leases that are ``chosen``, or all."""
+    """Release the held leases that are ``named``, or all."""
     with locked_books(LeaseApi(client)) as books:
-        leases = _chosen(books, chosen)
+        leases = _chosen(books, named)
         books.check_drop(leases)
         result = LeaseResult(books, chosen=[*leases.values()])
         if check:
@@ -168,11 +169,11 @@ def release_leases(
         return result
 
 
-def _chosen(books: Books[Lease], chosen: NamedLeases | None) -> dict[str, Lease]:
-    """Return the held leases that are chosen, or all."""
-    if chosen is None:
+def _chosen(books: Books[Lease], named: NamedLeases | None) -> dict[str, Lease]:
+    """Return the held leases that are named, or all."""
+    if named is None:
         return books.certain
-    return {name: lease for name, lease in books.certain.items() if chosen(lease)}
+    return {name: lease for name, lease in books.certain.items() if named.selects(lease)}
 
 
 def replace_leases(
@@ -189,41 +190,41 @@ def replace_leases(
     Afterwards the key holds as many leases as before, and the new ones are as the old ones in what
     ``terms`` leave open.
     """
-    chosen = choice.named
+    named = choice.named
     with locked_books(
         LeaseApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check
     ) as books:
         if not check:
             # What an earlier replacement has done decides which leases there are, and how many.
             books.settle()
-        named = _chosen(books, chosen)
-        names = sorted(chosen.names) if chosen else None
+        chosen = _chosen(books, named)
+        names = sorted(named.names) if named else None
         request = {"names": names, "count": choice.count, "terms": terms.as_json()}
-        work = Replacement.begin(books, request, named, terms)
+        work = Replacement.begin(books, request, chosen, terms)
         count = choice.count
         if count is None:
             count = len(work.old)
-        result = LeaseResult(books, missing=count, chosen=[*named.values()])
+        result = LeaseResult(books, missing=count, chosen=[*chosen.values()])
         if work.continues:
             before = [books.api.from_item(item) for item in work.before.values()]
             result.chosen += [lease for lease in before if lease.name in work.old]
         else:
-            if count > len(named):
+            if count > len(chosen):
                 leases = counted(count, "lease")
-                problem = f"={leases} cannot be replaced, since the key holds {len(named)}"
+                problem = f"={leases} cannot be replaced, since the key holds {len(chosen)}"
                 raise OptionError("count", problem, "lower count")
-            work.terms = successor_terms(books.terms(), [*named.values()], terms)
+            work.terms = successor_terms(books.terms(), [*chosen.values()], terms)
             # Before the first release: a lease must not be released if its successor must not be
             # bought.
-            books.journal.check_cap(count)
-        if chosen:
-            books.check_drop(named)
+            books.check_cap(count)
+        if named:
+            books.check_drop(chosen)
         if check:
-            if count == len(named):
-                result.released = [*named.values()]
+            if count == len(chosen):
+                result.released = [*chosen.values()]
             return result
         with result.completed():
-            if chosen:
+            if named:
                 work.by_name()
             else:
                 work.by_vendor(count)

@@ -94,9 +94,8 @@ def _matching(client: Leases, desired: Desired, max_age: float) -> list[Lease]:
                 }
                 client.caller.host_facts.save(LEASE_LIST, json.dumps(remembered))
     # What the list lacks may be wrong to use, however wrong it would be to buy it again.
-    traits = holdings.traits()
-    for name in holdings.missed:
-        traits.pop(name, None)
+    certain = holdings.certain
+    traits = {name: each for name, each in holdings.traits().items() if name in certain}
     plan = desired.plan(traits, holdings.areas).decided()
     return [holdings.held[name] for name in plan.keep if holdings.held[name].is_usable]
 

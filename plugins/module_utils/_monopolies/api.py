@@ -104,7 +104,7 @@ class MonopolyApi(PaidApi[Monopoly]):
     def label(self, monopoly: Monopoly) -> str:
         return monopoly.uuid
 
-    def traits(self, monopoly: Monopoly, terms: Terms | None) -> Traits:
+    def traits(self, monopoly: Monopoly, terms: Terms) -> Traits:
         # QG.net's list names its area, but not the code.
         return Traits(monopoly.uuid, None, monopoly.area, monopoly.isp, terms)
 

@@ -21,6 +21,7 @@ from .._paid.ensure import Ensuring
 from .._paid.matching import Desired
 from .._paid.release import release
 from .._paid.result import Result
+from .._paid.uncertainty import explaining
 from .api import BATCH_SIZE, CHECK_COMMAND, MonopolyApi
 
 #: The time after its application within which QG.net does not release a reserved line.
@@ -118,7 +119,7 @@ def _coming(run: Ensuring[Monopoly], applied: Collection[Monopoly]) -> list[str]
 def release_held(
     client: Monopolies, uuids: Collection[str] | None, *, check: bool
 ) -> MonopolyResult:
-    """Release these reserved lines, or all. A reserved line that is not held counts as released."""
+    """Release these reserved lines, or all; one that is not held counts as released."""
     with locked_books(MonopolyApi(client)) as books:
         result = MonopolyResult(books)
         selected = _selected(books, uuids)
@@ -172,14 +173,13 @@ def redial(
 ) -> MonopolyResult:
     """Redial these reserved lines, or all, except those that are being redialed or queued already.
 
-    That costs nothing, and may be repeated.
+    A redial costs nothing, and may be repeated.
     """
     with locked_books(MonopolyApi(client)) as books:
         if unknown := [uuid for uuid in uuids or () if uuid not in books.held]:
             raise QgError(
                 f"uuids contains reserved lines that this key does not hold: {sample(unknown)}. "
-                "Nothing "
-                f'was redialed. Remove them, or check with "{CHECK_COMMAND}".'
+                f'Nothing was redialed. Remove them, or check with "{CHECK_COMMAND}".'
             )
         result = MonopolyResult(books)
         result.before = _selected(books, uuids)
@@ -232,7 +232,7 @@ def _redial_batch(client: Monopolies, result: MonopolyResult, batch: Sequence[st
         result.redialed += batch
     except CallError as error:
         if error.may_have_effect:
-            with books.explaining(REDIAL, error):
+            with explaining(books.api, REDIAL, error):
                 books.wait(POLL, f"{books.api.listing} may lag", books.api.list_call)
                 books.look()
         done = redialed_since(result.before, books.held.values())

@@ -12,16 +12,16 @@ or be wrong once.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
 from .._api.leases import Quota, Terms
 from .._api.model import Sending
-from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
+from .._core.errors import CallError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import counted
 from .._store.store import after_the_call
+from .caps import check_cap
 from .evidence import (
     LIST_LAG,
     OpenCall,
@@ -36,6 +36,7 @@ from .evidence import (
 from .holdings import Holdings
 from .journal import HOUR
 from .paid_api import BUY, DROP, SWAP, NewCall, PaidApi
+from .uncertainty import explaining, unknown
 
 R = TypeVar("R")
 #: Seconds between two looks at what may change.
@@ -50,9 +51,9 @@ def locked_books(
     ignore_quota: bool = False,
     releases: bool = False,
 ) -> Iterator[Books[R]]:
-    """Lock the key, and read what it holds; earlier calls end if the list shows their effect.
+    """Lock the key, read what it holds, and end the earlier calls whose effect the list shows.
 
-    With ``releases``, wait for that of releases: what they name may not be held.
+    With ``releases``, wait for the effect of earlier releases: what they name may be held no more.
     """
     with api.caller.key_lock():
         books = Books(api, cap=cap, ignore_quota=ignore_quota)
@@ -70,7 +71,8 @@ class Books(Holdings[R]):
     def __init__(
         self, api: PaidApi[R], *, cap: int | None = None, ignore_quota: bool = False
     ) -> None:
-        super().__init__(api, cap=cap)
+        super().__init__(api)
+        self.cap = cap
         self.budget = api.caller.budget
         self.ignore_quota = ignore_quota
         self.bought: dict[str, R] = {}
@@ -115,7 +117,7 @@ class Books(Holdings[R]):
         """
         for number in [call.id for call in self.snapshot.calls]:
             # Another run, which has lost its lock, may have ended it.
-            while call := self._open_call(number):
+            while call := {call.id: call for call in self.snapshot.calls}.get(number):
                 result = verdict(call, self.snapshot)
                 if result.outcome is not Outcome.OPEN:
                     self._close(call, result)
@@ -128,21 +130,17 @@ class Books(Holdings[R]):
                     self._wait_for(call, result, seconds_left)
                 self.look()
 
-    def _open_call(self, number: int) -> OpenCall | None:
-        return next((call for call in self.snapshot.calls if call.id == number), None)
-
     def _close(self, call: OpenCall, result: Verdict) -> None:
         is_whole = result.outcome is Outcome.DONE or len(result.added) >= call.adds
         added = self._note(call, result.added)
         self.journal.close(call.id, self.items(added), result.removed, whole=is_whole)
-        calls = [other for other in self.snapshot.calls if other is not call]
-        self.snapshot = dataclasses.replace(self.snapshot, calls=calls)
+        self._see(calls=[other for other in self.snapshot.calls if other is not call])
         if is_whole:
             self.unanswered.pop(call.id, None)
         self.use_reports()
 
     def _note(self, call: OpenCall, added: Collection[str]) -> dict[str, R]:
-        """Keep what a call has paid for, for the result; returns it."""
+        """Return what a call has added, which the result of this run names or a warning does."""
         resources = {name: self.held[name] for name in added}
         if call.id in self.journal.of_run:
             self.bought.update(resources)
@@ -161,7 +159,8 @@ class Books(Holdings[R]):
         except WaitBudgetExceeded:
             self._note(call, result.added)
             age = counted(round(self.now() - call.sent_at), "second")
-            raise self.unknown(
+            raise unknown(
+                self.api,
                 call.endpoint,
                 f"it was sent {age} ago, {self.api.listing} may show its effect for another "
                 f"{seconds_left:.0f} seconds, and max_wait ends before that",
@@ -171,26 +170,16 @@ class Books(Holdings[R]):
         """Read the quota; returns whether something contradicts a payment then."""
         self.quota = self.api.quota()
         used = None
-        # A plan without channels counts none.
-        if (
-            self.quota is not None
-            and self.quota.balance is None
-            and self.quota.total
-            and not self.ignore_quota
-        ):
+        if self.quota is not None and self.quota.has_channels and not self.ignore_quota:
             used = self.quota.used
-        clock = self.api.caller.vendor_clock
-        self.snapshot = dataclasses.replace(
-            self.snapshot, quota_used=used, now=clock.now(), latest=clock.latest()
-        )
+        self._see(quota_used=used)
         return contradiction(self.snapshot) is not None
 
     def confirm(self, number: int = 0) -> None:
-        """Return when so many may be paid for.
+        """Wait until nothing contradicts a payment for so many resources.
 
-        Raises UncertainOutcomeError if that does not become clear.
-
-        The quota is read again if it has shown fewer channels.
+        Raises UncertainOutcomeError if something still does in the end. The quota is read again if
+        it has shown fewer channels.
         """
         has_room = self.quota is None or self.quota.available >= number
         if self._is_clear and has_room and not self.snapshot.calls:
@@ -234,7 +223,7 @@ class Books(Holdings[R]):
         if operation == SWAP:
             # QG.net may release them even if it refuses to replace them.
             self._dropped.update(self.held)
-        call = NewCall(operation, endpoint, number, before, {"terms": terms.as_json()})
+        call = NewCall(operation, endpoint, number, before, {"terms": terms.as_json()}, self.cap)
         failure = None
         is_whole = False
         self._is_clear = False
@@ -253,9 +242,9 @@ class Books(Holdings[R]):
             self._is_clear = is_whole
             if repeated and operation == BUY:
                 reason = f"its response names what the key held before: {self.sample(repeated)}"
-                raise self.unknown(endpoint, reason)
+                raise unknown(self.api, endpoint, reason)
         if not is_whole:
-            with self.explaining(endpoint, failure):
+            with explaining(self.api, endpoint, failure):
                 self.look()
                 self.settle()
         return failure
@@ -266,38 +255,39 @@ class Books(Holdings[R]):
         self.is_accepted = True
         self.bought.update(named)
         items = self.items(named)
-        life = 0.0
-        for item in items.values():
-            life = max(life, self.api.span(item).life or 0.0)
-        self.journal.answer(items, whole=is_whole, life=life)
+        lives = [self.api.span(item).life or 0.0 for item in items.values()]
+        self.journal.answer(items, whole=is_whole, life=max(lives, default=0.0))
         with after_the_call():
             self.use_reports()
         # What could not be recorded is held nevertheless.
         self.held.update(named)
 
-    def check_drop(self, going: Collection[str]) -> None:
-        """Raise QgError if no call releases these and spares the others."""
-        self.api.check_release(*self._split(going))
+    def check_cap(self, number: int) -> None:
+        """Raise CapReachedError if the cap does not allow to buy this many."""
+        if number and self.cap is not None:
+            caller = self.api.caller
+            check_cap(caller.store, caller.key_digest, self.cap, number, self.api.kind)
 
-    def _split(self, going: Collection[str]) -> tuple[list[R], list[R]]:
-        """Return the held resources that are to go, and the others."""
+    def check_drop(self, going: Collection[str]) -> None:
+        """Raise QgError if no call releases these held ones, and spares the others."""
         leaving = [self.held[name] for name in going if name in self.held]
-        staying = [resource for name, resource in self.held.items() if name not in going]
-        return leaving, staying
+        self.api.check_release(leaving, self._without(going))
+
+    def _without(self, going: Collection[str]) -> list[R]:
+        return [resource for name, resource in self.held.items() if name not in going]
 
     def drop(self, names: Collection[str], going: Collection[str]) -> CallError | None:
-        """Release resources once, of all that are ``going``, and spare the others.
+        """Release these with one call. ``going`` are all that this run releases: others must stay.
 
         Returns the error of a call that may have been carried out nevertheless.
         """
         endpoint = self.api.calls[DROP]
         resources = [self.held[name] for name in names]
-        staying = self._split(going)[1]
         call = NewCall(DROP, endpoint, before=names)
-        gone: list[str] = []
+        gone: Collection[str] = ()
         failure = None
         try:
-            gone += self.api.drop(resources, staying, self._recorded(call))
+            gone = self.api.drop(resources, self._without(going), self._recorded(call))
         except CallError as error:
             if not error.may_have_effect:
                 raise
@@ -305,11 +295,13 @@ class Books(Holdings[R]):
         self._dropped.update(zip(names, resources, strict=True))
         for name in gone:
             self.held.pop(name, None)
-        is_whole = set(gone) >= set(names)
+        is_whole = set(gone).issuperset(names)
         if failure is None:
             self.journal.answer({}, gone, whole=is_whole)
         if not is_whole:
-            with self.explaining(endpoint, failure, "QG.net reports that only a part was done."):
+            with explaining(
+                self.api, endpoint, failure, "QG.net reports that only a part was done."
+            ):
                 self.look()
         return failure
 
@@ -329,26 +321,6 @@ class Books(Holdings[R]):
             sentences.append(f"What {calls} did is not known for sure.")
         return " ".join(sentences) or "This run has paid for nothing."
 
-    @contextlib.contextmanager
-    def explaining(
-        self, endpoint: str, failure: CallError | None, otherwise: str = ""
-    ) -> Iterator[None]:
-        """Name the call whose effect the body was to find out, if that fails."""
-        first = otherwise
-        details = {}
-        if failure is not None:
-            first = failure.message
-            details = failure.details
-        try:
-            yield
-        except UncertainOutcomeError as second:
-            # It names the call already.
-            raise UncertainOutcomeError(
-                f"{first} {second.message}".strip(), **{**second.details, **details}
-            ) from None
-        except QgError as second:
-            raise self.unknown(endpoint, f"{first} {second.message}".strip(), failure) from None
-
     def wait(
         self, seconds: float, reason: str, call: str, examine: Callable[[], str] | None = None
     ) -> None:
@@ -357,18 +329,3 @@ class Books(Holdings[R]):
         if rest > 0:
             seconds = min(seconds, rest)
         self.budget.wait(seconds, reason, call, examine=examine)
-
-    def unseen(self, operation: str) -> UncertainOutcomeError:
-        """Return the error for a call that was reported as a success and shows no effect."""
-        reason = f"it was reported as a success, and {self.api.listing} shows nothing new"
-        return self.unknown(self.api.calls[operation], reason)
-
-    def unknown(
-        self, endpoint: str, reason: str, failure: CallError | None = None
-    ) -> UncertainOutcomeError:
-        """Return the error for a call of which it is unknown what it has done, for this reason."""
-        details = {"endpoint": endpoint}
-        if failure is not None:
-            details.update(failure.details)
-        text = f"What {endpoint} has done is unknown: {reason.rstrip('.')}. {self.api.advice}"
-        return UncertainOutcomeError(text, **details)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The cap on what a key may buy in a day, for all processes that share the state.
+"""The cap on what a key may buy in a day, for all processes that share the store.
 
 The check before a call and the insertion of its row are one transaction, so that processes cannot
 exceed a cap together.
@@ -18,24 +18,20 @@ from .._store.store import Store
 #: The seconds of the day of a cap: the last 24 hours of state time, whatever the time zone.
 DAY = 86400.0
 #: What was received counts, and as long as that is unknown, what was asked for.
-_AMOUNT = "CASE state WHEN 'settled' THEN got WHEN 'refused' THEN 0 ELSE buys END"
-BOUGHT = f"coalesce(sum({_AMOUNT}), 0)"
-_BOUGHT_TODAY = f"SELECT {BOUGHT} FROM journal WHERE key = ? AND buys > 0 AND sent_at > ?"
-_RECENT = (
-    f"SELECT sent_at, {_AMOUNT} FROM journal WHERE key = ? AND buys > 0 AND sent_at > ? "
-    f"ORDER BY sent_at"
-)
+AMOUNT = "CASE state WHEN 'settled' THEN got WHEN 'refused' THEN 0 ELSE buys END"
+_SINCE = "FROM journal WHERE key = ? AND buys > 0 AND sent_at > ?"
 
 
 def parse_cap(max_new_per_day: int | None) -> int | None:
-    """Return the cap; None without one. Raises OptionError for one out of range."""
+    """Return the cap, or None if there is none; raises OptionError if it is out of range."""
     if max_new_per_day is not None:
         check_range("max_new_per_day", max_new_per_day, 1, 10**6)
     return max_new_per_day
 
 
-def check_cap(cap: int, bought: int, wanted: int, kind: str) -> None:
-    """Raise CapReachedError if ``wanted`` more resources would exceed the cap."""
+def check_cap(store: Store, key: str, cap: int, wanted: int, kind: str) -> None:
+    """Raise CapReachedError if ``wanted`` more resources would exceed the cap of a key."""
+    bought = bought_today(store, key)
     if bought + wanted > cap:
         noun = "lease" if kind == "leases" else "reserved line"
         were = "was" if bought == 1 else "were"
@@ -53,12 +49,15 @@ def recent_purchases(store: Store, key: str) -> list[tuple[float, int]]:
     oldest first.
     """
     now = store.now()
-    recent = []
-    for sent_at, amount in store.rows(_RECENT, key, now - DAY):
-        recent.append((max(0.0, now - sent_at), int(amount)))
-    return recent
+    rows = store.rows(f"SELECT sent_at, {AMOUNT} {_SINCE} ORDER BY sent_at", key, now - DAY)
+    return [(max(0.0, now - sent_at), int(amount)) for sent_at, amount in rows]
 
 
 def bought_today(store: Store, key: str) -> int:
     """Return how many resources a key has bought, or may have bought, in the last 24 hours."""
-    return int(store.rows(_BOUGHT_TODAY, key, store.now() - DAY)[0][0])
+    return bought_since(store, key, store.now() - DAY)
+
+
+def bought_since(store: Store, key: str, moment: float) -> int:
+    """Return how many a key has bought, or may have bought, since a state time."""
+    return int(store.rows(f"SELECT coalesce(sum({AMOUNT}), 0) {_SINCE}", key, moment)[0][0])

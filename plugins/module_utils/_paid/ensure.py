@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from .._api.leases import Quota, Terms
@@ -14,9 +14,10 @@ from .._core.errors import CallError, QgError, Reason, UncertainOutcomeError
 from .._core.text import counted, format_sample
 from .books import POLL, Books
 from .lifetime import check_lifetime, duration, known_lifetime
-from .matching import Desired, Plan
+from .matching import Desired, Plan, Traits
 from .paid_api import BUY, SWAP
 from .release import ATTEMPTS
+from .uncertainty import unseen
 
 R = TypeVar("R")
 
@@ -62,7 +63,7 @@ def buy_missing(
             continue
         failed += 1
         if error is None and missing() == number:
-            raise books.unseen(operation)
+            raise unseen(books.api, operation)
         if error is not None and (not error.retryable or failed >= ATTEMPTS):
             # The quota may show what the list does not.
             books.confirm()
@@ -136,7 +137,7 @@ class Ensuring(Generic[R]):
                 raise
         self.first = self.plan()
         self._check_channels()
-        books.journal.check_cap(self.first.decided().missing)
+        books.check_cap(self.first.decided().missing)
 
     def buy(self) -> None:
         """Buy what is missing."""
@@ -156,27 +157,30 @@ class Ensuring(Generic[R]):
         if life is None and not books.bought:
             return 1
         if life is None:
-            # A list has shown it, not a response: it has at least as much left.
-            for name, traits in books.traits().items():
-                # By a clock that is ahead, it seems to be over, which says nothing.
-                if name in books.bought and (traits.remaining or 0.0) > 0:
-                    life = max(life or 0.0, traits.remaining or 0.0)
+            # A list has shown it, not a response: it has at least as much left. By a clock that is
+            # ahead, it seems to be over, which says nothing.
+            lives = [traits.remaining or 0.0 for traits in self._bought_traits()]
+            life = max((seconds for seconds in lives if seconds > 0), default=None)
         check_lifetime(books, self.desired, life)
         return books.api.max_per_call
+
+    def _bought_traits(self) -> list[Traits]:
+        """Return those of what this run has bought and what has not ended."""
+        bought = self.books.bought
+        return [traits for name, traits in self.books.traits().items() if name in bought]
 
     def check_new(self) -> None:
         """Raise QgError if what this run has bought ends too soon."""
         min_remaining = self.desired.min_remaining
-        short = []
-        for name, traits in self.books.traits().items():
-            seconds_left = traits.remaining
-            if name not in self.books.bought or seconds_left is None:
-                continue
-            if seconds_left < min_remaining * 60:
-                short.append(traits.label)
         # Without min_remaining, any life is accepted, even one that seems over by the clock of this
         # control node.
-        if min_remaining and short:
+        if not min_remaining:
+            return
+        short = []
+        for traits in self._bought_traits():
+            if traits.remaining is not None and traits.remaining < min_remaining * 60:
+                short.append(traits.label)
+        if short:
             raise QgError(
                 f"{counted(len(short), f'new {self.books.api.noun}', 'have')} less than "
                 f"min_remaining={duration(min_remaining)} left: {format_sample(short)}. Lower "
@@ -188,7 +192,7 @@ class Ensuring(Generic[R]):
         books = self.books
         quota = books.quota
         plan = self.first.decided()
-        if quota is None or (quota.balance is None and not quota.total):
+        if quota is None or (quota.balance is None and not quota.has_channels):
             return
         noun = books.api.noun
         free = quota.available
@@ -212,17 +216,14 @@ class Ensuring(Generic[R]):
 
     def matching(self) -> list[R]:
         """Return the resources that count now."""
-        return self._held(self.plan().keep)
-
-    def _held(self, names: Iterable[str]) -> list[R]:
-        return [self.books.held[name] for name in names]
+        return [self.books.held[name] for name in self.plan().keep]
 
     def warn(self) -> None:
         """Warn of resources that count, and are listed elsewhere."""
         books = self.books
         elsewhere = self.plan().elsewhere
         if elsewhere:
-            names = books.sample(self._held(elsewhere))
+            names = books.sample(books.held[name] for name in elsewhere)
             books.warnings.append(
                 f"QG.net lists {names} in another area or with another ISP than was requested. "
                 f"They count for this request until they end, since another {books.api.noun} would "

@@ -42,11 +42,13 @@ MISSED_SHARE = 0.25
 class Says(str, Enum):
     """What the journal says about a resource; the value is that of the store."""
 
+    #: Its call has bought it.
     HELD = "held"
+    #: A response has reported that its call has released it.
     GONE = "gone"
-    #: A list has shown that a call has released it, and no response.
+    #: A list, and no response, has shown that its call has released it.
     UNLISTED = "unlisted"
-    #: It was bought by this call, and is not held any more.
+    #: Its call has bought it, and it is not held any more.
     ENDED = "ended"
 
 
@@ -169,10 +171,10 @@ class Snapshot:
 class Held(Enum):
     """Why a resource counts as held."""
 
-    CERTAIN = "the list shows it, or may not show it yet"
-    MISSED = (
-        "it was held, and the list lacks it: either the list is wrong, or it was taken away early"
-    )
+    #: The list shows it, or may not show it yet.
+    CERTAIN = 1
+    #: It was held, and the list lacks it: the list is wrong, or it was taken away early.
+    MISSED = 2
 
 
 def view(snapshot: Snapshot) -> dict[str, Held]:
@@ -223,9 +225,12 @@ def missed(snapshot: Snapshot) -> list[Report]:
 class Outcome(Enum):
     """What became of a call."""
 
-    OPEN = "it may still be carried out, or the list may still lack its effect"
-    DONE = "the list shows its whole effect"
-    LOST = "its time is over, and the list does not show its whole effect"
+    #: It may still be carried out, or the list may still lack its effect.
+    OPEN = 1
+    #: The list shows its whole effect.
+    DONE = 2
+    #: Its time is over, and the list does not show its whole effect.
+    LOST = 3
 
 
 @dataclass(frozen=True)
@@ -301,9 +306,11 @@ def _ends(snapshot: Snapshot) -> dict[str, float | None]:
 class Witness(Enum):
     """What contradicts that a payment is necessary."""
 
-    CALL = "a call without a known result"
-    LIST = "a single list"
-    QUOTA = "the quota"
+    #: A call without a known result.
+    CALL = 1
+    #: A single list, which may be wrong.
+    LIST = 2
+    QUOTA = 3
 
 
 def contradiction(snapshot: Snapshot) -> Witness | None:

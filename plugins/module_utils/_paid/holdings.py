@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .._api.leases import Terms
 from .._core.errors import CallError, WaitBudgetExceeded
@@ -18,7 +18,7 @@ from .._core.text import format_sample
 from .evidence import Says, Snapshot, certain, view
 from .journal import Journal
 from .matching import Traits, codes_by_name
-from .paid_api import Item, PaidApi, read_list
+from .paid_api import Item, PaidApi
 
 R = TypeVar("R")
 
@@ -30,9 +30,9 @@ class Holdings(Generic[R]):
     all that is known.
     """
 
-    def __init__(self, api: PaidApi[R], *, cap: int | None = None) -> None:
+    def __init__(self, api: PaidApi[R]) -> None:
         self.api = api
-        self.journal = Journal(api.caller.store, api.caller.key_digest, api.kind, api.product, cap)
+        self.journal = Journal(api.caller.store, api.caller.key_digest, api.kind, api.product)
         self.snapshot = Snapshot()
         self.held: dict[str, R] = {}
         self.first: dict[str, R] | None = None
@@ -62,7 +62,18 @@ class Holdings(Generic[R]):
         # the list. They are open, even if the list cannot be read.
         self.snapshot = dataclasses.replace(self.snapshot, calls=self.journal.open())
         read_at = self.now()
-        self.use_list(read_list(self.api), read_at)
+        listed = self.api.read()
+        if listed is None:
+            # Many servers write an empty list as none, but a fault may be the reason as well.
+            listed = self.api.read()
+        self.use_list(listed or {}, read_at)
+
+    def _see(self, **facts: Any) -> None:
+        """Add these facts, and QG.net's time, to what is known."""
+        clock = self.api.caller.vendor_clock
+        self.snapshot = dataclasses.replace(
+            self.snapshot, now=clock.now(), latest=clock.latest(), **facts
+        )
 
     def use_list(self, listed: Mapping[str, R], read_at: float) -> None:
         """Use a list that was requested at this state time, and what the journal says about it."""
@@ -83,11 +94,8 @@ class Holdings(Generic[R]):
 
     def use_reports(self) -> None:
         """Correct the list by what the journal says now."""
-        clock = self.api.caller.vendor_clock
         reports = self.journal.reports(self.api.span)
-        self.snapshot = dataclasses.replace(
-            self.snapshot, reports=reports, now=clock.now(), latest=clock.latest()
-        )
+        self._see(reports=reports)
         resources = dict(self._listed_before)
         for report in reports:
             if report.says is Says.HELD:
@@ -100,7 +108,7 @@ class Holdings(Generic[R]):
         terms = self.terms()
         traits = {}
         for name, resource in self.held.items():
-            of_resource = self.api.traits(resource, terms.get(name))
+            of_resource = self.api.traits(resource, terms.get(name, Terms()))
             if of_resource is not None:
                 traits[name] = of_resource
         return traits

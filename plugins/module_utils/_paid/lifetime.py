@@ -15,7 +15,6 @@ from typing import Any
 from .._api.leases import Terms
 from .._core.errors import OptionError
 from .._core.text import counted
-from .books import Books
 from .holdings import Holdings
 from .journal import HOUR
 from .matching import Desired
@@ -41,7 +40,7 @@ def known_lifetime(books: Holdings[Any], terms: Terms, within: float = HOUR) -> 
     return expected
 
 
-def check_lifetime(books: Books[Any], desired: Desired, life: float | None) -> None:
+def check_lifetime(books: Holdings[Any], desired: Desired, life: float | None) -> None:
     """Refuse a minimum that new resources with a life of so many seconds would hardly keep."""
     if books.api.ends_by_itself and life is not None:
         check_min_remaining(desired.min_remaining, life)

@@ -4,10 +4,8 @@
 
 """Which held resources match what is wanted, and what has to change.
 
-Pure functions, the same for all kinds.
-
-QG.net's lists do not always show whether a resource matches. The user then decides, since a wrong
-guess costs money.
+These are pure functions, the same for leases and reserved lines. QG.net's lists do not always show
+whether a resource matches. The user then decides, since a wrong guess costs money.
 """
 
 from __future__ import annotations
@@ -29,16 +27,9 @@ Areas = Callable[[], Mapping[str, str]]
 class Match(Enum):
     """Whether a resource is what is asked for, as far as that is shown."""
 
-    YES = "yes"
-    NO = "no"
-    UNKNOWN = "unknown"
-
-    @classmethod
-    def of(cls, answer: bool | None) -> Match:
-        """Return the match for an answer that is None if it is unknown."""
-        if answer is None:
-            return cls.UNKNOWN
-        return cls.YES if answer else cls.NO
+    YES = True
+    NO = False
+    UNKNOWN = None
 
     @classmethod
     def all_of(cls, parts: Iterable[Match]) -> Match:
@@ -61,12 +52,13 @@ class Match(Enum):
 
     def negated(self) -> Match:
         """Return the opposite; what is unknown stays unknown."""
-        opposites = {Match.YES: Match.NO, Match.NO: Match.YES}
-        return opposites.get(self, self)
+        if self is Match.UNKNOWN:
+            return self
+        return Match(not self.value)
 
 
 class Traits(NamedTuple):
-    """What is known of a resource, and the terms it was bought with.
+    """What is known of a resource, and the terms that it was bought with, as far as it is known.
 
     ``code`` is that of its area, and ``place`` QG.net's name of it. ``label`` names it in messages.
     """
@@ -75,14 +67,9 @@ class Traits(NamedTuple):
     code: str | None
     place: str | None
     isp: str | None
-    terms: Terms | None = None
+    terms: Terms
     addresses: frozenset[str] = frozenset()
     remaining: float | None = None
-
-    @property
-    def requested(self) -> Terms:
-        """What it was bought as; no terms at all if that is unknown."""
-        return self.terms or Terms()
 
 
 @dataclass(frozen=True)
@@ -147,19 +134,23 @@ class Desired:
         elsewhere: list[str] = []
         for name in sorted(held, key=lambda name: _end(held[name])):
             resource = held[name]
-            shown = self._shown(resource, areas)
-            match = self._match(resource, shown)
             if name in bought:
                 counted.append(name)
                 keep.append(name)
-            elif match in accepted:
+            if not resource.addresses.isdisjoint(self.exclude_ips):
+                continue
+            shown = self._shown(resource, areas)
+            if shown is Match.NO:
+                elsewhere.append(name)
+            if name in bought:
+                continue
+            match = self._match(resource, shown)
+            if match is Match.UNKNOWN:
+                unclear.append(name)
+            if match in accepted:
                 counted.append(name)
                 if self._lasts(resource) is not Match.NO:
                     keep.append(name)
-            if match is Match.UNKNOWN and name not in bought:
-                unclear.append(name)
-            if shown is Match.NO and not self.excludes(resource):
-                elsewhere.append(name)
         missing = max(0, self.count - len(keep))
         surplus: list[str] = []
         if self.exact:
@@ -173,10 +164,6 @@ class Desired:
             error = self._undecided([held[name] for name in unclear])
         elsewhere = [name for name in elsewhere if name in keep]
         return Plan(keep, missing, surplus, unclear, elsewhere, error)
-
-    def excludes(self, resource: Traits) -> bool:
-        """Whether a resource never matches because of its address."""
-        return not resource.addresses.isdisjoint(self.exclude_ips)
 
     def _undecided(self, unclear: Iterable[Traits]) -> QgError | None:
         if self.on_uncertain != "fail":
@@ -199,7 +186,7 @@ class Desired:
             return Match.YES
         if resource.remaining is None:
             return Match.UNKNOWN
-        return Match.of(resource.remaining >= self.min_remaining * 60)
+        return Match(resource.remaining >= self.min_remaining * 60)
 
     def _match(self, resource: Traits, shown: Match) -> Match:
         """Whether it matches, apart from a known end.
@@ -207,14 +194,8 @@ class Desired:
         What was requested with the same terms matches, wherever QG.net lists it: another one would
         be listed there as well, and each run would pay again.
         """
-        if self.excludes(resource):
-            return Match.NO
-        terms = resource.terms
-        if (
-            terms is not None
-            and any(place_of(self.terms))
-            and place_of(terms) == place_of(self.terms)
-        ):
+        wanted = _place_of(self.terms)
+        if any(wanted) and _place_of(resource.terms) == wanted:
             shown = Match.YES
         if shown is Match.YES and self._lasts(resource) is Match.UNKNOWN:
             return Match.UNKNOWN
@@ -222,8 +203,6 @@ class Desired:
 
     def _shown(self, resource: Traits, areas: Areas) -> Match:
         """Whether its place is as desired, as QG.net shows it, or else as it was bought."""
-        if self.excludes(resource):
-            return Match.NO
         parts = []
         if self.terms.isp:
             parts.append(self._isp_match(resource))
@@ -239,10 +218,10 @@ class Desired:
         # counts.
         isp = resource.isp
         if isp not in ISP_NUMBERS:
-            isp = resource.requested.isp
+            isp = resource.terms.isp
         if isp is None:
             return Match.UNKNOWN
-        return Match.of(isp == self.terms.isp)
+        return Match(isp == self.terms.isp)
 
 
 def codes_by_name(areas: Collection[NamedArea]) -> dict[str, str]:
@@ -253,8 +232,7 @@ def codes_by_name(areas: Collection[NamedArea]) -> dict[str, str]:
     return {name: alike.pop() for name, alike in codes.items() if name and len(alike) == 1}
 
 
-def place_of(terms: Terms) -> tuple[object, ...]:
-    """Return what is requested of the place of a resource."""
+def _place_of(terms: Terms) -> tuple[object, ...]:
     return terms.areas, terms.exclude_areas, terms.isp
 
 
@@ -271,7 +249,7 @@ def _place_match(resource: Traits, wanted: Collection[str], areas: Areas) -> Mat
     """
     if resource.code:
         return _any_inside([resource.code], wanted)
-    answers = {_any_inside([code], wanted) for code in resource.requested.areas}
+    answers = {_any_inside([code], wanted) for code in resource.terms.areas}
     if answers == {Match.YES}:
         return Match.YES
     place = resource.place or ""
@@ -289,5 +267,5 @@ def _place_match(resource: Traits, wanted: Collection[str], areas: Areas) -> Mat
 def _any_inside(codes: Collection[str], wanted: Collection[str]) -> Match:
     answers = []
     for area in wanted:
-        answers += [Match.of(is_inside(code, area)) for code in codes]
+        answers += [Match(is_inside(code, area)) for code in codes]
     return Match.any_of(answers)

@@ -43,7 +43,8 @@ class Span(NamedTuple):
 class NewCall:
     """A call that is about to be sent, and how many resources it ``adds``.
 
-    ``before`` are the names that are held before a purchase, and those that a release removes.
+    ``before`` are the names that are held before a purchase, and those that a release removes. It
+    must not exceed the ``cap``, if there is one.
     """
 
     operation: str
@@ -51,6 +52,7 @@ class NewCall:
     adds: int = 0
     before: Collection[str] = ()
     request: Mapping[str, Any] = field(default_factory=dict)
+    cap: int | None = None
 
 
 class PaidApi(Protocol[R]):
@@ -113,7 +115,7 @@ class PaidApi(Protocol[R]):
     def label(self, resource: R) -> str:
         """Return the name of a resource in messages."""
 
-    def traits(self, resource: R, terms: Terms | None) -> Traits | None:
+    def traits(self, resource: R, terms: Terms) -> Traits | None:
         """Return what decides whether a resource matches; None if it has ended."""
 
     def ends(self, resource: R) -> float | None:
@@ -130,14 +132,3 @@ class PaidApi(Protocol[R]):
 
     def span(self, item: Item) -> Span:
         """Return how long a resource that the journal contains lasts."""
-
-
-def read_list(api: PaidApi[R]) -> dict[str, R]:
-    """Return QG.net's list.
-
-    Many servers write an empty one as none, but a fault may be the reason as well.
-    """
-    listed = api.read()
-    if listed is None:
-        listed = api.read()
-    return listed or {}

@@ -24,26 +24,23 @@ def release(books: Books[Any], names: Sequence[str]) -> None:
     """Release resources, the oldest first, since QG.net may keep young ones; spare all others."""
     books.check_drop(names)
     error: QgError | None = None
-    left = _held(books, names)
+    still_held = _held(books, names)
     try:
         for attempt in range(ATTEMPTS):
             if attempt:
-                books.wait(
-                    POLL,
-                    f"{books.api.listing} still shows what was released",
-                    books.api.calls[DROP],
-                )
+                reason = f"{books.api.listing} still shows what was released"
+                books.wait(POLL, reason, books.api.calls[DROP])
                 books.look()
-                left = _held(books, left)
-            error = _release_all(books, left) or error
-            left = _held(books, left)
-            if not left or (isinstance(error, CallError) and not error.retryable):
+                still_held = _held(books, still_held)
+            error = _release_all(books, still_held) or error
+            still_held = _held(books, still_held)
+            if not still_held or (isinstance(error, CallError) and not error.retryable):
                 break
     except WaitBudgetExceeded as stopped:
         error = error or stopped
     except CallError as refusal:
         error = refusal
-    if books.snapshot.calls and left:
+    if books.snapshot.calls and still_held:
         # An earlier attempt without a response may be the reason of a refusal.
         books.look()
         books.settle()
@@ -53,7 +50,7 @@ def release(books: Books[Any], names: Sequence[str]) -> None:
 
 
 def _held(books: Books[Any], names: Sequence[str]) -> list[str]:
-    """Return the names that are still held: what the list lacks is not, as far as anyone sees."""
+    """Return those of the names that are held for certain: what the list lacks may be gone."""
     certain = books.certain
     return [name for name in names if name in certain]
 

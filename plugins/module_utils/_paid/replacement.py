@@ -20,6 +20,7 @@ from .books import Books
 from .ensure import buy_missing, check_room
 from .paid_api import SWAP, Item
 from .release import release
+from .uncertainty import unseen
 
 R = TypeVar("R")
 
@@ -116,7 +117,7 @@ class Replacement(Generic[R]):
                 raise
             buy_missing(books, self.missing, self.terms)
             if number and books.certain.keys() == self.before.keys():
-                raise books.unseen(SWAP)
+                raise unseen(books.api, SWAP)
 
     @contextlib.contextmanager
     def _remembered(self) -> Iterator[None]:

@@ -34,7 +34,7 @@ from .._leases.api import (
 from .._leases.operations import lease_results
 from .._paid.caps import DAY, parse_cap, recent_purchases
 from .._paid.forecast import allowed_after, duration, number
-from .._paid.journal import spending, sums
+from .._paid.ledger import spending, sums
 from .._store.installations import Installations
 from .._task.api_options import (
     AUTO,
