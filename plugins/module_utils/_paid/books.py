@@ -117,7 +117,7 @@ class Books(Holdings[R]):
         """
         for number in [call.id for call in self.snapshot.calls]:
             # Another run, which has lost its lock, may have ended it.
-            while call := {call.id: call for call in self.snapshot.calls}.get(number):
+            while call := self._open_call(number):
                 result = verdict(call, self.snapshot)
                 if result.outcome is not Outcome.OPEN:
                     self._close(call, result)
@@ -130,7 +130,11 @@ class Books(Holdings[R]):
                     self._wait_for(call, result, seconds_left)
                 self.look()
 
+    def _open_call(self, number: int) -> OpenCall | None:
+        return next((call for call in self.snapshot.calls if call.id == number), None)
+
     def _close(self, call: OpenCall, result: Verdict) -> None:
+        """Record what an open call has done; from now on, the journal names its effect."""
         is_whole = result.outcome is Outcome.DONE or len(result.added) >= call.adds
         added = self._note(call, result.added)
         self.journal.close(call.id, self.items(added), result.removed, whole=is_whole)

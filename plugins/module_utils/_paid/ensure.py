@@ -198,7 +198,6 @@ class Ensuring(Generic[R]):
         free = quota.available
         limit = f"of the plan's {counted(quota.total, 'channel')}"
         if quota.balance is not None:
-            free = quota.balance
             limit = "more within the plan's volume"
         elif not books.ignore_quota:
             # A release frees a channel, unless the quota counts something else.

@@ -108,9 +108,9 @@ class Holdings(Generic[R]):
         terms = self.terms()
         traits = {}
         for name, resource in self.held.items():
-            of_resource = self.api.traits(resource, terms.get(name, Terms()))
-            if of_resource is not None:
-                traits[name] = of_resource
+            shown = self.api.traits(resource, terms.get(name, Terms()))
+            if shown is not None:
+                traits[name] = shown
         return traits
 
     def areas(self) -> dict[str, str]:

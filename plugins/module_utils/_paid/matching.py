@@ -25,7 +25,7 @@ Areas = Callable[[], Mapping[str, str]]
 
 
 class Match(Enum):
-    """Whether a resource is what is asked for, as far as that is shown."""
+    """Whether a resource is what is asked for; the value is None if that is not shown."""
 
     YES = True
     NO = False
