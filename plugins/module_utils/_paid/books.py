@@ -218,7 +218,7 @@ class Books(Holdings[R]):
         )
 
     def buy(self, number: int, terms: Terms, operation: str = BUY) -> CallError | None:
-        """Pay for resources once.
+        """Pay for resources with one call.
 
         Returns the error of a call whose effect, if any, is in ``bought`` nevertheless.
         """

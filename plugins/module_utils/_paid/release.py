@@ -32,7 +32,8 @@ def release(books: Books[Any], names: Sequence[str]) -> None:
                 books.wait(POLL, reason, books.api.calls[DROP])
                 books.look()
                 still_held = _held(books, still_held)
-            error = _release_all(books, still_held) or error
+            size = books.api.release_size(len(still_held))
+            error = _release_in_batches(books, still_held, size, still_held) or error
             still_held = _held(books, still_held)
             if not still_held or (isinstance(error, CallError) and not error.retryable):
                 break
@@ -55,27 +56,24 @@ def _held(books: Books[Any], names: Sequence[str]) -> list[str]:
     return [name for name in names if name in certain]
 
 
-def _release_all(books: Books[Any], names: Sequence[str]) -> CallError | None:
-    """Release these in batches; returns the last error of a call that may have been carried out."""
-    error = None
-    size = books.api.release_size(len(names))
-    for first in range(0, len(names), size):
-        error = _release_batch(books, names[first : first + size], names) or error
-    return error
-
-
-def _release_batch(
-    books: Books[Any], batch: Sequence[str], going: Collection[str]
+def _release_in_batches(
+    books: Books[Any], names: Sequence[str], size: int, going: Collection[str]
 ) -> CallError | None:
-    try:
-        return books.drop(batch, going)
-    except CallError as refusal:
-        if refusal.reason not in _SEPARABLE or len(batch) == 1:
-            raise
-    # One of them may be the reason.
-    error: CallError | None = None
-    for name in batch:
-        error = books.drop([name], going) or error
+    """Release these in batches; returns the last error of a call that may have been carried out.
+
+    ``going`` are all that are to be released. A batch that is refused because of a part of it is
+    released piece by piece.
+    """
+    error = None
+    for first in range(0, len(names), size):
+        batch = names[first : first + size]
+        try:
+            failure = books.drop(batch, going)
+        except CallError as refusal:
+            if refusal.reason not in _SEPARABLE or len(batch) == 1:
+                raise
+            failure = _release_in_batches(books, batch, 1, going)
+        error = failure or error
     return error
 
 

@@ -100,7 +100,9 @@ class Replacement(Generic[R]):
         books = self.books
 
         def still_old() -> int:
-            """Return how many are left: lists may show the new ones later."""
+            """Return how many QG.net has yet to replace, by what shows the most progress: what is
+            gone, what is new, or what responses have named.
+            """
             held = books.certain.keys()
             before = self.before.keys()
             return max(0, number - max(len(before - held), len(held - before), len(books.bought)))
