@@ -267,6 +267,27 @@ def test_a_host_to_forget_must_be_known(node: RoleNode) -> None:
     )
 
 
+# --- several keys
+
+
+def test_results_for_several_keys_are_one_result(node: RoleNode) -> None:
+    usage = {"calls": 3, "retries": 1, "waited_seconds": 2}
+    first = {**node.role(a=A, b=B), "api": usage}
+    second = {**node.role(c=A), "api": usage}
+    failed = {"hosts": {"d": {"failed": True}}}
+
+    whole = fleet.merged([failed, first, second])
+
+    assert whole["changed"] is True
+    assert whole["diff"] == [first["diff"]]
+    assert whole["added"] == [A, B]
+    assert list(whole["hosts"]) == ["d", "a", "b", "c"]
+    assert whole["gone_hosts"] == {"a": [A], "b": [B]}
+    assert whole["count"] == first["count"] + second["count"]
+    assert whole["api"] == {"calls": 6, "retries": 2, "waited_seconds": 4}
+    assert fleet.merged([second, failed])["changed"] is False
+
+
 # --- a change that the whitelist does not show
 
 
