@@ -105,6 +105,16 @@ def test_the_clock_of_the_vendor_decides_how_long_a_lease_lasts(node: Node) -> N
     )
 
 
+def test_without_a_date_the_clock_of_the_machine_decides(node: Node) -> None:
+    node.is_dated = False
+    node.ok(ALLOCATE, count=1, keep_alive=60)
+    node.machine.set_wall(1200)
+
+    (lease,) = node.ok("qg_proxy_info")["leases"]
+
+    assert 2300 < lease["remaining_seconds"] <= 2400
+
+
 def test_exact_releases_the_surplus_that_ends_first(node: Node) -> None:
     for minutes in (60, 10, 30):
         held = node.vendor.hold(1, KeepAlive=minutes)

@@ -145,6 +145,9 @@ NUMBERS: Mistakes = [
     allocate(f"keep_alive=90s {phrases.NOT_WHOLE_MINUTES}", keep_alive="90s"),
     allocate(f"min_remaining=30 minutes {phrases.CANNOT_BE_MET}", keep_alive=30, min_remaining=30),
     allocate(
+        f"min_remaining=1630 seconds {phrases.CANNOT_BE_MET}", keep_alive=30, min_remaining="1630s"
+    ),
+    allocate(
         f"min_remaining=28 minutes {phrases.CANNOT_BE_MET}",
         "set it to at most 27 minutes",
         keep_alive=30,

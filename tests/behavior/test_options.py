@@ -133,6 +133,16 @@ def test_leases_that_end_too_soon_are_named_and_not_paid_for_again(node: Node) -
     assert node.vendor.paid == 1
 
 
+def test_a_lease_that_only_the_list_shows_tells_how_long_others_last(node: Node) -> None:
+    node.vendor.configure(plan={"kind": "dynamic_shared"})
+    node.vendor.fault("/allocate", "reset_after")
+
+    result = node.failed(ALLOCATE, count=2, min_remaining=30)
+
+    assert f"min_remaining=30 minutes {phrases.CANNOT_BE_MET}" in result["msg"]
+    assert node.vendor.paid == 1
+
+
 def test_the_enterprise_pool_is_reached_by_another_host(node: Node) -> None:
     node.vendor.configure(plan={"enterprise_pool": True})
     result = node.ok(ALLOCATE, count=2)

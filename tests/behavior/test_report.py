@@ -126,6 +126,13 @@ def test_a_store_without_purchases_is_a_report_as_well(node: Node) -> None:
     assert "  none installed" in section(report, "GATEWAYS AND LISTS")
 
 
+def test_a_clock_that_was_set_hides_no_purchase(node: Node) -> None:
+    node.ok(ALLOCATE, count=2)
+    node.machine.set_wall(10 * DAY)
+
+    assert [day["received"] for day in read(node)["spending"]] == [2]
+
+
 def test_a_key_without_a_quota_has_a_report(new_node: Callable[..., Node]) -> None:
     node = new_node("overseas")
     node.ok(ALLOCATE, count=2)

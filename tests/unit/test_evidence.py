@@ -413,3 +413,27 @@ def test_two_disturbances_cost_nothing(story: tuple[str, ...], has_quota: bool) 
 @pytest.mark.parametrize("story", STORIES, ids=" ".join)
 def test_three_disturbances_cost_nothing(story: tuple[str, ...], has_quota: bool) -> None:
     assert explore(story, 3, has_quota=has_quota) > 250
+
+
+@pytest.mark.parametrize("listed", [("new",), ("new", "another")])
+def test_a_list_with_all_successors_shows_a_removal_by_itself(listed: tuple[str, ...]) -> None:
+    before = frozenset({"old", *listed}) - {"new"}
+    call = OpenCall(1, "", 1, 1, before, 0.0, TIMEOUT, None)
+    snapshot = Snapshot(listed=dict.fromkeys(listed), read_at=1.0, calls=[call])
+
+    result = verdict(call, snapshot)
+
+    assert result.outcome is Outcome.DONE
+    assert result.removed == {"old"}
+
+
+def test_reports_of_what_no_list_shows_are_past() -> None:
+    reports = [
+        Report("released", 1, Says.GONE, 10.0),
+        Report("released lately", 2, Says.GONE, 500.0),
+        Report("ended", 3, Says.HELD, 10.0, ends=20.0),
+        Report("lasting", 4, Says.HELD, 10.0, ends=1e6),
+    ]
+    snapshot = Snapshot(reports=reports, now=600.0)
+
+    assert [report.name for report in snapshot.past(400.0)] == ["released", "ended"]

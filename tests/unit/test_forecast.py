@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.forecast import (
     Demand,
     cap_reached_after,
+    duration,
     per_day,
 )
 
@@ -52,3 +53,10 @@ def test_what_is_needed_in_a_day() -> None:
     assert str(per_day([share])) == "4,713 to 5,760"
     assert str(per_day([day])) == "5"
     assert str(per_day([share, day])) == "4,718 to 5,765"
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"), [(0.5, "0.5 hours"), (47.9, "47.9 hours"), (48, "2.0 days")]
+)
+def test_how_a_duration_is_written(hours: float, words: str) -> None:
+    assert duration(hours * HOUR) == words

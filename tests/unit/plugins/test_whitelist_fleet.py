@@ -349,7 +349,7 @@ def test_prune_spares_recent_hosts_and_shared_addresses(node: RoleNode) -> None:
 
 def test_prune_is_bounded_by_max_removals(node: RoleNode) -> None:
     node.role(a=A, b=B, c=C)
-    node.vendor.advance(DAY + 1)
+    node.vendor.advance(DAY)
     node.calls()
     with pytest.raises(OptionError, match=r"2 addresses of 2 hosts .* max_removals=1 \(b, c\): "):
         node.role(a=A, present=[], max_removals=1)

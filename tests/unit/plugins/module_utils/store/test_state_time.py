@@ -87,6 +87,11 @@ def test_time_goes_on_from_the_last_record_after_a_reboot(timed: TimedNode, stor
     assert after.now() == pytest.approx(START + 7, abs=0.01)
     later = timed.store()
     assert later.now() == pytest.approx(START + 7, abs=0.01)
+    # Also if the machine has then been up for longer than before.
+    later.execute("DELETE FROM rate_calls")
+    timed.off(3600)
+    timed.time += 3000
+    assert timed.store().now() == pytest.approx(START + 7, abs=0.01)
 
 
 class StateTimeMachine(RuleBasedStateMachine):
