@@ -100,8 +100,10 @@ class ServingAction(GatewayVariables):
         """
         is_changed = gateway["text"] != gateway["before"]
         if params["is_first"]:
-            written = self._configure(gateway, params)
-            is_stale = bool(written.get("changed")) or params["is_restart"] or not gateway["serves"]
+            has_new_secrets = self._write_secrets(gateway, params)
+            written = self._configure(gateway)
+            is_configured = has_new_secrets or bool(written.get("changed"))
+            is_stale = is_configured or params["is_restart"] or not gateway["serves"]
             if not self._task.check_mode:
                 if is_changed:
                     self._write_leases(gateway, asks=False)
@@ -125,9 +127,8 @@ class ServingAction(GatewayVariables):
             )
         return {"changed": is_needed, "diff": diff}
 
-    def _configure(self, gateway: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    def _configure(self, gateway: Mapping[str, Any]) -> dict[str, Any]:
         """Write what does not depend on leases; raises QgError if HAProxy does not take it."""
-        self._write_secrets(gateway, params)
         arguments = {
             "src": str(_TEMPLATES / "haproxy.cfg.j2"),
             "dest": f"{gateway['file']}.cfg",
@@ -163,12 +164,12 @@ class ServingAction(GatewayVariables):
             )
         return bool(done["rc"] == 0)
 
-    def _write_secrets(self, gateway: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+    def _write_secrets(self, gateway: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
         """Write what only root can read: the credentials that pools send, and the salt with which
         labels are hashed in the log.
 
         All gateways of a store have the same salt, so that a label has the same digest on all
-        hosts.
+        hosts. Returns whether anything has changed, which HAProxy reads only when it starts.
         """
         lines = []
         if gateway["log"]:
@@ -182,12 +183,15 @@ class ServingAction(GatewayVariables):
                 lines.append(f"{pool['name']} Basic {text}\n")
         path = f"{gateway['file']}.map"
         if lines:
-            self._act(
-                "ansible.builtin.copy", {"content": "".join(lines), "dest": path, "mode": "0600"}
-            )
-        elif not self._task.check_mode:
+            file = {"content": "".join(lines), "dest": path, "mode": "0600"}
+            written = self._act("ansible.builtin.copy", file)
+            if written.get("failed"):
+                raise QgError(f"{path} cannot be written: {_failure(written)}.")
+            return bool(written.get("changed"))
+        if not self._task.check_mode:
             # The file may be left from when a pool sent credentials.
             self._low_level_execute_command(f"rm -f {shlex.quote(path)}", executable="/bin/sh")
+        return False
 
     def _run_gateway(self, gateway: Mapping[str, Any]) -> None:
         """Let the process of a gateway serve its files; raises QgError with HAProxy's reason if it

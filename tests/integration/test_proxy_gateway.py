@@ -935,18 +935,21 @@ def test_a_pool_that_cannot_be_leased_leaves_the_others_alone(gateway: Gateway) 
 @pytest.mark.measured
 def test_leases_of_a_minute_with_credentials_and_a_vendor_that_dies(gateway: Gateway) -> None:
     gateway.sim.configure(plan={"kind": "share", "channels": 10}, whitelist=[])
-    gateway.environment["QG_PASSWORD"] = PWD
     options: dict[str, Any] = {
         "qg_product": "share",
         "proxy_gateway_count": 2,
         "proxy_gateway_credentials": True,
     }
+    gateway.environment["QG_PASSWORD"] = "of-yesterday"
+    first = gateway.play(arguments=["--diff"], **options).ok()
+    assert "+qg s1 " in first.output
+    assert gateway.ask().status != 200
+    gateway.environment["QG_PASSWORD"] = PWD
 
     run = gateway.play(arguments=["--diff", "-vvv"], **options).ok()
 
-    # The credentials reach the exits and no output.
-    assert gateway.ask().status == 200
-    assert "+qg s1 " in run.output
+    # The new password reaches the exits at once, and no output.
+    eventually(lambda: bool(gateway.ask().status == 200))
     assert PWD not in run.output
     for path in gateway.folder.glob("*.[cm][fa]*"):
         assert path.stat().st_mode & 0o777 == 0o600
