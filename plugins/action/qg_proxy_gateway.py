@@ -313,12 +313,17 @@ class ActionModule(ServingAction):
         order = self._variables[LOOK]["orders"][0]
         served = self._variables[LOOK]["serve"][0]
         is_there = bool(order["look"]["identifier"])
+        name = served["name"] if kind == GATEWAY else served["path"]
         if is_there and not self._task.check_mode:
             script = removal_script(served) if kind == GATEWAY else list_removal_script(served)
-            self._low_level_execute_command(script, executable="/bin/sh")
-        forgotten = self._forget(
-            [self._host], kind, served["name"] if kind == GATEWAY else served["path"], params
-        )
+            done = self._low_level_execute_command(script, executable="/bin/sh")
+            if done["rc"] != 0:
+                said = one_line(done["stderr"] or done["stdout"])[:200]
+                raise QgError(
+                    f"The {kind} {name} of {self._host} cannot be removed: {said}. It is still "
+                    "recorded: set become if it was installed so, and remove it again."
+                )
+        forgotten = self._forget([self._host], kind, name, params)
         return {**forgotten, "changed": is_there or forgotten["changed"]}
 
     def _forget(

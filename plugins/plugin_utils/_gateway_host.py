@@ -170,22 +170,27 @@ def leases_script(gateway: Mapping[str, Any], mark: str, *, asks: bool) -> str:
 
 
 def removal_script(gateway: Mapping[str, Any]) -> str:
-    """Return a command that stops the process of a gateway, and removes its files."""
+    """Return a command that stops the process of a gateway, and removes its files.
+
+    It fails if one of them stays, and then leaves the file by which a look finds the gateway.
+    """
     name = shlex.quote(gateway["name"])
     stop = _STOP_SYSTEMD if gateway["service"] == "systemd" else _STOP_DAEMON
     files = [f"/etc/systemd/system/{gateway['name']}.service"]
     files += [
         f"{gateway['file']}.{part}"
-        for part in ("cfg", "lua", "map", "leases", "leases.new", "room")
+        for part in ("cfg", "lua", "map", "leases.new", "room")
     ]
     files += [f"{gateway['run']}.{part}" for part in ("pid", "sock", "peers")]
     quoted = " ".join(map(shlex.quote, files))
-    return f"{stop.format(name=name, run=shlex.quote(gateway['run']))}; rm -f {quoted}"
+    last = shlex.quote(f"{gateway['file']}.leases")
+    stop = stop.format(name=name, run=shlex.quote(gateway["run"]))
+    return f"{stop}; rm -f {quoted} && rm -f {last}"
 
 
 def list_removal_script(proxies: Mapping[str, Any]) -> str:
-    """Return a command that removes a list and the mark beside it."""
-    return f"rm -f {shlex.quote(proxies['path'])} {shlex.quote(proxies['mark'])}"
+    """Return a command that removes a list, and then the mark beside it."""
+    return f"rm -f {shlex.quote(proxies['path'])} && rm -f {shlex.quote(proxies['mark'])}"
 
 
 def reason(output: str) -> str:

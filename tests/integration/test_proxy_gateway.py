@@ -1444,9 +1444,18 @@ def test_two_gateways_of_a_host_from_check_mode_to_their_removal(gateway: Gatewa
     assert gateway.play(arguments=["--check"]).ok().output.count(" changed=0 ") == 2
     assert gateway.play(REFRESH).ok().output.count(" changed=0 ") == 2
 
+    # What cannot be removed is still recorded, and the next run tries it again.
+    obstacle = gateway.folder / "first.leases.new"
+    obstacle.mkdir()
+    run = gateway.play(arguments=["--limit", "first"], proxy_gateway_state="absent")
+    assert run.rc == 2
+    assert f"The gateway first of first {phrases.CANNOT_BE_REMOVED}" in shown(run)
+    obstacle.rmdir()
+
     # The second one stays when the first one is removed.
     gateway.play(arguments=["--limit", "first"], proxy_gateway_state="absent").ok()
 
+    assert list(gateway.folder.glob("first.*")) == []
     eventually(lambda: gateway.ask().status == 0)
     assert gateway.ask(second).status == 200
 
