@@ -90,6 +90,8 @@ class Host:
     refused: dict[str, str] = field(default_factory=dict)
     #: What it prints instead of what is true, if anything.
     lies: str = ""
+    #: Whether its HAProxy answers.
+    answers: bool = True
     #: Seconds by which its clock is ahead.
     clock_ahead: float = 0.0
 
@@ -126,6 +128,8 @@ class Host:
         for server in self.servers:
             state, since = states[server.server]
             rows.append(row(server, state, now - since))
+        if not self.answers:
+            rows = []
         text = self.lies or printed(rows, self.servers, self.identifier)
         return read_look(text, now, has_reports=self.gateway.reports)
 

@@ -457,6 +457,34 @@ def test_a_host_that_is_alone_shut_out_fails_and_buys_nothing(
     assert phrase in fleet.problems["web2"]
 
 
+def test_a_host_whose_haproxy_does_not_answer_hides_nothing_that_others_know(
+    new_node: Callable[..., Node],
+) -> None:
+    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
+    fleet.run()
+    fleet.hosts["web2"].answers = False
+    failed = fleet.host.exits[0]
+    fleet.state_of = lambda server: IS_SILENT if server == failed else WORKS
+
+    assert fleet.run_for(MINUTE) == 1
+    assert failed not in fleet.host.exits
+
+    fleet.state_of = lambda _server: IS_SILENT
+    # A probe, as if the first host were alone.
+    fleet.run_for(20)
+    assert phrases.ANSWERED_NOTHING in fleet.problem
+    assert len(fleet.vendor.leases) <= 6
+
+
+def test_nothing_is_known_of_exits_while_no_haproxy_answers(fleet: Fleet) -> None:
+    fleet.run()
+    fleet.host.answers = False
+
+    assert fleet.run_for(5 * MINUTE) == 0
+
+    assert fleet.problem == ""
+
+
 def test_exits_whose_leases_have_ended_say_nothing_of_the_host(fleet: Fleet) -> None:
     fleet.run()
     fleet.vendor.advance(11 * MINUTE)

@@ -39,6 +39,8 @@ CLOCKS_AGREE = 3.0
 _REPORTED = "REPORTED"
 #: The word after the exits if the process serves its files as they are now.
 _SERVES = "serves"
+#: The flag of a look to which HAProxy has answered: its answer has the time.
+_ANSWERS = "answers"
 #: The status of a proxy that demands credentials, or does not know the host.
 _REJECTED = "407"
 #: An exit passes traffic if a site has answered through it within so many seconds.
@@ -61,6 +63,11 @@ class Look:
     servers: Sequence[Server] = ()
     exits: dict[str, Exit] = field(default_factory=dict)
     clock_ahead: float = 0.0
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether HAProxy has answered; otherwise the look says nothing about any exit."""
+        return _ANSWERS in self.flags
 
     def as_json(self) -> dict[str, Any]:
         """Return the look as a part of a variable."""
@@ -112,8 +119,10 @@ def read_look(output: str, now: float, *, has_reports: bool = False) -> Look:
         flags.add(_SERVES)
     clock_ahead = 0.0
     time = _TIME.search(reported)
-    if time and abs(int(time[1]) - now) >= CLOCKS_AGREE:
-        clock_ahead = int(time[1]) - now
+    if time:
+        flags.add(_ANSWERS)
+        if abs(int(time[1]) - now) >= CLOCKS_AGREE:
+            clock_ahead = int(time[1]) - now
     exits = {}
     for name, exit_ in _exits(reported, servers).items():
         if has_reports or exit_.cause is not Cause.REPORTED:

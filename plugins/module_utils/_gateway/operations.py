@@ -214,6 +214,7 @@ def _needs(orders: Mapping[str, Sequence[Order]]) -> list[Need]:
                             login=order.logins[pool.name],
                             interval=order.declaration.interval,
                             exits=order.look.exits_of(pool.name),
+                            has_answer=order.look.has_answer,
                         )
                     )
     return needs

@@ -68,7 +68,7 @@ class Need:
 
     ``login`` is the digest of the key. ``installation`` is the identifier of the gateway or list,
     since two gateways of a host may have pools of one name. It is refreshed every ``interval``
-    seconds.
+    seconds. Without ``has_answer``, HAProxy of the host does not answer, and knows of no exit.
     """
 
     host: str
@@ -78,6 +78,7 @@ class Need:
     login: str
     interval: int
     exits: Mapping[str, Exit]
+    has_answer: bool
 
 
 @dataclass
@@ -245,7 +246,9 @@ class Supplier:
         hosts. Each run records what works for its hosts in a row of its own, so that none has to
         wait for another one.
         """
-        exits = merge(need.exits for need in lease_set.needs)
+        # A host whose HAProxy does not answer must not hide what others know.
+        silent = merge(need.exits for need in lease_set.needs if not need.has_answer)
+        exits = silent | merge(need.exits for need in lease_set.needs if need.has_answer)
         now = self.store.now()
         here = {need.installation for need in lease_set.needs}
         reports = [exits]
