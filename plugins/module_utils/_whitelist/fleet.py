@@ -25,8 +25,9 @@ from .._store.registrations import Registration, Registrations
 from .edit import ABOUT_ADDRESSES, Edit
 from .kept import Kept, rerun, warnings
 
-#: Seconds after its last registration for which a host is not pruned: a run may have read its
-#: inventory before.
+#: Seconds for which a host is not pruned after one of its addresses was registered for the first
+#: time: a run may have read its inventory before. Later runs that find the address as it is write
+#: nothing for it, so they do not count.
 PRUNE_AFTER = 86400.0
 #: The outcomes of a host in the summary of a run.
 IN_SYNC = "in sync"

@@ -347,6 +347,15 @@ def test_prune_spares_recent_hosts_and_shared_addresses(node: RoleNode) -> None:
     assert node.registered() == [("a", A), ("b", B)]
 
 
+def test_prune_spares_a_host_only_after_the_first_registration_of_an_address(
+    node: RoleNode,
+) -> None:
+    node.role(a=A, b=B, c=C)
+    node.vendor.advance(DAY + 1)
+    node.role(a=A, b=B, c=D)
+    assert told(node.role(a=A, present=["a"])) == {"b": ([], [B])}
+
+
 def test_prune_is_bounded_by_max_removals(node: RoleNode) -> None:
     node.role(a=A, b=B, c=C)
     node.vendor.advance(DAY)
