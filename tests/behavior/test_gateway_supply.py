@@ -436,6 +436,24 @@ def test_late_checks_of_exclusive_leases_stay_within_the_bound_for_a_day(
     assert any(phrases.DOWN_AND_NOT_REPLACED in warning for warning in fleet.warnings)
 
 
+@pytest.mark.parametrize("product", ["classic", "share"])
+def test_the_life_of_leases_is_known_long_after_they_were_bought(
+    new_node: Callable[..., Node], product: str
+) -> None:
+    """Otherwise the documented life of the product would decide, or a day, and with it how long an
+    exit may be down and for how long a purchase counts.
+    """
+    fleet = fleet_of(new_node(product, channels=20, lifetime=240), count=2)
+    fleet.run()
+    fleet.vendor.advance(90 * MINUTE)
+    failed = fleet.host.exits[0]
+    fleet.state_of = lambda server: IS_SILENT if server == failed else WORKS
+
+    # The patience is a hundred-and-twentieth part of four hours.
+    assert fleet.run_for(110) == 0
+    assert fleet.run_for(30) == 1
+
+
 # What a host says.
 
 

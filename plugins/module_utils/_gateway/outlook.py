@@ -18,12 +18,9 @@ from .._paid.caps import recent_purchases
 from .._paid.evidence import MISSED_APART
 from .._paid.forecast import Budget, Demand, forecast
 from .._paid.holdings import Holdings
-from .._paid.lifetime import known_lifetime
+from .._paid.lifetime import MONTH, known_lifetime
 from .._store.installations import Installation, Installations
 from .records import key_digest, recorded
-
-#: Seconds for which the journal is asked how long leases last.
-_MONTH = 30 * 86400.0
 
 
 def outlook(client: Leases, key: str, cap: int | None, quota: Quota | None = None) -> str:
@@ -61,7 +58,7 @@ def demands_of(client: Leases, key: str) -> tuple[list[Demand], list[Installatio
             if installation.keys.get(pool.name) != digest:
                 continue
             terms = read_terms(areas=pool.areas, isp=pool.isp, keep_alive=pool.keep_alive)
-            life = known_lifetime(holdings, terms, _MONTH)
+            life = known_lifetime(holdings, terms, MONTH)
             if life is None and not holdings.api.ends_by_itself:
                 life = _until_deadline(holdings)
             if life is None:

@@ -28,7 +28,7 @@ from .._leases.lease_options import check_new_terms, desired_leases, read_terms,
 from .._leases.leasing import NamedLeases, ensure_leases, release_leases
 from .._leases.operations import lease_results, unusable_leases
 from .._paid.holdings import Holdings
-from .._paid.lifetime import known_lifetime
+from .._paid.lifetime import MONTH, known_lifetime
 from .._paid.matching import Desired
 from .._store.installations import Installations
 from .._store.store import Store
@@ -396,7 +396,7 @@ def _held(client: Leases, desired: Desired, drain: float) -> tuple[dict[str, boo
     """
     holdings = Holdings(LeaseApi(client))
     holdings.look()
-    life = known_lifetime(holdings, desired.terms)
+    life = known_lifetime(holdings, desired.terms, MONTH)
     traits = holdings.traits()
     lasting = {}
     for name in dataclasses.replace(desired, min_remaining=0).plan(traits, holdings.areas).keep:

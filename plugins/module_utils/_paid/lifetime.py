@@ -21,6 +21,8 @@ from .matching import Desired
 
 #: The share of its life for which a new resource has to match at least.
 MATCHING_SHARE = 0.1
+#: Seconds for which the journal is asked for installations, which may buy rarely.
+MONTH = 30 * 86400.0
 
 
 def known_lifetime(books: Holdings[Any], terms: Terms, within: float = HOUR) -> float | None:
