@@ -62,6 +62,7 @@ _LIST = """\
 may_own() {{ id -u {owner} && {{ [ "$(id -u)" = 0 ] || [ "$(id -u {owner})" = "$(id -u)" ]; }}; }}
 [ -z {owner} ] || may_own >/dev/null 2>&1 || echo owner
 [ -z {program} ] || command -v {program} >/dev/null || echo command
+[ -e {mark}.pending ] && echo pending
 [ -d {folder} ] && printf '%8192s' ' ' >{mark}.room && echo room; rm -f {mark}.room
 echo '--- exits'
 echo '--- file'; cat {mark} 2>/dev/null
@@ -188,9 +189,19 @@ def removal_script(gateway: Mapping[str, Any]) -> str:
     return f"{stop}; rm -f {quoted} && rm -f {last}"
 
 
+def command_script(proxies: Mapping[str, Any]) -> str:
+    """Return a command that runs that of a list, and leaves a file that says so until it succeeds,
+    whatever ends it.
+    """
+    pending = shlex.quote(f"{proxies['mark']}.pending")
+    return f"touch {pending}\n( {proxies['command']}\n) && rm -f {pending}"
+
+
 def list_removal_script(proxies: Mapping[str, Any]) -> str:
     """Return a command that removes a list, and then the mark beside it."""
-    return f"rm -f {shlex.quote(proxies['path'])} && rm -f {shlex.quote(proxies['mark'])}"
+    mark = shlex.quote(proxies["mark"])
+    pending = shlex.quote(f"{proxies['mark']}.pending")
+    return f"rm -f {shlex.quote(proxies['path'])} {pending} && rm -f {mark}"
 
 
 def reason(output: str) -> str:

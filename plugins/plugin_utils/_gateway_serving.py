@@ -26,6 +26,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_host import (
     NO_ANSWER,
     UNWRITABLE,
+    command_script,
     leases_script,
     reason,
     run_script,
@@ -229,10 +230,13 @@ class ServingAction(GatewayVariables):
         return would_lease or "folder" not in self._order_of(proxies)["look"]["flags"]
 
     def _write_list(self, proxies: Mapping[str, Any]) -> dict[str, Any]:
-        """Write a list and the mark beside it, and run its command if it has changed."""
+        """Write a list and the mark beside it, and run its command if it has changed, or if the
+        command has failed after the last change.
+        """
         login = self._login(LIST, proxies["pools"][0]["name"])
         # The template is read from the look: in what was leased, its braces were made safe to show.
-        template = plain(self._order_of(proxies)["declaration"]["template"])
+        order = self._order_of(proxies)
+        template = plain(order["declaration"]["template"])
         text = list_text({**proxies, "template": template}, proxies["leases"], login, self._host)
         mark = {
             "content": f"installation {proxies['id']}\n",
@@ -250,9 +254,10 @@ class ServingAction(GatewayVariables):
             written = self._act("ansible.builtin.copy", arguments)
             if written.get("failed"):
                 raise QgError(f"The list {proxies['path']} cannot be written: {_failure(written)}.")
-        changed = bool(written.get("changed"))
+        is_pending = bool(proxies["command"]) and "pending" in order["look"]["flags"]
+        changed = is_pending or bool(written.get("changed"))
         if changed and proxies["command"] and not self._task.check_mode:
-            done = self._low_level_execute_command(proxies["command"])
+            done = self._low_level_execute_command(command_script(proxies))
             if done["rc"] != 0:
                 said = one_line(done["stderr"] or done["stdout"])[:200]
                 raise QgError(

@@ -113,6 +113,25 @@ def test_a_file_of_servers_from_its_first_leases_to_its_removal(
     assert phrases.WAS_REMOVED in refreshed.output
 
 
+def test_a_command_that_has_failed_is_run_again(
+    sim: Simulator, playground: Playground, path: Path
+) -> None:
+    needed = path.parent.parent / "needed"
+    made = path.parent.parent / "made by the command"
+    command = f"cp {needed} '{made}'"
+
+    assert write(sim, playground, path, proxy_list_command=command).rc == 2
+
+    needed.touch()
+    again = write(sim, playground, path, REFRESH).ok()
+    assert {task.result["changed"] for task in again.by_host(WRITING).values()} == {True}
+    assert made.exists()
+
+    made.unlink()
+    write(sim, playground, path, REFRESH).ok()
+    assert not made.exists()
+
+
 @pytest.mark.measured
 def test_check_mode_predicts_and_changes_nothing(
     sim: Simulator, playground: Playground, path: Path
