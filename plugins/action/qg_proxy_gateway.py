@@ -106,9 +106,9 @@ class ActionModule(ServingAction):
         return self.guarded(lambda: steps[params["step"]](params))
 
     def _find(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is recorded for the hosts of the play, and lock it."""
+        """Return what is recorded for the hosts of this batch, and lock it."""
         began = wall_time()
-        hosts = self._variables["ansible_play_hosts_all"]
+        hosts = self._variables["ansible_play_batch"]
         names = {self._recorded_name(host, params): host for host in hosts}
         inventory = self.inventory(params)
         missing: dict[str, str] = {}
@@ -133,6 +133,7 @@ class ActionModule(ServingAction):
             "changed": False,
             "installations": by_host,
             "missing": {names[host]: text for host, text in missing.items()},
+            "hosts": list(hosts),
             "began": began,
         }
 
@@ -249,9 +250,9 @@ class ActionModule(ServingAction):
                 self._display.display(f"qg_proxy_gateway: {sentence}", stderr=True)
 
     def _orders(self, *, is_refresh: bool) -> dict[str, list[operations.Order]]:
-        """Return the orders of the hosts that have not failed in this play."""
+        """Return the orders of the hosts of this batch that have not failed."""
         orders = {}
-        for host in self._variables["ansible_play_hosts"]:
+        for host in self._variables["ansible_play_batch"]:
             variables = self._variables["hostvars"].raw_get(host)
             look = variables.get(LOOK) or {}
             of_host = [operations.Order.from_json(plain(data)) for data in look.get("orders", ())]
@@ -275,28 +276,34 @@ class ActionModule(ServingAction):
         run = records.this_run()
         with self._store(params) as store:
             rows = records.installations(store)
-            for host in self._variables["ansible_play_hosts_all"]:
-                problems = self._problems(host, recorded["installations"].get(host, ()), leased)
+            for host in recorded["hosts"]:
+                problems = self._problems(host, leased)
                 for number, problem in problems.items():
                     rows.finish(number, run, problem, seconds)
+                for number in self._recorded_ids(host):
+                    if number not in problems:
+                        rows.unlock(number, run)
         return {"changed": False}
 
-    def _problems(
-        self, host: str, installed: Sequence[Mapping[str, Any]], leased: Mapping[str, Any]
-    ) -> dict[str, str]:
-        """Return why what is installed on a host was not refreshed, by its identifier; empty text
-        if it was.
+    def _problems(self, host: str, leased: Mapping[str, Any]) -> dict[str, str]:
+        """Return why what a host was to serve was not refreshed, by its identifier; empty text if
+        it was.
+
+        The role serves one gateway or list, whatever else is installed on the host. If the look at
+        the host has failed, nothing on it was refreshed.
         """
+        variables = self._variables["hostvars"].raw_get(host)
+        numbers = self._recorded_ids(host)
+        look = variables.get(LOOK) or {}
+        if "orders" in look:
+            numbers = [order["installation"]["id"] for order in look["orders"]]
         ended = (
             "The last run failed on this host before it was done: run it again to see the error."
         )
         if leased.get("failed"):
             ended = str(plain(leased["msg"]))
-        problems = {row["id"]: ended for row in installed}
-        served = self._variables["hostvars"].raw_get(host).get(SERVED) or {
-            "failed": True,
-            "msg": ended,
-        }
+        problems = dict.fromkeys(numbers, ended)
+        served = variables.get(SERVED) or {"failed": True, "msg": ended}
         for each in leased.get("hosts", {}).get(host, ()):
             problems[each["id"]] = plain(each["problem"])
             if served.get("failed") or served.get("unreachable"):

@@ -1466,6 +1466,26 @@ def test_two_gateways_of_a_host_from_check_mode_to_their_removal(gateway: Gatewa
     assert run.output.count(" changed=0 ") == 1
 
 
+def test_a_run_that_fails_is_no_problem_of_what_it_did_not_serve(gateway: Gateway) -> None:
+    """Neither of another gateway of its host, nor of hosts of later batches."""
+    gateway.hosts = {"first": {"port": gateway.port}, "second": {"port": free_port()}}
+    gateway.play().ok()
+    gateway.hosts["first"] = {"port": free_port(), "name": "another"}
+    gateway.sim.fault(path="/query", kind="code", code=-13, times=-1)
+
+    assert gateway.play(PLAY.replace("roles:", "serial: 1\n  roles:")).rc == 2
+
+    [store] = gateway.playground.store.glob("*.sqlite3")
+    with sqlite3.connect(store) as rows:
+        query = "SELECT name, problem, locked_by FROM installations ORDER BY name"
+        another, first, second = rows.execute(query)
+    rows.close()
+    assert another[1].startswith("Pool qg of first: ")
+    assert another[2] == ""
+    assert first == ("first", "", "")
+    assert second == ("second", "", "")
+
+
 @pytest.mark.measured
 def test_a_host_that_is_not_as_it_was_installed_costs_nothing_and_stays_as_it_is(
     gateway: Gateway,

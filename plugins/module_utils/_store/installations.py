@@ -199,6 +199,11 @@ class Installations:
             database.execute(statement, (problem, seconds, number))
             self._unlock(database, number, run)
 
+    def unlock(self, number: str, run: str) -> None:
+        """Release the lock of a run on what it has not refreshed."""
+        with self.store.transaction() as database:
+            self._unlock(database, number, run)
+
     def _unlock(self, database: Connection, number: str, run: str) -> None:
         statement = "UPDATE installations SET locked_by = '' WHERE id = ? AND locked_by = ?"
         database.execute(statement, (number, run))
