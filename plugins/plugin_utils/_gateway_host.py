@@ -29,15 +29,16 @@ _PERL = (
     "print while <$s>"
 )
 _PYTHON = (
-    "import socket, sys; s = socket.socket(1); s.settimeout(3); s.connect(sys.argv[1]); "
-    's.sendall(sys.argv[2].encode() + b"\\n"); sys.stdout.write(s.makefile().read())'
+    "import signal, socket, sys; signal.alarm(3); s = socket.socket(1); "
+    's.connect(sys.argv[1]); s.sendall(sys.argv[2].encode() + b"\\n"); '
+    "sys.stdout.write(s.makefile().read())"
 )
 _ASK = (
     "ask() {{ if command -v perl >/dev/null; "
     'then perl -MIO::Socket::UNIX -e {perl} {run}.sock "$1"; '
     'else python3 -c {python} {run}.sock "$1"; fi; }}'
 )
-#: The exit code of a script that cannot write a file, and that of Perl when its time is over.
+#: The exit code of a script that cannot write a file, and that of a program whose time is over.
 UNWRITABLE = 77
 NO_ANSWER = 142
 #: Says whether the process serves its files: it does not if one is newer than the process.
