@@ -174,7 +174,12 @@ class ActionModule(ServingAction):
                 self._check_logins(order)
             orders.append(order)
         served = [operations.served(order, operations.unchanged(order)) for order in orders]
-        return {"changed": False, "orders": [order.as_json() for order in orders], "serve": served}
+        return {
+            "changed": False,
+            "state": state,
+            "orders": [order.as_json() for order in orders],
+            "serve": served,
+        }
 
     def _installation(
         self, rows: Sequence[Installation], declaration: Declaration, params: Mapping[str, Any]
@@ -250,11 +255,13 @@ class ActionModule(ServingAction):
                 self._display.display(f"qg_proxy_gateway: {sentence}", stderr=True)
 
     def _orders(self, *, is_refresh: bool) -> dict[str, list[operations.Order]]:
-        """Return the orders of the hosts of this batch that have not failed."""
+        """Return the orders of the hosts of this batch that have not failed, and are to serve."""
         orders = {}
         for host in self._variables["ansible_play_batch"]:
             variables = self._variables["hostvars"].raw_get(host)
             look = variables.get(LOOK) or {}
+            if look.get("state") == "absent":
+                continue
             of_host = [operations.Order.from_json(plain(data)) for data in look.get("orders", ())]
             configured = variables.get(CONFIGURED) or {}
             if not is_refresh and configured.get("changed", True):
@@ -295,6 +302,8 @@ class ActionModule(ServingAction):
         variables = self._variables["hostvars"].raw_get(host)
         numbers = self._recorded_ids(host)
         look = variables.get(LOOK) or {}
+        if look.get("state") == "absent":
+            return {}
         if "orders" in look:
             numbers = [order["installation"]["id"] for order in look["orders"]]
         ended = (

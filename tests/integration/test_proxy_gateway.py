@@ -1459,6 +1459,15 @@ def test_two_gateways_of_a_host_from_check_mode_to_their_removal(gateway: Gatewa
     eventually(lambda: gateway.ask().status == 0)
     assert gateway.ask(second).status == 200
 
+    # In one run, a host is to have none, and another one is to have one.
+    gateway.hosts["first"] = {"port": gateway.port, "state": "absent"}
+    gateway.play().ok()
+    [store] = gateway.playground.store.glob("*.sqlite3")
+    with sqlite3.connect(store) as rows:
+        query = "SELECT name, removed_at IS NULL, problem FROM installations ORDER BY name"
+        assert rows.execute(query).fetchall() == [("first", 0, ""), ("second", 1, "")]
+    rows.close()
+
     run = gateway.play(proxy_gateway_state="absent").ok()
 
     eventually(lambda: gateway.ask(second).status == 0)
