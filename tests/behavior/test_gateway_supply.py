@@ -23,6 +23,7 @@ from behavior.gateway_fleet import (
     printed,
     row,
 )
+from qgnet_simulator.proxies.ports import UnboundPorts
 from support import phrases
 from support.node import Node
 from support.vendor import PATHS
@@ -415,6 +416,32 @@ def test_exits_that_fail_one_after_the_other_are_replaced_within_the_bound(fleet
     assert any(phrases.DOWN_AND_NOT_REPLACED in warning for warning in fleet.warnings)
     assert all(warning.startswith("Pool qg: ") for warning in fleet.warnings)
     assert good in fleet.host.exits
+
+
+def port_of(_ports: UnboundPorts, _key: str, lease: Any) -> int:
+    """Return the same port for each lease of an address."""
+    return 20000 + int(lease.ip.rpartition(".")[2])
+
+
+def test_an_address_that_is_leased_again_is_judged_anew_within_the_bound(
+    new_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(UnboundPorts, "open", port_of)
+    fleet = fleet_of(new_node("classic", channels=20, lifetime=1440), count=3)
+    fleet.vendor.configure(options={"address_reuse": "first"})
+    fleet.run()
+    fleet.run_for(HOUR, step=600)
+    good, *failed = fleet.host.exits
+    fleet.state_of = lambda server: WORKS if server == good else IS_SILENT
+
+    assert fleet.run_for(20 * MINUTE, step=60) == 3
+
+    assert fleet.problem == ""
+    assert set(fleet.host.exits) & set(failed)
+    assert fleet.run_for(10 * HOUR, step=600) == 0
+    fleet.state_of = lambda _server: WORKS
+    assert fleet.run_for(HOUR, step=600) == 0
+    assert len(fleet.host.exits) == 3
 
 
 @pytest.mark.parametrize("late", [4, 3])

@@ -13,7 +13,7 @@ by itself as soon as an exit works. Times are state time and durations are in se
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -122,6 +122,11 @@ class PoolState:
         if hold:
             hold = replace(hold, next_probe_at=min(hold.next_probe_at, now + LONGEST_DELAY))
         return PoolState(tuple(replaced_at), bad, hold, self.owed)
+
+    def with_bad(self, servers: Collection[str]) -> PoolState:
+        """Return the state in which no exits are bad but these servers."""
+        bad = {server: entry for server, entry in self.bad.items() if server in servers}
+        return replace(self, bad=bad)
 
     def with_purchases(self, number: int, failed: Sequence[Exit], now: float) -> PoolState:
         """Return the state that has to be stored before so many purchases replace failed exits.

@@ -227,14 +227,13 @@ class Supplier:
                 installations.save_set_state(name, decision.state.as_json())
                 # Only once, since a product that refuses this now would refuse it in each run.
                 _release(client, decision.exclude & lasting.keys() - state.bad.keys())
-            wanted = dataclasses.replace(
-                desired, count=decision.count or 0, exclude_ips=decision.exclude
-            )
+            wanted = dataclasses.replace(desired, count=decision.count or 0)
             try:
                 self._lease(client, wanted, lease_set, supply)
             finally:
                 if not self.check:
                     state = after_purchase(state, decision, supply.bought, self.store.now())
+                    state = state.with_bad(supply.bad)
                     installations.save_set_state(name, state.as_json())
 
     def _seen(
@@ -284,12 +283,22 @@ class Supplier:
     def _ensure(
         self, client: Leases, desired: Desired, lease_set: LeaseSet, supply: Supply
     ) -> None:
-        """Lease what is missing, and add it to what the set has to offer."""
+        """Lease what is missing, and add it to what the set has to offer.
+
+        If QG.net leases the address of a bad exit again, it is not bad any more. Otherwise the next
+        run would buy another lease for it, which no bound would count.
+        """
+        desired = dataclasses.replace(desired, exclude_ips=supply.bad)
         ignore_quota = lease_set.pool.ignore_quota
         result = ensure_leases(
             client, desired, check=self.check, cap=self.cap, ignore_quota=ignore_quota
         )
         supply.bought += result.missing if self.check else len(result.allocated)
+        again = supply.bad.intersection(lease.server for lease in result.allocated)
+        if again:
+            supply.bad -= again
+            self._ensure(client, desired, lease_set, supply)
+            return
         supply.warnings += [*result.warnings, *unusable_leases(result.after)]
         clock = client.caller.vendor_clock
         supply.leases = lease_results(result.leases, clock)
