@@ -15,6 +15,7 @@ from behavior.gateway_fleet import (
     REFUSES,
     REJECTS,
     REPORTED,
+    UNCHECKED,
     WORKS,
     Fleet,
     State,
@@ -500,6 +501,21 @@ def test_a_host_that_is_alone_shut_out_fails_and_buys_nothing(
 
     assert fleet.problems["web1"] == ""
     assert phrase in fleet.problems["web2"]
+
+
+@pytest.mark.parametrize("state", [REJECTS, IS_SILENT])
+def test_a_host_that_is_shut_out_is_not_told_of_others_of_which_nothing_is_known(
+    new_node: Callable[..., Node], state: State
+) -> None:
+    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
+    fleet.run()
+    fleet.vendor.advance(10)
+    fleet.state_on = {"web1": lambda _server: UNCHECKED, "web2": lambda _server: state}
+
+    assert fleet.run() == 0
+
+    assert phrases.SHUT_OUT in fleet.problems["web2"]
+    assert "others" not in fleet.problems["web2"]
 
 
 def test_a_host_whose_haproxy_does_not_answer_hides_nothing_that_others_know(

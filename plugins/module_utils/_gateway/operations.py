@@ -370,8 +370,8 @@ def _until(deadline: float | None, supply: Supply, look: Look) -> int | None:
 
 
 def _shut_out(order: Order, pool: Pool, supply: Supply, serving: Sequence[Server]) -> str:
-    """Return why this host cannot use any exit of a lease that lives; empty if it can use one, or
-    if that is unknown.
+    """Return why this host cannot use any exit of a lease that lives, and whether others can; empty
+    if it can use one, or if that is unknown.
 
     ``serving`` are the servers that get new requests after this run.
     """
@@ -390,12 +390,14 @@ def _shut_out(order: Order, pool: Pool, supply: Supply, serving: Sequence[Server
             "report them, and why, or raise "
             f"{names_for(order.installation.kind, pool).of('count')}."
         )
+    works_for_others = any(address in supply.working for address in addresses)
     if all(each.cause is Cause.REJECTED for each in exits):
+        others = ", and lets others through" if works_for_others else ""
         return (
-            "every exit answers 407 to this host, and lets others through. Register the host with "
-            "the playbook qingguo.qgnet.register, or check its credentials."
+            f"every exit answers 407 to this host{others}. Register the host with the playbook "
+            "qingguo.qgnet.register, or check its credentials."
         )
+    others = ", and exits work for others" if works_for_others else ""
     return (
-        "no exit works for this host, and exits work for others. Check that the host reaches "
-        "the ports of the leases."
+        f"no exit works for this host{others}. Check that the host reaches the ports of the leases."
     )

@@ -90,8 +90,8 @@ class Supply:
     QG.net's list could not be read; ``lasting`` are the same leases. ``held`` are the names of all
     leases of the key. ``slots`` are those of pools with slots, and None if there are none or they
     are not known. ``addresses`` has the IPv4 address and port of each server, and None for a name
-    without an address. ``bad`` are servers that nobody should use. The clock of the control node is
-    ``clock_ahead`` seconds ahead of QG.net's.
+    without an address. ``bad`` are servers that nobody should use, and ``working`` those that work
+    for a host. The clock of the control node is ``clock_ahead`` seconds ahead of QG.net's.
     """
 
     leases: list[dict[str, Any]] | None = None
@@ -102,6 +102,7 @@ class Supply:
     problem: str = ""
     is_held_back: bool = False
     bad: frozenset[str] = frozenset()
+    working: frozenset[str] = frozenset()
     bought: int = 0
     clock_ahead: float = 0.0
     warnings: list[str] = field(default_factory=list)
@@ -204,6 +205,7 @@ class Supplier:
         installations = Installations(self.store)
         name = _name(client, lease_set, "lease set")
         exits = self._seen(installations, name, lease_set)
+        supply.working = frozenset(server for server, each in exits.items() if each.works)
         state = installations.set_state(name, PoolState.from_json)
         if _is_well(state, exits.values()):
             self._lease(client, desired, lease_set, supply)
