@@ -241,6 +241,36 @@ def test_exits_that_all_fail_are_told_by_their_cause_and_one_is_probed_at_once(
 
 
 @pytest.mark.parametrize("state", BAD)
+def test_a_pool_is_not_told_that_all_exits_do_what_only_some_do(fleet: Fleet, state: State) -> None:
+    fleet.run()
+    fleet.vendor.advance(10)
+    first = fleet.host.exits[0]
+    other = FAILS if state is REFUSES else REFUSES
+    fleet.state_of = lambda server: state if server == first else other
+
+    fleet.run()
+
+    assert phrases.SOME_OF_NONE in fleet.problem
+    assert (phrases.ANSWERED_407 in fleet.problem) is (state is REJECTS)
+
+
+def test_a_pool_of_one_exit_is_told_that_the_next_one_is_bought_in_a_day(
+    new_node: Callable[..., Node],
+) -> None:
+    fleet = fleet_of(new_node("exclusive", channels=20, lifetime=1440), count=1)
+    fleet.run()
+    fleet.vendor.advance(10)
+    fleet.state_of = lambda _server: IS_SILENT
+
+    assert fleet.run() == 1
+
+    assert phrases.NEXT_ONE.format("1440 minutes") in fleet.problem
+    fleet.vendor.advance(3600)
+    assert fleet.run() == 0
+    assert phrases.NEXT_ONE.format("1380 minutes") in fleet.problem
+
+
+@pytest.mark.parametrize("state", BAD)
 def test_a_pool_goes_on_by_itself_when_its_exits_work_again(fleet: Fleet, state: State) -> None:
     fleet.run()
     fleet.vendor.advance(10)
@@ -283,7 +313,7 @@ def test_an_unchecked_probe_is_waited_for(fleet: Fleet) -> None:
 
     assert fleet.run() == 0
 
-    assert phrases.BEING_TRIED in fleet.problem
+    assert phrases.NOT_ALL_CHECKED in fleet.problem
 
 
 # Some exits that fail.

@@ -146,13 +146,15 @@ class Problem:
     """Why a run has to fail: the pool is held back.
 
     ``live`` has the exits that could serve if they worked, ``unchecked`` those of them of which
-    nothing is known yet. ``next_probe_at`` respects the bound, too; it is None as long as an exit
+    nothing is known yet. If the exits that are down do different things, ``is_mixed`` says so, and
+    the cause of the hold is not that of all. ``next_probe_at`` respects the bound, too; it is None as long as an exit
     lives that answers 407.
     """
 
     hold: Hold
     live: tuple[str, ...]
     unchecked: tuple[str, ...]
+    is_mixed: bool
     next_probe_at: float | None
 
 
@@ -286,8 +288,9 @@ def _hold_back(state: PoolState, hold: Hold, live: Sequence[Exit], pool: _Pool) 
         decision = _probe(replace(state, hold=hold), _lasting(down), pool)
         next_probe_at = max(hold.next_probe_at, pool.allowed_at(decision.state))
     servers = tuple(exit_.server for exit_ in live)
+    is_mixed = len({exit_.cause for exit_ in down}) > 1
     until = None if is_rejected else next_probe_at
-    return replace(decision, problem=Problem(hold, servers, unchecked, until))
+    return replace(decision, problem=Problem(hold, servers, unchecked, is_mixed, until))
 
 
 def _probe(state: PoolState, down: Sequence[Exit], pool: _Pool) -> Decision:

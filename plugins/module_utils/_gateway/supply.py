@@ -28,7 +28,7 @@ from .._leases.lease_options import check_new_terms, desired_leases, read_terms,
 from .._leases.leasing import NamedLeases, ensure_leases, release_leases
 from .._leases.operations import lease_results, unusable_leases
 from .._paid.holdings import Holdings
-from .._paid.lifetime import MONTH, known_lifetime
+from .._paid.lifetime import MONTH, known_lifetime, seconds
 from .._paid.matching import Desired
 from .._store.installations import Installations
 from .._store.store import Store
@@ -223,7 +223,7 @@ class Supplier:
             supply.warnings += decision.warnings
             if decision.problem is not None:
                 supply.is_held_back = True
-                supply.problem = held_back(decision.problem)
+                supply.problem = held_back(decision.problem, self.store.now())
             if not self.check:
                 # Before the payment, so that a run that is killed has used up what it may buy.
                 installations.save_set_state(name, decision.state.as_json())
@@ -355,9 +355,13 @@ def _message(error: QgError, lease_set: LeaseSet) -> str:
     return OptionError(name, error.problem, error.fix).message
 
 
-def held_back(problem: Problem) -> str:
-    """Return why nothing is bought, and what to do, as a sentence."""
+def held_back(problem: Problem, now: float) -> str:
+    """Return why nothing is bought at this state time, and what to do, as a sentence."""
     exits = "the only exit" if len(problem.live) == 1 else "all exits"
+    if problem.unchecked:
+        exits = "no exit is known to work, and some"
+    elif problem.is_mixed:
+        exits = "no exit works, and some"
     if problem.hold.cause is Cause.REJECTED:
         text = (
             f"{exits} answered 407: the host is not on the whitelist of the key, or the "
@@ -375,15 +379,19 @@ def held_back(problem: Problem) -> str:
             "leases, and whether other hosts do."
         )
     if problem.unchecked:
-        return f"{text} A new lease is being tried, and the pool goes on by itself if it works."
+        return (
+            f"{text} Not all exits have been checked yet. The pool goes on by itself when one "
+            "works."
+        )
     if problem.next_probe_at is None:
         return (
             f"{text} Nothing is bought while one of them lives. The pool goes on by itself when "
             "one works."
         )
+    wait = seconds(max(1.0, problem.next_probe_at - now))
     return (
-        f"{text} Nothing is bought but one lease at a time, to try it. The pool goes on by itself "
-        "when one works."
+        f"{text} Nothing is bought but one lease at a time, to try it. The next one is bought in "
+        f"{wait} at the earliest. The pool goes on by itself when one works."
     )
 
 
