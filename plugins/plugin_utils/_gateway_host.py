@@ -179,10 +179,7 @@ def removal_script(gateway: Mapping[str, Any]) -> str:
     name = shlex.quote(gateway["name"])
     stop = _STOP_SYSTEMD if gateway["service"] == "systemd" else _STOP_DAEMON
     files = [f"/etc/systemd/system/{gateway['name']}.service"]
-    files += [
-        f"{gateway['file']}.{part}"
-        for part in ("cfg", "lua", "map", "leases.new", "room")
-    ]
+    files += [f"{gateway['file']}.{part}" for part in ("cfg", "lua", "map", "leases.new", "room")]
     files += [f"{gateway['run']}.{part}" for part in ("pid", "sock", "peers")]
     quoted = " ".join(map(shlex.quote, files))
     last = shlex.quote(f"{gateway['file']}.leases")
