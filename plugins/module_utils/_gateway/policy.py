@@ -147,8 +147,8 @@ class Problem:
 
     ``live`` has the exits that could serve if they worked, ``unchecked`` those of them of which
     nothing is known yet. If the exits that are down do different things, ``is_mixed`` says so, and
-    the cause of the hold is not that of all. ``next_probe_at`` respects the bound, too; it is None as long as an exit
-    lives that answers 407.
+    the cause of the hold is not that of all. ``next_probe_at`` respects the bound, too; it is None
+    as long as an exit lives that answers 407.
     """
 
     hold: Hold
