@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from behavior.gateway_fleet import IS_SILENT, WORKS, Fleet, gateway
+from behavior.gateway_fleet import IS_SILENT, REPORTED, WORKS, Fleet, gateway
 from behavior.worlds import World
+from support import phrases
 from support.node import Node
 from support.vendor import PATHS
 
@@ -201,6 +202,27 @@ def test_with_fewer_slots_the_leases_of_the_others_end_by_themselves(fleet: Flee
 
     assert slots(fleet) == slots(fleet, "web2") == {1: first[1]}
     assert fleet.run_for(20 * MINUTE) == 2
+
+
+def test_a_run_fails_for_a_slot_whose_exit_was_reported_and_may_not_be_replaced(
+    new_node: Callable[..., Node],
+) -> None:
+    """It closes each connection, while the other one serves."""
+    node = new_node("share", channels=20, lifetime=60)
+    declared = gateway("share", count=2, slots=True, reports=True)
+    fleet = Fleet(node, declared, ("web1",))
+    fleet.run()
+    good = slots(fleet)[2]
+    fleet.state_of = lambda server: WORKS if server == good else REPORTED
+
+    assert fleet.run_for(5 * MINUTE) == 2
+
+    assert slots(fleet)[2] == good
+    assert phrases.SLOT_WITHOUT_LEASE.format(1) in fleet.problem
+    assert any(phrases.DOWN_AND_NOT_REPLACED in warning for warning in fleet.warnings)
+    fleet.state_of = lambda _server: WORKS
+    fleet.run_for(60 * MINUTE, step=60)
+    assert fleet.problem == ""
 
 
 def test_a_pool_without_slots_shares_the_leases_of_one_with_slots(fleet: Fleet) -> None:

@@ -307,6 +307,14 @@ def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> Non
         outcome.problems.append(order.problem or f"{place}: {supply.problem}")
     elif shut_out:
         outcome.problems.append(f"{place}: {shut_out}")
+    elif pool.slots:
+        served_slots = {server.slot for server in serving}
+        closed = [str(slot) for slot in range(1, pool.count + 1) if slot not in served_slots]
+        if closed:
+            outcome.problems.append(
+                f"{place}: no lease serves at these slots, which close each connection: "
+                f"{format_sample(closed)}. The warnings of the run say why."
+            )
 
 
 def _slots(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> list[Server]:
