@@ -4,10 +4,12 @@
 
 """How many leases a pool should hold, by what its exits do and what it bought before.
 
-Leases that end are replaced without a bound. What is bought beyond that has one bound: at most
-as many purchases within the lifetime of a lease as the pool has exits. While no exit works, the
-pool is held back: it buys nothing but a probe, one at a time and at growing intervals, and goes on
-by itself as soon as an exit works. Times are state time and durations are in seconds.
+Leases that end are replaced without a bound, while an exit works or nothing is known against any.
+What is bought beyond that has one bound: at most as many purchases within the lifetime of a lease
+as the pool has exits. While some exits are down, others are not checked yet, and none works,
+nothing is bought at all. While all are down, the pool is held back: it buys nothing but a probe,
+one at a time and at growing intervals, and goes on by itself as soon as an exit works. Times are
+state time and durations are in seconds.
 """
 
 from __future__ import annotations
@@ -74,7 +76,10 @@ class Hold:
 
 @dataclass(frozen=True)
 class BadExit:
-    """Why an exit serves nobody until its lease ends, and when that was decided."""
+    """Why an exit serves nobody for the lifetime of a lease, and since when.
+
+    That holds for its address, unless the pool itself leases this address again.
+    """
 
     cause: Cause
     since: float
@@ -328,8 +333,10 @@ def _new_hold(state: PoolState, cause: Cause, now: float) -> Hold:
 
 
 def _delay(cause: Cause, probes: int) -> float:
-    """Return how long to wait after so many probes: as long after the first as after the second,
-    unless none was bought at once.
+    """Return how long to wait after so many probes: a minute after none and after one, since the
+    first is bought at once, and then twice as long each time.
+
+    With 407, none is bought at once, so the time doubles from the first probe on.
     """
     doublings = probes if cause is Cause.REJECTED else max(0, probes - 1)
     return min(FIRST_DELAY * 2.0 ** min(doublings, 10), LONGEST_DELAY)

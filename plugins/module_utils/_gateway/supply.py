@@ -86,12 +86,12 @@ class Supply:
     """What a set of leases has to offer.
 
     ``problem`` is why this is not what was declared, and empty if it is. With ``is_held_back``,
-    nothing is bought until exits work again. ``leases`` are what results of tasks show, and None if
-    QG.net's list could not be read; ``lasting`` are the same leases. ``held`` are the names of all
-    leases of the key. ``slots`` are those of pools with slots, and None if there are none or they
-    are not known. ``addresses`` has the IPv4 address and port of each server, and None for a name
-    without an address. ``bad`` are servers that nobody should use, and ``working`` those that work
-    for a host. The clock of the control node is ``clock_ahead`` seconds ahead of QG.net's.
+    nothing but a probe is bought until exits work. ``leases`` are what results of tasks show, and
+    None if QG.net's list could not be read; ``lasting`` are the same leases. ``held`` are the names
+    of all leases of the key. ``slots`` are those of pools with slots, and None if there are none or
+    they are not known. ``addresses`` has the IPv4 address and port of each server, and None for a
+    name without an address. ``bad`` are servers that nobody should use, and ``working`` those that
+    work for a host. The clock of the control node is ``clock_ahead`` seconds ahead of QG.net's.
     """
 
     leases: list[dict[str, Any]] | None = None
@@ -411,7 +411,8 @@ def _held(client: Leases, desired: Desired, drain: float) -> tuple[dict[str, boo
     """Return the servers of the leases that the set holds and whether each lasts, and the seconds
     that new leases last.
 
-    Leases with other terms are left out, since they may serve other pools.
+    Leases that do not match the areas and the provider of the set are left out, since they may
+    serve other pools. A set without either holds all leases of the key, whatever their duration.
     """
     holdings = Holdings(LeaseApi(client))
     holdings.look()
