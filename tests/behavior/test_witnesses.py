@@ -41,6 +41,15 @@ def lists_are_empty(times: int) -> Callable[[Node], None]:
     return happens
 
 
+def lists_are_wrong_again_and_again(node: Node) -> None:
+    """Let one run miss the leases and the next one too, which then sees them again."""
+    for _run in range(2):
+        lists_are_empty(1)(node)
+        node.ok(ALLOCATE, count=3)
+        node.vendor.advance(70)
+    lists_are_empty(2)(node)
+
+
 def one_is_taken_back(node: Node) -> None:
     node.vendor.leases[0].ends = node.vendor.clock.now()
 
@@ -84,6 +93,10 @@ ROWS: dict[str, Row] = {
     ),
     "one wrong list": Row(QUOTA, lists_are_empty(1), (True, 3), (True, 3)),
     "one wrong list, no quota": Row(NO_QUOTA, lists_are_empty(1), (True, 3), (True, 3)),
+    # What was seen again has its minute again.
+    "lists that are wrong again and again, no quota": Row(
+        NO_QUOTA, lists_are_wrong_again_and_again, (True, 3), (True, 3)
+    ),
     # The quota contradicts, for as long as the list is wrong.
     "a list that stays wrong": Row(QUOTA, lists_are_empty(-1), (True, 3), (False, 3)),
     # The journal alone gives it a minute. Then it costs what it hides.

@@ -437,3 +437,24 @@ def test_reports_of_what_no_list_shows_are_past() -> None:
     snapshot = Snapshot(reports=reports, now=600.0)
 
     assert [report.name for report in snapshot.past(400.0)] == ["released", "ended"]
+
+
+def test_what_a_list_shows_again_counts_as_gone_only_after_two_more_readings() -> None:
+    """Of a life of 40 seconds, they are at least 10 seconds apart."""
+    report = Report("a", 1, Says.HELD, 0.0, ends=1e6, life=40.0)
+    readings = [(100.0, False), (110.0, False), (200.0, True), (300.0, False), (305.0, False)]
+    said = []
+    for at, is_listed in [*readings, (310.0, False)]:
+        listed = {"a": 1e6} if is_listed else {}
+        snapshot = Snapshot(listed, read_at=at, now=at, reports=[report])
+        [report] = missed(snapshot) or [report]
+        said.append((report.says, report.missed_at))
+
+    assert said == [
+        (Says.HELD, 100.0),
+        (Says.ENDED, 100.0),
+        (Says.HELD, None),
+        (Says.HELD, 300.0),
+        (Says.HELD, 300.0),
+        (Says.ENDED, 300.0),
+    ]

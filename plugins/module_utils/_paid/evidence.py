@@ -218,7 +218,8 @@ def missed(snapshot: Snapshot) -> list[Report]:
             elif snapshot.read_at - report.missed_at >= report.may_be_unlisted_for:
                 changed.append(dataclasses.replace(report, says=Says.ENDED, at=snapshot.read_at))
         elif report.missed_at is not None and name in snapshot.listed:
-            changed.append(dataclasses.replace(report, missed_at=None))
+            # It is held after all, also if it counted as gone, and is protected as before.
+            changed.append(dataclasses.replace(report, says=Says.HELD, missed_at=None))
     return changed
 
 
