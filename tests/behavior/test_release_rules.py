@@ -14,7 +14,7 @@ import pytest
 from behavior.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support import phrases
 from support.node import Node
-from support.vendor import ips
+from support.vendor import Answer, Call, ips
 
 GIVE_BACK = "/release"
 LIST = "/query"
@@ -78,6 +78,24 @@ def test_releases_of_another_client_count_too(node: Node) -> None:
         assert node.vendor.call(GIVE_BACK, IP=lease.ip)["Code"] == 0
     node.ok(RELEASE, all=True)
     assert node.vendor.leases == []
+
+
+def test_what_ends_meanwhile_is_not_released_and_hides_no_result(node: Node) -> None:
+    """The first of two calls has no response, and the list that is read then shows nothing."""
+    several(node, 2, 3, 4)
+    for lease in node.vendor.leases:
+        lease.ends = node.vendor.clock.now() + 20
+
+    def lose(call: Call) -> Answer:
+        call.carry_out()
+        node.vendor.advance(30)
+        return 502, None
+
+    node.vendor.once(GIVE_BACK, lose)
+    result = node.ok(RELEASE, all=True)
+    assert len(result["released"]) == 4
+    assert result["held"] == 0
+    assert len(sizes(node)) == 1
 
 
 def test_a_limit_that_stays_fails(node: Node) -> None:
