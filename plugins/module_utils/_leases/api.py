@@ -63,8 +63,8 @@ class LeaseApi(PaidApi[Lease]):
     list_call = "/query"
     max_per_call = MAX_PER_CALL
     advice = (
-        "Check with `ansible localhost -m qingguo.qgnet.qg_proxy_info` in a minute, before you run "
-        "this again."
+        "Check with `ansible localhost -m qingguo.qgnet.qg_proxy_info` in two minutes, before you "
+        "run this again."
     )
     rules = "QG.net limits releases, as the documentation of qg_proxy_release describes."
     ignoring = (

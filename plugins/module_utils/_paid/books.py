@@ -107,7 +107,7 @@ class Books(Holdings[R]):
             self.warnings.append(
                 f"{self.api.listing.capitalize()} lacks what this store has bought and what has "
                 f"not ended: {self.sample(lacked)}. It counts as held, and is not bought again, "
-                "until the list has lacked it twice within a minute."
+                "until readings that are a minute apart have lacked it."
             )
 
     def settle(self, *, purchases: bool = True, releases: bool = True) -> None:
@@ -171,7 +171,10 @@ class Books(Holdings[R]):
             ) from None
 
     def read_quota(self) -> bool:
-        """Read the quota; returns whether something contradicts a payment then."""
+        """Read the quota; returns whether something contradicts a payment then.
+
+        With ``ignore_quota``, the channels in use contradict nothing; that too few are free does.
+        """
         self.quota = self.api.quota()
         used = None
         if self.quota is not None and self.quota.has_channels and not self.ignore_quota:
@@ -182,8 +185,8 @@ class Books(Holdings[R]):
     def confirm(self, number: int = 0) -> None:
         """Wait until nothing contradicts a payment for so many resources.
 
-        Raises UncertainOutcomeError if something still does in the end. The quota is read again if
-        it has shown fewer channels.
+        Raises UncertainOutcomeError if something still does in the end. ``number`` only decides
+        whether a quota that has shown fewer channels is read again.
         """
         has_room = self.quota is None or self.quota.available >= number
         if self._is_clear and has_room and not self.snapshot.calls:

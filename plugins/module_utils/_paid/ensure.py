@@ -41,7 +41,8 @@ def buy_missing(
     until = books.now() + CHANNEL_WAIT
     while number := missing():
         if operation == SWAP:
-            # It takes no channel, so the quota says nothing about it.
+            # It takes no channel, so the quota says nothing about it; and if the list is wrong, the
+            # replacement is smaller.
             books.settle()
         else:
             books.confirm(number)

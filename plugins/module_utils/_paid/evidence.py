@@ -31,8 +31,8 @@ from typing import Any
 LIST_LAG = 60.0
 #: The maximum seconds between the sending of a call and its effect, unless its timeout is longer.
 MAX_EXECUTION_DELAY = 30.0
-#: The maximum seconds between two readings of the list that lack a resource, before the resource
-#: counts as gone.
+#: The seconds that two readings of the list which lack a resource have to lie apart, before the
+#: resource counts as gone.
 MISSED_APART = 60.0
 #: The share of its life that lies at least between two such readings, if the resource has a short
 #: life.
@@ -58,7 +58,8 @@ class OpenCall:
 
     It ``adds`` and ``removes`` so many resources. ``before`` are the names that were held before a
     purchase. A release removes all of ``before``, and a replacement by QG.net those of its choice.
-    ``answered_at`` is the state time at which its exchange has ended; None if it has not.
+    ``answered_at`` is the state time at which its exchange has ended, be it by a reset; None if it
+    has not.
     """
 
     id: int

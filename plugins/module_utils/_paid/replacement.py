@@ -31,7 +31,7 @@ class Replacement(Generic[R]):
 
     What it began with is remembered for ten minutes, so that a run with the same ``request``
     continues an interrupted one, and nothing is paid for twice. Lists of held resources decide, and
-    no successor is attributed to what it replaces: the error is at most one too few, and never one
+    no successor is attributed to what it replaces: in doubt, one too few is bought rather than one
     too many. ``old`` are the names that are to go.
     """
 
