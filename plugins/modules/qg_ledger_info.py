@@ -14,8 +14,8 @@ author:
 description:
   - Returns the calls with which a QG.net key has paid, with who made them and what they received.
   - Each run records its paid calls in O(store) before it sends them. They are kept for 400 days, or
-    for the number of days in the environment variable E(QG_LEDGER_DAYS). Purchases of other
-    programs are not recorded.
+    for the number of days in the environment variable E(QG_LEDGER_DAYS), and for as long as what
+    they bought is held. Purchases of other programs are not recorded.
   - The module does not call QG.net. With O(product), it returns only the calls for this product.
 options:
   since:

@@ -200,6 +200,17 @@ def test_resources_elsewhere_than_applied_for_are_not_paid_for_again(
         assert len(result.get("warnings", [])) == warnings
 
 
+def test_what_is_held_keeps_its_terms_for_longer_than_the_ledger_is_kept(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QG_LEDGER_DAYS", "1")
+    node.vendor.around(APPLY, lambda call: call.carry_out(AreaCode=HUAIAN))
+    node.ok(MONOPOLY, count=1, area=GUANGZHOU)
+    node.vendor.advance(25 * HOURS)
+    assert len(node.ok(MONOPOLY, count=2)["applied"]) == 1
+    assert node.ok(MONOPOLY, count=1, area=GUANGZHOU)["changed"] is False
+
+
 def test_a_count_beyond_the_plan_fails_before_a_write(node: Node) -> None:
     node.ok(MONOPOLY, count=4)
     for check in (True, False):

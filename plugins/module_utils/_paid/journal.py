@@ -86,7 +86,12 @@ _FORGET_FREE = (
     "DELETE FROM journal WHERE buys = 0 AND sent_at < ? "
     f"AND (state NOT IN ('{SENT}', '{UNKNOWN}') OR sent_at < ?)"
 )
-_FORGET_PAID = "DELETE FROM journal WHERE key = ? AND buys > 0 AND sent_at < ?"
+#: What is held keeps its purchase: without it, nobody would know its terms and who has bought it,
+#: or that the list should show it.
+_FORGET_PAID = (
+    "DELETE FROM journal WHERE key = ? AND buys > 0 AND sent_at < ? AND NOT EXISTS (SELECT 1 FROM "
+    f"effects WHERE call = journal.id AND effect = '{Says.HELD.value}')"
+)
 #: This holds whoever has deleted rows of calls, and whatever a process that was stopped has
 #: recorded since.
 _FORGET_EFFECTS = (
@@ -328,7 +333,7 @@ def _names(text: str) -> frozenset[str]:
 
 
 def _seconds_kept() -> float:
-    """Return for how many seconds paid calls are kept: QG_LEDGER_DAYS, or 400 days."""
+    """Return for how many seconds paid calls are kept at least: QG_LEDGER_DAYS, or 400 days."""
     text = os.environ.get("QG_LEDGER_DAYS") or "400"
     if not text.isdecimal() or not 1 <= int(text) <= 36500:
         raise OptionError(

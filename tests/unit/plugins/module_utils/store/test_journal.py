@@ -102,19 +102,34 @@ def test_the_number_of_a_row_is_never_that_of_a_deleted_one(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("call", "days"), [(BUY, 401), (RELEASE, 1)], ids=["purchase", "release"])
 def test_effects_go_with_the_row_of_their_call(tmp_path: Path, call: NewCall, days: int) -> None:
-    """Of a key that another one has followed, too: nobody asks for what it holds any more."""
     time = [1_800_000_000.0]
     store = open_store(tmp_path, machine=MachineClock(lambda: time[0]))
     first = Journal(store, KEY, LEASES)
     second = Journal(store, KEY, LEASES)
     with first.sending(call, 10.0, []):
         pass
-    first.answer({"192.0.2.2:1": Item()}, whole=True)
+    first.answer({}, ["192.0.2.2:1"], whole=True)
     time[0] += days * DAY
     with second.sending(BUY, 10.0, []):
         pass
     second.answer({"192.0.2.3:1": Item()}, whole=True)
     assert store.rows("SELECT name FROM effects") == [("192.0.2.3:1",)]
+
+
+def test_a_purchase_is_kept_for_as_long_as_what_it_bought_is_held(tmp_path: Path) -> None:
+    """Otherwise, it would count as bought by others, and might be bought again."""
+    time = [1_800_000_000.0]
+    store = open_store(tmp_path, machine=MachineClock(lambda: time[0]))
+    journal = Journal(store, KEY, LEASES)
+    kept: list[list[int]] = []
+    for gone in ([], ["192.0.2.2:1"], []):
+        with journal.sending(BUY, 10.0, []):
+            pass
+        held = {} if kept else {"192.0.2.2:1": Item()}
+        journal.answer(held, gone, whole=True)
+        kept.append([number for (number,) in store.rows("SELECT id FROM journal ORDER BY id")])
+        time[0] += 401 * DAY
+    assert kept == [[1], [1, 2], [3]]
 
 
 def test_a_response_that_arrives_after_its_row_has_gone_leaves_nothing(tmp_path: Path) -> None:
