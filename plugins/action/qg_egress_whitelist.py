@@ -174,8 +174,7 @@ class ActionModule(QgAction):
 
     def _check_complete(self) -> None:
         """Refuse prune if the run may not see the whole inventory."""
-        sources = map(str, self._variables.get("ansible_inventory_sources") or ())
-        lists = [source for source in sources if "," in source]
+        lists = [source for source in self.inventory_sources() if "," in source]
         if lists or self.limit():
             reason = f"a list of hosts as inventory, {format_sample(lists)}"
             if self.limit():

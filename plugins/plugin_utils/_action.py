@@ -81,10 +81,9 @@ class QgAction(ActionBase):
         self._args: dict[str, Any] = dict(self._task.args)
         #: The options that a variable set, with its name.
         self._set_by: dict[str, str] = {}
-        sources = self._variables.get("ansible_inventory_sources") or ()
         set_actor(
             host=str(self._variables.get("inventory_hostname", "")),
-            inventory=", ".join(map(str, sources)),
+            inventory=", ".join(self.inventory_sources()),
         )
         result.update(self.act())
         return result
@@ -93,10 +92,13 @@ class QgAction(ActionBase):
     def act(self) -> dict[str, Any]:
         """Do the work, and return its result."""
 
+    def inventory_sources(self) -> list[str]:
+        """Return the paths and lists of hosts that the run has as its inventory."""
+        return [str(source) for source in self._variables.get("ansible_inventory_sources") or ()]
+
     def inventory(self, params: Mapping[str, Any]) -> str:
         """Return the name of the inventory with which the store records hosts."""
-        sources = map(str, self._variables.get("ansible_inventory_sources") or ["unnamed"])
-        return params["inventory_id"] or ", ".join(sources)
+        return params["inventory_id"] or ", ".join(self.inventory_sources()) or "unnamed"
 
     def limit(self) -> str:
         """Return the hosts to which --limit restricts the run; empty if it leaves all."""
@@ -187,13 +189,13 @@ class QgAction(ActionBase):
             diff=bool(self._task.diff),
             announcer=announcer,
             origin=self.origin,
-            ansible_playbook=self._ansible_playbook(),
+            ansible_playbook=self._ansible_playbook,
         )
 
     def _ansible_playbook(self) -> str:
         """Return the command that runs a playbook with the inventories of this run."""
         words = ["ansible-playbook"]
-        sources = list(map(str, self._variables.get("ansible_inventory_sources") or ()))
+        sources = self.inventory_sources()
         if sources != constants.DEFAULT_HOST_LIST:
             for source in sources:
                 words += ["-i", source]

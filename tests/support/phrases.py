@@ -17,7 +17,6 @@ HAS_NO_LOGIN = "has no login"
 IN_ITS_START_STATE = "the simulator is in its start state"
 MALFORMED_TUNNEL_OPTIONS = "malformed tunnel options"
 NO_AUTHORITY = "--ca-dir {}: it cannot keep an authority: "
-NEEDS_PACKAGE = "needs the package {}"
 NOT_ON_THIS_MACHINE = "is not on this machine"
 UNRECOGNIZED_ARGUMENTS = "unrecognized arguments"
 

@@ -26,7 +26,8 @@ DOCUMENTS = [
     ROOT / "galaxy.yml",
 ]
 VERSIONED = re.compile(
-    r"(?:qingguo\.github\.io/qingguo\.qgnet|github\.com/qingguo/qingguo\.qgnet/(?:blob|tree|raw))/(\w[\w.-]*)/"
+    r"(?:qingguo\.github\.io/qingguo\.qgnet|"
+    r"github\.com/qingguo/qingguo\.qgnet/(?:blob|tree|raw))/(\w[\w.-]*)/"
 )
 #: The version to which links lead: main, or in the commit of a release its own.
 (VERSION,) = VERSIONED.findall((ROOT / "galaxy.yml").read_text(encoding="utf-8"))

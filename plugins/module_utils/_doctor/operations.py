@@ -157,7 +157,7 @@ class Doctor:
         installed = self._installed()
         problems = []
         for each in installed:
-            problem = problem_of(each, now, self.mode.ansible_playbook)
+            problem = problem_of(each, now, self.mode.ansible_playbook())
             if problem:
                 problems.append(problem)
         if problems:
@@ -193,7 +193,7 @@ class Doctor:
     def _registering(self) -> str:
         """Return the command that registers this machine on the whitelist."""
         host = shlex.quote(f"qg_hosts={self._own_name()}")
-        return f"{self.mode.ansible_playbook} qingguo.qgnet.register -e {host}"
+        return f"{self.mode.ansible_playbook()} qingguo.qgnet.register -e {host}"
 
     def _product(self, readable: bool) -> str:
         try:
@@ -227,7 +227,7 @@ class Doctor:
         if not self.leases:
             return (
                 "none. To buy one, which is paid for, type: "
-                f"{self.mode.ansible_playbook} qingguo.qgnet.ensure_leases -e qg_lease_count=1"
+                f"{self.mode.ansible_playbook()} qingguo.qgnet.ensure_leases -e qg_lease_count=1"
             )
         now = api.caller.vendor_clock.now()
         self.leases.sort(key=lambda lease: lease.remaining(now) or 0.0)

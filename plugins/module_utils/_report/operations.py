@@ -125,7 +125,7 @@ class Reporter:
                 hosts = sorted({owner["host"] for owner in entry["owners"]})
                 self.problems.append(
                     f"{entry['ip']} is registered for {format_sample(hosts)}, and not on the "
-                    f"whitelist. Type: {self.mode.ansible_playbook} qingguo.qgnet.register -e "
+                    f"whitelist. Type: {self.mode.ansible_playbook()} qingguo.qgnet.register -e "
                     f"qg_hosts={','.join(hosts)}"
                 )
         return whitelist
@@ -189,7 +189,7 @@ class Reporter:
         now = store.wall_time()
         installed = []
         for each in Installations(store).standing():
-            problem = problem_of(each, now, self.mode.ansible_playbook)
+            problem = problem_of(each, now, self.mode.ansible_playbook())
             if problem:
                 self.problems.append(problem)
             installed.append({**described(each), "problem": problem})

@@ -243,8 +243,8 @@ class Mode:
 
     ``origin`` returns what has set an option: a variable, an environment variable, the task or the
     default. ``runtime`` is what the task takes from the machine: its clocks, sleep, random delays
-    and transport. ``ansible_playbook`` are the first words of the command that runs a playbook with
-    the inventories of this run.
+    and transport. ``ansible_playbook`` returns the first words of the command that runs a playbook
+    with the inventories of this run.
     """
 
     check: bool = False
@@ -252,7 +252,7 @@ class Mode:
     announcer: Announcer = SILENT
     origin: Callable[[str], str] = lambda _option: TASK
     runtime: Runtime = REAL
-    ansible_playbook: str = "ansible-playbook"
+    ansible_playbook: Callable[[], str] = lambda: "ansible-playbook"
 
 
 @dataclass(frozen=True)

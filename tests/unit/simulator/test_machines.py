@@ -77,8 +77,9 @@ within ip address add 10.77.0.2/24 dev eth0
 within ip link set eth0 up
 within ip link set lo up
 # Without the function, whose process of its own would be ended instead of this one.
-nsenter --net=/proc/$inner/ns/net "$PYTHON" -m qgnet_simulator --host 0.0.0.0 --advertise 10.77.0.2 \\
-    --lease-ports 20000-20004 --proxy-port 8081 --upstream --ready-file ready >log 2>&1 &
+nsenter --net=/proc/$inner/ns/net "$PYTHON" -m qgnet_simulator --host 0.0.0.0 \\
+    --advertise 10.77.0.2 --lease-ports 20000-20004 --proxy-port 8081 --upstream \\
+    --ready-file ready >log 2>&1 &
 wait_for test -e ready
 "$PYTHON" -m http.server --directory site --bind 10.77.0.1 8000 >site.log 2>&1 &
 S=http://10.77.0.2:8080
