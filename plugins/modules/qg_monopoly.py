@@ -18,9 +18,9 @@ description:
     Meanwhile, other tasks with the same O(store) that change what the key holds wait.
   - An application is recorded in O(store) before it is sent. If its result is unknown, such as
     after a lost response, no task with the same O(store) applies again before it is known. This is
-    when the list shows everything that was applied for, or 60 seconds after the call has ended. If
-    it never ended, such as in a run that was killed, this is 60 seconds after its O(timeout), and
-    at least 90 seconds after it was sent.
+    when the list shows everything that was applied for, or 60 seconds after the response. Without a
+    response, such as in a run that was killed, this is 60 seconds after its O(timeout), and at
+    least 90 seconds after it was sent.
   - The result contains everything that the task applied for, even if the task fails.
 options:
   state:

@@ -106,6 +106,7 @@ class Fault:
                     vendor.fault(paths.quota, "status", http_status=500, times=-1)
         if self.carried_out:
             vendor.late = (call, self.carried_out)
+            vendor.is_reset_if_late = self.plan == _LOST
         elif self.plan:
             vendor.fault(call, **self.plan)
 
@@ -125,9 +126,11 @@ _ROWS = (
     Fault("absent", Says.SUCCESS, 0, {"kind": "data_absent"}),
     Fault("terse", Says.SUCCESS, 0, _TERSE),
     Fault("no object", Says.NOTHING, 0, {"kind": "replace", "body": [], **_DONE}),
-    Fault("reset before", Says.NOTHING, None, {"kind": "reset_before"}),
-    Fault("reset after", Says.NOTHING, 0, _LOST),
-    Fault("truncated", Says.NOTHING, 0, {"kind": "truncate"}),
+    Fault("reset before", Says.SILENCE, None, {"kind": "reset_before"}),
+    Fault("reset after", Says.SILENCE, 0, _LOST),
+    # A proxy on the way gives up, and QG.net works on.
+    Fault("reset and carried out 28 s later", Says.SILENCE, 28, _LOST, list_lag=50),
+    Fault("truncated", Says.SILENCE, 0, {"kind": "truncate"}),
     Fault("garbage", Says.NOTHING, 0, {"kind": "garbage"}),
     Fault("garbage before", Says.NOTHING, None, {"kind": "garbage", "executed": False}),
     Fault("500", Says.NOTHING, None, _status(500)),
@@ -147,10 +150,10 @@ _ROWS = (
     Fault("carried out 28 s later", Says.SILENCE, 28, lasts=10),
     Fault("list 8 s late", Says.ALL, 0, list_lag=8),
     Fault("list 50 s late", Says.ALL, 0, list_lag=50),
-    Fault("lost and list 50 s late", Says.NOTHING, 0, _LOST, list_lag=50),
-    Fault("lost and list and quota 30 s late", Says.NOTHING, 0, _LOST, list_lag=30, quota_lag=30),
-    Fault("lost and list and quota 55 s late", Says.NOTHING, 0, _LOST, list_lag=55, quota_lag=55),
-    Fault("no quota", Says.NOTHING, 0, _LOST, has_quota=False),
+    Fault("lost and list 50 s late", Says.SILENCE, 0, _LOST, list_lag=50),
+    Fault("lost and list and quota 30 s late", Says.SILENCE, 0, _LOST, list_lag=30, quota_lag=30),
+    Fault("lost and list and quota 55 s late", Says.SILENCE, 0, _LOST, list_lag=55, quota_lag=55),
+    Fault("no quota", Says.SILENCE, 0, _LOST, has_quota=False),
 )
 FAULTS = {fault.name: fault for fault in _ROWS}
 #: What a fault is for some kinds of calls, and why.
@@ -301,9 +304,7 @@ def _edit(_kind: Kind, fault: Fault, max_wait: float) -> Outcome:
     if not max_wait:
         # What QG.net has reported is not unknown, although the list lags.
         result = Result.REFUSED if fault.is_success else Result.UNKNOWN
-        second = _DOES_IT
-        if fault.is_carried_out_in_time:
-            second = replace(_DOES_IT, calls=_sendings(fault.list_lag))
+        second = replace(_DOES_IT, calls=_sendings(fault.list_lag))
         return Outcome(Run(result, calls=1, changed=fault.is_success), books, second)
     if fault.is_success:
         return Outcome(replace(_DOES_IT, calls=_sendings(fault.list_lag)), books, _UNCHANGED)

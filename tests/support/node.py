@@ -249,6 +249,8 @@ class _Wire(Transport):
         node.requests.append((vendor.clock.now(), method, path))
         if vendor.is_late(method, path, parameters):
             node.step(RESPONSE)
+            if vendor.is_reset_if_late:
+                raise _loss(endpoint, "reset")
             vendor.advance(self.timeout)
             raise _silence(endpoint)
         began = vendor.clock.now()
@@ -259,17 +261,19 @@ class _Wire(Transport):
             node.die()
         except ConnectionLost as lost:
             node.step(RESPONSE)
-            raise TransportError(
-                f"{endpoint}: the connection was lost ({lost}).",
-                endpoint=endpoint,
-                effect=Effect.UNKNOWN,
-            ) from None
+            raise _loss(endpoint, str(lost)) from None
         headers = dict(vendor.headers) if node.is_dated else {}
         node.step(RESPONSE)
         if vendor.clock.now() - began > self.timeout:
             raise _silence(endpoint)
         text = "<html>" if body is None else json.dumps(body)
         return HttpResponse(status, text, headers)
+
+
+def _loss(endpoint: str, how: str) -> TransportError:
+    return TransportError(
+        f"{endpoint}: the connection was lost ({how}).", endpoint=endpoint, effect=Effect.IN_FLIGHT
+    )
 
 
 def _silence(endpoint: str) -> TransportError:

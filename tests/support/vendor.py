@@ -109,6 +109,8 @@ class Vendor(Core):
         self.hooks: list[tuple[str, Hook]] = []
         #: The next such call is answered by nobody, and carried out so many seconds later.
         self.late: tuple[str, float] | None = None
+        #: Whether its connection is lost at once, and does not stay silent.
+        self.is_reset_if_late = False
         self.under_way: list[LateCall] = []
         #: How many leases and resources calls have paid for after their callers had given up.
         self.late_paid = 0

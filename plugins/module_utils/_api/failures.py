@@ -180,8 +180,8 @@ def transport_failure(
         return proxy_refusal(stopped_at, int(tunnel[1]), host, endpoint)
     effect = Effect.NOT_SENT
     if is_sent:
-        is_late = any("Timeout" in type(cause).__name__ for cause in causes)
-        effect = Effect.IN_FLIGHT if is_late else Effect.UNKNOWN
+        # Something between may have closed the connection while QG.net works on.
+        effect = Effect.IN_FLIGHT
     where = host
     whose = url_option
     if stopped_at:

@@ -24,9 +24,9 @@ class Effect(Enum):
     NOT_SENT = "not sent"
     #: QG.net refused the call and changed nothing.
     REJECTED = "rejected"
-    #: The exchange has ended, and the call may have been carried out.
+    #: The server has responded, and the call may have been carried out.
     UNKNOWN = "unknown"
-    #: The server has not ended the exchange, so the call may still be carried out.
+    #: There is no response of the server, so the call may still be carried out.
     IN_FLIGHT = "in flight"
 
 
