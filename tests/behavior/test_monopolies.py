@@ -14,7 +14,7 @@ import pytest
 from behavior.paid_calls import MONOPOLY, OCCUPANCY, dialed_resources, two_resources
 from support import phrases
 from support.node import Node
-from support.vendor import books
+from support.vendor import Answer, Call, books
 
 HOURS = 3600
 APPLY = "POST /monopolies"
@@ -317,3 +317,40 @@ def test_a_redial_keeps_the_interval_of_the_vendor(node: Node) -> None:
     late = node.failed(MONOPOLY, state="redialed", all=True, max_wait=1)
     assert f"10 {phrases.BETWEEN_TWO_DIALS}" not in late["msg"]
     assert late["changed"] is False
+
+
+def test_a_line_that_a_list_lacks_once_is_released(node: Node) -> None:
+    held = node.ok(MONOPOLY, count=2)["applied"]
+    node.vendor.advance(13 * HOURS)
+    node.vendor.once(LIST, without(held[0]))
+
+    result = node.ok(MONOPOLY, state="absent", uuids=[held[0]])
+
+    assert result["released"] == [held[0]]
+    assert node.vendor.uuids == [held[1]]
+
+
+def test_a_line_that_lists_lack_is_not_taken_for_released(node: Node) -> None:
+    held = node.ok(MONOPOLY, count=2)["applied"]
+    node.vendor.advance(13 * HOURS)
+    node.vendor.around(LIST, without(held[0]))
+
+    result = node.failed(MONOPOLY, state="absent", all=True)
+
+    (refused,) = result["refused"]
+    assert refused["uuid"] == held[0]
+    assert result["released"] == [held[1]]
+    # It counts as gone once lists have lacked it for a minute.
+    node.vendor.advance(70)
+    assert node.ok(MONOPOLY, state="absent", all=True)["changed"] is False
+
+
+def without(uuid: str) -> Callable[[Call], Answer]:
+    """A list that lacks a line."""
+
+    def handle(sent: Call) -> Answer:
+        status, body = sent.carry_out()
+        data = [line for line in body["data"] if line["uuid"] != uuid]
+        return status, {**body, "data": data}
+
+    return handle

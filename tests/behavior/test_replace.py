@@ -359,3 +359,110 @@ def test_what_a_refused_replacement_gave_up_is_leased_again(node: Node, lag: int
     assert node.ok(ALLOCATE, count=2)["changed"] is False
     assert len(node.vendor.leases) == 2
     assert node.vendor.paid == 4
+
+
+def test_what_ended_before_a_replacement_gets_no_successor(new_node: Callable[..., Node]) -> None:
+    """The first list is an old one, and still shows a lease that has just ended."""
+    node = new_node("exclusive", channels=8)
+    node.ok(ALLOCATE, count=1, keep_alive=5)
+    node.vendor.advance(60)
+    node.ok(ALLOCATE, count=2, keep_alive=5)
+    node.vendor.advance(239)
+    old = node.vendor.response("/exclusive/query")
+    node.vendor.advance(2)
+    assert len(node.vendor.leases) == 1
+    node.vendor.once("/exclusive/query", lambda _call: old)
+
+    node.ok(REPLACE, count=1, areas=[], keep_alive=5)
+
+    assert node.vendor.paid == 3
+    assert len(node.vendor.leases) == 1
+
+
+@pytest.mark.parametrize("product", [CLASSIC, "exclusive"])
+@pytest.mark.parametrize("is_dated", [True, False])
+def test_what_is_replaced_by_name_gets_a_successor_by_any_clock(
+    new_node: Callable[..., Node], product: str, is_dated: bool
+) -> None:
+    """By a clock that is an hour ahead, each lease seems to be over."""
+    node = new_node(product, channels=8)
+    node.ok(ALLOCATE, count=2, keep_alive=5)
+    node.is_dated = is_dated
+    node.machine.set_wall(3600)
+    (first, _second) = sorted(node.vendor.ips)
+
+    node.ok(REPLACE, ips=[first])
+
+    assert node.vendor.paid == 3
+    assert len(node.vendor.leases) == 2
+
+
+def test_what_a_refused_replacement_gave_up_is_missing_until_it_is_leased_again(
+    node: Node,
+) -> None:
+    node.ok(ALLOCATE, count=2)
+    node.vendor.advance(300)
+    node.vendor.configure(options={"replace_failure": "drop"})
+    stock = [{"area_id": 350500, "area": "福建省泉州市", "isp": 1, "available": 0}]
+    node.vendor.configure(plan={"stock": {"areas": stock}})
+    result = node.failed(REPLACE, all=True)
+    assert result["missing"] == 2
+    assert len(result["released"]) == 2
+    node.vendor.advance(20)
+    node.vendor.stock[0].available = 9
+
+    again = node.ok(REPLACE, all=True)
+
+    assert again["missing"] == 0
+    assert len(node.vendor.leases) == 2
+    assert node.vendor.paid == 4
+
+
+def test_a_replacement_is_continued_however_the_product_is_given(
+    new_node: Callable[..., Node],
+) -> None:
+    node = new_node("exclusive", channels=8)
+    del node.options["product"]
+    node.ok(ALLOCATE, count=3)
+    named = sorted(node.vendor.ips)[:2]
+    node.vendor.kill("/exclusive/delete", carried_out=True)
+    assert node.attempt(REPLACE, ips=named) is None
+
+    node.ok(REPLACE, ips=named, product="exclusive")
+
+    assert len(node.vendor.leases) == 3
+    assert node.vendor.paid == 5
+
+
+def test_what_is_released_during_a_replacement_is_not_bought_again(
+    new_node: Callable[..., Node],
+) -> None:
+    node = new_node("exclusive", channels=8)
+    del node.options["product"]
+    node.ok(ALLOCATE, count=3)
+    named = sorted(node.vendor.ips)[:2]
+    node.vendor.kill("/exclusive/delete", carried_out=True)
+    assert node.attempt(REPLACE, ips=named) is None
+    node.vendor.advance(120)
+    node.ok("qg_proxy_release", all=True, product="exclusive")
+
+    node.run(REPLACE, ips=named)
+
+    assert node.vendor.leases == []
+    assert node.vendor.paid == 3
+
+
+def test_a_continued_replacement_releases_nothing_whose_successor_the_cap_forbids(
+    node: Node,
+) -> None:
+    node.vendor.configure(plan={"channels": 20})
+    node.ok(ALLOCATE, count=7)
+    named = sorted(node.vendor.ips)[:3]
+    node.vendor.kill("/allocate", carried_out=True)
+    assert node.attempt(REPLACE, ips=named, max_new_per_day=10) is None
+
+    result = node.failed(REPLACE, ips=named, max_new_per_day=9)
+
+    assert "max_new_per_day=9 " in result["msg"]
+    assert len(node.vendor.leases) == 7
+    assert node.vendor.paid == 8

@@ -139,3 +139,24 @@ def test_what_a_world_costs(name: str, new_node: Callable[..., Node]) -> None:
         if not is_ok:
             assert phrases.IS_UNKNOWN in result["msg"]
         node.vendor.advance(row.pause)
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_what_an_old_list_shows_hides_nothing_that_the_quota_counts(
+    new_node: Callable[..., Node], is_ours: bool
+) -> None:
+    """The first list is an old one: it shows a lease that has just ended, and lacks one that
+    another node has bought since.
+    """
+    node = new_node("exclusive", channels=8)
+    buyer = node if is_ours else node.other()
+    buyer.ok(ALLOCATE, count=1, keep_alive=5)
+    node.vendor.advance(299)
+    old = node.vendor.response("/exclusive/query")
+    node.vendor.advance(2)
+    node.other().ok(ALLOCATE, count=1, keep_alive=5)
+    node.vendor.once("/exclusive/query", lambda _call: old)
+
+    node.ok(ALLOCATE, count=1, min_remaining=1)
+
+    assert node.vendor.paid == 2

@@ -125,8 +125,9 @@ class LeaseApi(PaidApi[Lease]):
         return lease.ip or lease.server
 
     def ends(self, lease: Lease) -> float | None:
-        """Return the deadline, unless it was over in the first list: clocks then differ."""
-        return self._ends_after(lease, self.began)
+        if not self.ends_by_itself or lease.expires is None:
+            return None
+        return lease.expires.timestamp()
 
     def to_item(self, lease: Lease) -> Item:
         # A deadline that cannot be read may be anything, and decides nothing.
@@ -142,16 +143,19 @@ class LeaseApi(PaidApi[Lease]):
         return Lease.from_item(item.data["vendor"], item.data["task_id"])
 
     def span(self, item: Item) -> Span:
-        seen_at = item.data["seen_at"]
-        ends = self._ends_after(self.from_item(item), seen_at)
+        ends = self.ends(self.from_item(item))
         if ends is None:
             return Span()
-        return Span(ends, ends - seen_at)
+        life = ends - item.data["seen_at"]
+        if life <= 0:
+            return Span(was_over=True)
+        return Span(ends, life)
 
     def traits(self, lease: Lease, terms: Terms) -> Traits | None:
         now = self.caller.vendor_clock.now()
         ends = self.ends(lease)
-        if ends is not None and ends <= now:
+        # If it was over in the first list, clocks may differ.
+        if ends is not None and self.began is not None and self.began < ends <= now:
             return None
         return Traits(
             label=self.label(lease),
@@ -162,15 +166,6 @@ class LeaseApi(PaidApi[Lease]):
             addresses=frozenset({lease.ip, lease.server}),
             remaining=lease.remaining(now) if self.ends_by_itself else inf,
         )
-
-    def _ends_after(self, lease: Lease, seen_at: float | None) -> float | None:
-        """Return the deadline of a lease; None if it was over when the lease was seen."""
-        if not self.ends_by_itself or lease.expires is None or seen_at is None:
-            return None
-        ends = lease.expires.timestamp()
-        if ends <= seen_at:
-            return None
-        return ends
 
 
 def _by_name(leases: Iterable[Lease]) -> dict[str, Lease]:

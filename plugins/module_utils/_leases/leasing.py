@@ -157,6 +157,7 @@ def release_leases(
 ) -> LeaseResult:
     """Release the held leases that are ``named``, or all."""
     with locked_books(LeaseApi(client)) as books:
+        books.look_for_missed()
         leases = _chosen(books, named)
         books.check_drop(leases)
         result = LeaseResult(books, chosen=[*leases.values()])
@@ -197,6 +198,7 @@ def replace_leases(
         if not check:
             # What an earlier replacement has done decides which leases there are, and how many.
             books.settle()
+            books.look_for_missed()
         chosen = _chosen(books, named)
         names = sorted(named.names) if named else None
         request = {"names": names, "count": choice.count, "terms": terms.as_json()}
@@ -214,9 +216,10 @@ def replace_leases(
                 problem = f"={leases} cannot be replaced, since the key holds {len(chosen)}"
                 raise OptionError("count", problem, "lower count")
             work.terms = successor_terms(books.terms(), [*chosen.values()], terms)
-            # Before the first release: a lease must not be released if its successor must not be
-            # bought.
-            books.check_cap(count)
+        # Before the first release: a lease must not be released if its successor must not be
+        # bought.
+        still_old = len(work.still_named()) if named else work.still_old(count)
+        books.check_cap(work.missing() + still_old)
         if named:
             books.check_drop(chosen)
         if check:

@@ -70,14 +70,14 @@ def lease_results(leases: Iterable[Lease], clock: VendorClock) -> list[dict[str,
 
 
 def _not_held(outcome: LeaseResult, chosen: NamedLeases | None) -> dict[str, Any]:
-    """Return the names that belong to no lease that the key held, and warn of them."""
+    """Return the names that belong to no lease on QG.net's list, and warn of them."""
     if chosen is None:
         return {"not_held": []}
     names = chosen.missing_from(outcome.chosen)
     if names:
         outcome.warnings.append(
-            f"{chosen.option} contains what the key does not hold: {format_sample(names)}. Nothing "
-            "was done with it."
+            f"{chosen.option} contains what QG.net's list does not show: {format_sample(names)}. "
+            "Nothing was done with it."
         )
     return {"not_held": names}
 

@@ -36,6 +36,10 @@ INTERVAL_GROWTH = 1.5
 MAX_INTERVAL = 5.0
 #: States in which a reserved line gets a new address without a call.
 TRANSITIONAL_STATES = ("queued", "redialing")
+_UNLISTED = (
+    "The list of reserved lines lacks it now, and it may still be held. Run the task again in a "
+    "minute."
+)
 REDIAL = calls.MONOPOLIES_REDIAL.name
 
 
@@ -122,13 +126,16 @@ def release_held(
     """Release these reserved lines, or all; one that is not held counts as released."""
     with locked_books(MonopolyApi(client)) as books:
         result = MonopolyResult(books)
+        books.look_for_missed()
         selected = _selected(books, uuids)
         # The list shows whole seconds, so the application may be up to one second later.
         latest = client.caller.vendor_clock.now() - 1
         old = []
         for monopoly in selected:
             when = releasable_from(monopoly)
-            if when is None or when.timestamp() <= latest:
+            if monopoly.uuid in books.missed:
+                result.refused.append(Refused(monopoly.uuid, _UNLISTED))
+            elif when is None or when.timestamp() <= latest:
                 old.append(monopoly)
             else:
                 reason = (
@@ -199,7 +206,7 @@ def redial(
     if not check and not result.error:
         with result.completed():
             if result.redialed:
-                books.look()
+                books.look_without_lock()
             if wait:
                 _wait_online(
                     result,
@@ -289,7 +296,7 @@ def _wait_online(result: MonopolyResult, uuids: Collection[str], advice: str) ->
     while left := [uuid for uuid, state in states().items() if state != "online"]:
         try:
             books.wait(interval, "reserved lines are not online yet", books.api.list_call, progress)
-            books.look()
+            books.look_without_lock()
         except WaitBudgetExceeded:
             raise QgError(
                 f"{progress()}, and max_wait ({books.budget.max_wait:g} seconds) is used up; not "

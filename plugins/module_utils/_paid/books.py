@@ -31,11 +31,12 @@ from .evidence import (
     contradiction,
     excess,
     missed,
+    unlisted,
     verdict,
 )
 from .holdings import Holdings
 from .journal import HOUR
-from .paid_api import BUY, DROP, SWAP, NewCall, PaidApi
+from .paid_api import BUY, DROP, SWAP, Item, NewCall, PaidApi
 from .uncertainty import explaining, unknown
 
 R = TypeVar("R")
@@ -84,6 +85,8 @@ class Books(Holdings[R]):
         self.quota: Quota | None = None
         #: What calls of this run may have released.
         self._dropped: dict[str, R] = {}
+        #: What QG.net may have replaced.
+        self._swapped: dict[str, Item] = {}
         self._has_warned = False
         #: Whether list and quota have agreed, and all calls since have reported their whole effect.
         self._is_clear = False
@@ -91,7 +94,26 @@ class Books(Holdings[R]):
     @property
     def released(self) -> dict[str, R]:
         """What calls of this run have released."""
-        return {name: resource for name, resource in self._dropped.items() if name not in self.held}
+        released = {}
+        for name, resource in self._dropped.items():
+            if name not in self.held:
+                released[name] = resource
+        for name, item in self._swapped.items():
+            if name not in self.held and (self._is_removed(name) or not self.has_ended(name, item)):
+                released[name] = self.api.from_item(item)
+        return released
+
+    def has_ended(self, name: str, item: Item) -> bool:
+        """Whether something that was held has ended by itself, or would have by now."""
+        span = self.api.span(item)
+        if span.was_over:
+            # An old list has shown it, or clocks differ: then only a release takes it away.
+            return not self._is_removed(name)
+        return self.snapshot.has_ended(span.ends)
+
+    def _is_removed(self, name: str) -> bool:
+        report = self.snapshot.last_reports().get(name)
+        return name in self._dropped or (report is not None and not report.is_purchase)
 
     def look(self) -> None:
         """Read what is held, and record what the list lacks, since lists are in order here."""
@@ -109,6 +131,21 @@ class Books(Holdings[R]):
                 f"not ended: {self.sample(lacked)}. It counts as held, and is not bought again, "
                 "until readings that are a minute apart have lacked it."
             )
+
+    def look_without_lock(self) -> None:
+        """Read what is held after the lock of the key has ended.
+
+        What the list lacks is looked for once more within the lock, so that it can be recorded.
+        """
+        super().look()
+        if self.missed:
+            with self.api.caller.key_lock():
+                self.look()
+
+    def look_for_missed(self) -> None:
+        """Look again if the list lacks something: a single one may be wrong."""
+        if self.missed:
+            self.look()
 
     def settle(self, *, purchases: bool = True, releases: bool = True) -> None:
         """End the open calls whose effect is known.
@@ -229,15 +266,18 @@ class Books(Holdings[R]):
         before = frozenset(self.held)
         if operation == SWAP:
             # QG.net may release them even if it refuses to replace them.
-            self._dropped.update(self.held)
+            self._swapped.update(self.items(self.held))
         call = NewCall(operation, endpoint, number, before, {"terms": terms.as_json()}, self.cap)
         failure = None
         is_whole = False
         self._is_clear = False
+        sent_at = self.now()
         try:
             named = self.api.pay(operation, number, terms, self._recorded(call))
         except CallError as error:
             if not error.may_have_effect:
+                if operation == SWAP:
+                    self._note_released(number, before, sent_at)
                 raise
             failure = error
             self.unanswered[self.journal.of_run[-1]] = endpoint
@@ -255,6 +295,31 @@ class Books(Holdings[R]):
                 self.look()
                 self.settle()
         return failure
+
+    def _note_released(self, number: int, before: frozenset[str], sent_at: float) -> None:
+        """Record what QG.net has released before it refused to replace it."""
+        call = OpenCall(
+            id=self.journal.of_run[-1],
+            endpoint=self.api.calls[SWAP],
+            adds=0,
+            removes=number,
+            before=before,
+            sent_at=sent_at,
+            timeout=self.api.caller.timeout,
+            answered_at=self.now(),
+        )
+        self.look()
+        while True:
+            # A single list may be wrong.
+            self.look()
+            result = verdict(call, self.snapshot)
+            seconds_left = call.settles_at - self.snapshot.read_at
+            if seconds_left <= 0 or result.removed >= unlisted(call, self.snapshot):
+                break
+            self._wait_for(call, result, seconds_left)
+        if result.removed:
+            self.journal.note_removed(call.id, result.removed)
+            self.use_reports()
 
     def _use_answer(self, named: Mapping[str, R], is_whole: bool) -> None:
         """Record what the response to a purchase names, and whether that is its whole result."""

@@ -58,8 +58,7 @@ class OpenCall:
 
     It ``adds`` and ``removes`` so many resources. ``before`` are the names that were held before a
     purchase. A release removes all of ``before``, and a replacement by QG.net those of its choice.
-    ``answered_at`` is the state time at which its exchange has ended, be it by a reset; None if it
-    has not.
+    ``answered_at`` is the state time of its response, whatever that says; None without a response.
     """
 
     id: int
@@ -164,6 +163,15 @@ class Snapshot:
             lag = 0.0
         return report.at > self.read_at - lag
 
+    def listed_ends(self) -> dict[str, float | None]:
+        """Return when the listed resources end; None if that is unknown."""
+        ends = dict(self.listed)
+        for name, end in self.listed.items():
+            # No list is that old, so clocks differ.
+            if end is not None and end + LIST_LAG <= self.now:
+                ends[name] = None
+        return ends
+
     def has_ended(self, ends: float | None) -> bool:
         """Whether what was to end then has ended by itself."""
         return ends is not None and ends <= self.now
@@ -184,7 +192,7 @@ def view(snapshot: Snapshot) -> dict[str, Held]:
     reports = {}
     if snapshot.earlier is not None:
         # Nothing is reported of what another buyer has bought, so the list before counts.
-        for name, ends in snapshot.earlier.listed.items():
+        for name, ends in snapshot.earlier.listed_ends().items():
             reports[name] = Report(name, 0, Says.HELD, -math.inf, ends)
     reports.update(snapshot.last_reports())
     may_be_removed = set[str]()
@@ -296,12 +304,19 @@ def _removed(call: OpenCall, snapshot: Snapshot, added: Collection[str]) -> froz
     return gone
 
 
+def unlisted(call: OpenCall, snapshot: Snapshot) -> frozenset[str]:
+    """Return what was held before a call, has not ended by itself, and is not on the list."""
+    ends = _ends(snapshot)
+    lacked = call.before.difference(snapshot.listed)
+    return frozenset(name for name in lacked if not snapshot.has_ended(ends.get(name)))
+
+
 def _ends(snapshot: Snapshot) -> dict[str, float | None]:
     """Return when resources end, by what the lists show, or else by what was reported."""
     ends = {name: report.ends for name, report in snapshot.last_reports().items()}
     if snapshot.earlier is not None:
-        ends.update(snapshot.earlier.listed)
-    ends.update(snapshot.listed)
+        ends.update(snapshot.earlier.listed_ends())
+    ends.update(snapshot.listed_ends())
     return ends
 
 

@@ -204,6 +204,11 @@ class Journal:
             self._save(database, call, added, removed, Says.UNLISTED)
             self._end(database, call, SETTLED if whole else LOST)
 
+    def note_removed(self, call: int, removed: Collection[str]) -> None:
+        """Record what lists have shown to be gone because of a call, even if it was refused."""
+        with self.store.transaction() as database:
+            self._save(database, call, {}, removed, Says.UNLISTED)
+
     def note_missing(self, reports: Iterable[Report]) -> None:
         """Record what a list has said about resources that it should show."""
         with self.store.transaction() as database:

@@ -32,11 +32,12 @@ class Item(NamedTuple):
 class Span(NamedTuple):
     """When a resource ends (Unix time of QG.net), and its seconds left when it was recorded.
 
-    Both are None if that is unknown.
+    Both are None if that is unknown, such as with an end that was over then.
     """
 
     ends: float | None = None
     life: float | None = None
+    was_over: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,10 +120,7 @@ class PaidApi(Protocol[R]):
         """Return what decides whether a resource matches; None if it has ended."""
 
     def ends(self, resource: R) -> float | None:
-        """Return the end of a listed resource in QG.net's Unix time.
-
-        None if it is unknown, or proves nothing.
-        """
+        """Return the end of a resource in QG.net's Unix time; None if it is unknown."""
 
     def to_item(self, resource: R) -> Item:
         """Return a resource as the journal contains it."""

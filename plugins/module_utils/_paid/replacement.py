@@ -20,7 +20,7 @@ from .books import Books
 from .ensure import buy_missing, check_room
 from .paid_api import SWAP, Item
 from .release import release
-from .uncertainty import unseen
+from .uncertainty import unknown, unseen
 
 R = TypeVar("R")
 
@@ -48,7 +48,7 @@ class Replacement(Generic[R]):
     ) -> Replacement[R]:
         """Return the interrupted replacement with this request (JSON), or a new one."""
         text = json.dumps(request, sort_keys=True)
-        remembered = books.api.caller.facts.get(REPLACEMENT, text)
+        remembered = books.api.caller.host_facts.get(REPLACEMENT, text)
         if remembered is None:
             return cls(books, text, books.items(books.held), list(old), terms)
         begun = json.loads(remembered)
@@ -62,13 +62,28 @@ class Replacement(Generic[R]):
 
     def missing(self) -> int:
         """Return how many fewer are held than before, without those that have simply ended."""
-        now = self.books.api.caller.vendor_clock.now()
-        lasting = 0
-        for item in self.before.values():
-            ends = self.books.api.span(item).ends
-            if ends is None or ends > now:
-                lasting += 1
-        return max(0, lasting - len(self.books.held))
+        held = self.books.held
+        lost = 0
+        for name, item in self.before.items():
+            if name not in held and not self.books.has_ended(name, item):
+                lost += 1
+        new = held.keys() - self.before.keys()
+        return max(0, lost - len(new))
+
+    def still_named(self) -> list[str]:
+        """Return the old ones that are still held."""
+        return [name for name in self.old if name in self.books.held]
+
+    def still_old(self, number: int) -> int:
+        """Return how many QG.net has yet to replace, if it is to replace so many of its choice.
+
+        What shows the most progress counts: what is gone, what is new, or what responses have
+        named.
+        """
+        held = self.books.certain.keys()
+        before = self.before.keys()
+        done = max(len(before - held), len(held - before), len(self.books.bought))
+        return max(0, number - done)
 
     def by_name(self) -> None:
         """Release the old ones, and buy successors: one first, the others if that works."""
@@ -77,7 +92,7 @@ class Replacement(Generic[R]):
         # bought.
         books.confirm()
         quota = books.quota
-        old = [name for name in self.old if name in books.held]
+        old = self.still_named()
         with self._remembered():
             buy_missing(books, self.missing, self.terms)
             for batch in (old[:1], old[1:]):
@@ -100,35 +115,34 @@ class Replacement(Generic[R]):
         books = self.books
 
         def still_old() -> int:
-            """Return how many QG.net has yet to replace, by what shows the most progress: what is
-            gone, what is new, or what responses have named.
-            """
-            held = books.certain.keys()
-            before = self.before.keys()
-            return max(0, number - max(len(before - held), len(held - before), len(books.bought)))
+            return self.still_old(number)
 
         with self._remembered():
             try:
                 buy_missing(books, still_old, self.terms, operation=SWAP)
             except CallError:
-                # QG.net may have released the old ones before it refused. A single list may be
-                # wrong.
-                books.look()
-                books.look()
+                # QG.net may have released the old ones before it refused.
                 buy_missing(books, self.missing, self.terms)
                 raise
             buy_missing(books, self.missing, self.terms)
             if number and books.certain.keys() == self.before.keys():
                 raise unseen(books.api, SWAP)
+            lacked = [books.held[name] for name in self.before if name in books.missed]
+            if lacked and len(books.held.keys() - self.before.keys()) < number:
+                names = books.sample(lacked)
+                reason = f"{books.api.listing} lacks {names}, and no successor is known"
+                raise unknown(books.api, books.api.calls[SWAP], reason)
 
     @contextlib.contextmanager
     def _remembered(self) -> Iterator[None]:
         """Remember what the body replaces, until it is over, or has failed without a change."""
-        facts = self.books.api.caller.facts
+        facts = self.books.api.caller.host_facts
         if not self.continues:
             facts.save(REPLACEMENT, self._as_json(), self.request)
         try:
             yield
+        except UncertainOutcomeError:
+            raise
         except QgError:
             if not self.books.snapshot.calls and self.books.certain.keys() == self.before.keys():
                 with after_the_call():
@@ -140,4 +154,4 @@ class Replacement(Generic[R]):
 def forget_replacements(books: Books[Any]) -> None:
     """Forget interrupted replacements: what was released since must not be bought again."""
     with after_the_call():
-        books.api.caller.facts.forget_all(REPLACEMENT)
+        books.api.caller.host_facts.forget_all(REPLACEMENT)
