@@ -35,7 +35,7 @@ UTILS = Path("plugins/module_utils")
 CODE = {
     "_paid": (
         *("books", "caps", "ensure", "evidence", "forecast", "holdings", "journal", "lifetime"),
-        *("matching", "origin", "release", "replacement", "result"),
+        *("matching", "origin", "reconciling", "release", "replacement", "result"),
     ),
     "_gateway": ("exits", "policy", "slots", "supply"),
     "_store": ("facts", "installations", "rate_limiter", "registrations", "sqlite"),

@@ -30,8 +30,7 @@ description:
   - After a lost response, the call is not repeated before its effect is known, as with
     M(qingguo.qgnet.qg_proxy_allocate). Leases that were released but not replaced are bought again.
     If QG.net's lists are wrong meanwhile, the key may hold one lease too few afterwards, which the
-    next M(qingguo.qgnet.qg_proxy_allocate) buys. If QG.net refuses to replace leases that it has
-    released, and the run is killed at that moment, the next run may buy one lease too many.
+    next M(qingguo.qgnet.qg_proxy_allocate) buys.
   - If a run fails or is killed before it has replaced everything, the same task continues the
     replacement within ten minutes. It does not replace leases again that were already replaced.
     After ten minutes, or with other options for old or new leases, a new replacement begins.

@@ -27,7 +27,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.evidence impor
     Witness,
     certain,
     contradiction,
-    missed,
+    new_misses,
     verdict,
     view,
 )
@@ -210,7 +210,7 @@ class Run:
 
     def note_missing(self) -> None:
         reports = self.world.reports
-        for changed in missed(self.snapshot):
+        for changed in new_misses(self.snapshot):
             reports[:] = [
                 each for each in reports if (each.name, each.call) != (changed.name, changed.call)
             ]
@@ -447,7 +447,7 @@ def test_what_a_list_shows_again_counts_as_gone_only_after_two_more_readings() -
     for at, is_listed in [*readings, (310.0, False)]:
         listed = {"a": 1e6} if is_listed else {}
         snapshot = Snapshot(listed, read_at=at, now=at, reports=[report])
-        [report] = missed(snapshot) or [report]
+        [report] = new_misses(snapshot) or [report]
         said.append((report.says, report.missed_at))
 
     assert said == [

@@ -73,7 +73,7 @@ def ensure_leases(
 ) -> LeaseResult:
     """Allocate only the missing leases and release a surplus; with ``check``, only read."""
     with locked_books(
-        LeaseApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check
+        LeaseApi(client), cap=cap, ignore_quota=ignore_quota, await_releases=not check
     ) as books:
         run = _EnsuringLeases(books, desired)
         result = LeaseResult(books)
@@ -193,7 +193,7 @@ def replace_leases(
     """
     named = choice.named
     with locked_books(
-        LeaseApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check
+        LeaseApi(client), cap=cap, ignore_quota=ignore_quota, await_releases=not check
     ) as books:
         if not check:
             # What an earlier replacement has done decides which leases there are, and how many.

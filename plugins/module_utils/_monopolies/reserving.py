@@ -16,9 +16,10 @@ from .._api import calls
 from .._api.monopolies import Monopolies, Monopoly
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import format_sample
-from .._paid.books import POLL, Books, locked_books
+from .._paid.books import Books, locked_books
 from .._paid.ensure import Ensuring
 from .._paid.matching import Desired
+from .._paid.reconciling import POLL
 from .._paid.release import release
 from .._paid.result import Result
 from .._paid.uncertainty import explaining
@@ -86,7 +87,7 @@ def hold(
     the result.
     """
     with locked_books(
-        MonopolyApi(client), cap=cap, ignore_quota=ignore_quota, releases=not check
+        MonopolyApi(client), cap=cap, ignore_quota=ignore_quota, await_releases=not check
     ) as books:
         run = Ensuring(books, desired)
         result = MonopolyResult(books)

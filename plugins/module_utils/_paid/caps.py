@@ -30,7 +30,10 @@ def parse_cap(max_new_per_day: int | None) -> int | None:
 
 
 def check_cap(store: Store, key: str, cap: int, wanted: int, kind: str) -> None:
-    """Raise CapReachedError if ``wanted`` more resources would exceed the cap of a key."""
+    """Raise CapReachedError if ``wanted`` more resources would exceed the cap of a key.
+
+    The cap is one for all kinds of resources, and counts those that replace others.
+    """
     bought = bought_today(store, key)
     if bought + wanted > cap:
         noun = "lease" if kind == "leases" else "reserved line"

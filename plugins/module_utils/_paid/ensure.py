@@ -12,10 +12,11 @@ from typing import Any, Generic, TypeVar
 from .._api.leases import Quota, Terms
 from .._core.errors import CallError, QgError, Reason, UncertainOutcomeError
 from .._core.text import counted, format_sample
-from .books import POLL, Books
+from .books import Books
 from .lifetime import check_lifetime, duration, known_lifetime
 from .matching import Desired, Plan, Traits
 from .paid_api import BUY, SWAP
+from .reconciling import POLL
 from .release import ATTEMPTS
 from .uncertainty import unseen
 
@@ -128,7 +129,7 @@ class Ensuring(Generic[R]):
             # A prediction need not be certain, and waits for nothing.
             if books.read_quota():
                 books.look()
-                books.settle(purchases=False, releases=False)
+                books.settle(await_purchases=False, await_releases=False)
         else:
             try:
                 books.confirm()

@@ -57,7 +57,8 @@ class OpenCall:
     """A call whose whole result is not known.
 
     It ``adds`` and ``removes`` so many resources. ``before`` are the names that were held before a
-    purchase. A release removes all of ``before``, and a replacement by QG.net those of its choice.
+    purchase or a replacement by QG.net, which removes those of its choice. Of a release, they are
+    what it removes.
     ``answered_at`` is the state time of its response, whatever that says; None without a response.
     """
 
@@ -216,7 +217,7 @@ def certain(snapshot: Snapshot) -> list[str]:
     return [name for name, reason in view(snapshot).items() if reason is Held.CERTAIN]
 
 
-def missed(snapshot: Snapshot) -> list[Report]:
+def new_misses(snapshot: Snapshot) -> list[Report]:
     """Return new reports of what the list lacks and should show, or shows again."""
     states = view(snapshot)
     changed = []

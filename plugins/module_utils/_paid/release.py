@@ -11,8 +11,9 @@ from typing import Any
 
 from .._core.errors import CallError, QgError, Reason, WaitBudgetExceeded
 from .._core.text import counted
-from .books import POLL, Books
+from .books import Books
 from .paid_api import DROP
+from .reconciling import POLL
 
 #: The attempts of a call that fails transiently.
 ATTEMPTS = 3
