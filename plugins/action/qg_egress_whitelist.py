@@ -145,9 +145,12 @@ class ActionModule(QgAction):
         if params["prune"] and not params["forget"]:
             self._check_complete()
             limit = params["max_removals"]
-            if missing := sorted(everyone - reported):
+            missing = everyone - reported
+            if missing:
                 limit = None
-                names = format_sample(missing)
+            # Hosts of a later batch will report, and the last batch prunes.
+            if absent := sorted(missing - (alive - batch)):
+                names = format_sample(absent)
                 warnings.append(f"prune has removed nothing, because {names} did not report.")
         result = merged(self._update_lists(lists, params, limit, alive - batch))
         # The detection of these has failed, and Ansible was told to ignore that, or the option fail

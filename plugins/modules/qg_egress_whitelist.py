@@ -68,8 +68,7 @@ options:
   prune:
     description:
       - Whether to deregister hosts that the inventory no longer has, once all hosts of the play
-        have reported. A host is kept for 24 hours after it was first registered with an address.
-        Later runs that register the same address do not extend this time.
+        have reported. A host is kept for at least 24 hours after a run has last registered it.
       - The option cannot be used with C(--limit), or if the inventory is a list of hosts. It
         requires that E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) is true, so that a run does not
         start without a part of its inventory.

@@ -17,11 +17,20 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from .store import Store
 
+#: Seconds for which a run in sync writes nothing, so that most of them only read.
+SEEN_EVERY = 6 * 3600.0
+_SAVE = (
+    "INSERT INTO registrations (key, inventory, host, ip, there_before, since, seen_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key, inventory, host, ip) DO UPDATE SET "
+    "there_before = excluded.there_before, since = excluded.since, seen_at = excluded.seen_at"
+)
+
 
 class Registration(NamedTuple):
-    """An address of a host, which was registered at the state time ``since``.
+    """An address of a host, which was registered at the state time ``since`` for the first time.
 
     ``there_before`` says that it was listed before a host reported it, so it is not ours to remove.
+    ``seen_at`` is when a run last registered it, or up to :data:`SEEN_EVERY` seconds before that.
     """
 
     inventory: str
@@ -29,6 +38,18 @@ class Registration(NamedTuple):
     ip: str
     there_before: bool
     since: float
+    seen_at: float
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """What there is one row for."""
+        return (self.inventory, self.host, self.ip)
+
+    def seen(self, now: float) -> Registration:
+        """Return the registration as a run leaves it that registers the same address again."""
+        if now - self.seen_at < SEEN_EVERY:
+            return self
+        return self._replace(seen_at=now)
 
 
 @dataclass(frozen=True)
@@ -40,13 +61,15 @@ class Registrations:
 
     def all(self) -> list[Registration]:
         query = (
-            "SELECT inventory, host, ip, there_before, since FROM registrations "
+            "SELECT inventory, host, ip, there_before, since, seen_at FROM registrations "
             "WHERE key = ? ORDER BY inventory, host, ip"
         )
         rows = self.store.rows(query, self.key)
         registrations = []
-        for inventory, host, ip, there_before, since in rows:
-            registrations.append(Registration(inventory, host, ip, bool(there_before), since))
+        for inventory, host, ip, there_before, since, seen_at in rows:
+            registrations.append(
+                Registration(inventory, host, ip, bool(there_before), since, seen_at)
+            )
         return registrations
 
     def replace(self, rows: Iterable[Registration]) -> None:
@@ -55,16 +78,16 @@ class Registrations:
         new = set(rows)
         if old == new:
             return
+        removed = {row.place for row in old} - {row.place for row in new}
         with self.store.transaction() as database:
             database.executemany(
                 "DELETE FROM registrations WHERE key = ? AND inventory = ? AND host = ? AND ip = ?",
-                [(self.key, *row[:3]) for row in sorted(old - new)],
+                [(self.key, *place) for place in sorted(removed)],
             )
             database.executemany(
-                "INSERT INTO registrations (key, inventory, host, ip, there_before, since) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
+                _SAVE,
                 [
-                    (self.key, *row[:3], int(row.there_before), row.since)
+                    (self.key, *row.place, int(row.there_before), row.since, row.seen_at)
                     for row in sorted(new - old)
                 ],
             )

@@ -34,10 +34,11 @@ LOSS = (
 #: something, ``effects`` one for what it did to each resource. The number of a call is never that
 #: of a deleted one. A call ``buys`` at most so many, and has ``got`` those that it has ``received``
 #: (names with their ends). ``before`` (JSON) are the names that were held before an open call,
-#: ``request`` (JSON) is what was asked for. ``sent_at``, ``answered_at``, ``expires_at``, ``since``
-#: and ``at`` are state time; ``wall_at`` is Unix time, for people. ``rate_calls`` has a row per
-#: call that takes a slot until ``expires_at``. It counts as ``amount`` calls, or takes all slots if
-#: that is 0: QG.net refused calls to the endpoint for their rate. Its number is random.
+#: ``request`` (JSON) is what was asked for. ``sent_at``, ``answered_at``, ``expires_at``,
+#: ``since``, ``seen_at`` and ``at`` are state time; ``wall_at`` is Unix time, for people.
+#: ``rate_calls`` has a row per call that takes a slot until ``expires_at``. It counts as ``amount``
+#: calls, or takes all slots if that is 0: QG.net refused calls to the endpoint for their rate. Its
+#: number is random.
 #: ``installations`` are the gateways and lists of hosts, as they were declared; ``options`` and
 #: ``keys`` (salted digests by the names of pools) are JSON, ``*_at`` is Unix time and
 #: ``locked_until`` state time. ``lease_sets`` has what is remembered of the exits of each set of
@@ -61,8 +62,8 @@ CREATE TABLE effects (
 CREATE INDEX effects_at ON effects (key, kind, at); CREATE TABLE rate_calls (id BIGINT PRIMARY KEY,
 key TEXT, endpoint TEXT, expires_at FLOAT, amount INTEGER); CREATE INDEX rate_calls_by_key ON
 rate_calls (key, endpoint, expires_at); CREATE TABLE registrations (
-  key TEXT, inventory TEXT, host TEXT, ip TEXT, there_before INTEGER, since FLOAT, PRIMARY KEY (key,
-  inventory, host, ip));
+  key TEXT, inventory TEXT, host TEXT, ip TEXT, there_before INTEGER, since FLOAT, seen_at FLOAT,
+  PRIMARY KEY (key, inventory, host, ip));
 CREATE TABLE installations (
   id TEXT PRIMARY KEY, kind TEXT NOT NULL, inventory TEXT NOT NULL, host TEXT NOT NULL, name TEXT
   NOT NULL, options TEXT NOT NULL, keys TEXT NOT NULL, installed_at FLOAT NOT NULL, removed_at

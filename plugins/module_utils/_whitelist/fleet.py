@@ -21,13 +21,12 @@ from .._api.whitelist import Whitelist
 from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, quoted
 from .._store.installations import Installations
-from .._store.registrations import Registration, Registrations
+from .._store.registrations import SEEN_EVERY, Registration, Registrations
 from .edit import ABOUT_ADDRESSES, Edit
 from .kept import Kept, rerun, warnings
 
-#: Seconds for which a host is not pruned after one of its addresses was registered for the first
-#: time: a run may have read its inventory before. Later runs that find the address as it is write
-#: nothing for it, so they do not count.
+#: Seconds for which a host is not pruned after a run has registered it, since an inventory may lack
+#: a host for once.
 PRUNE_AFTER = 86400.0
 #: The outcomes of a host in the summary of a run.
 IN_SYNC = "in sync"
@@ -93,10 +92,11 @@ class Fleet:
         for name, host in self.hosts.items():
             for ip in host.ips:
                 there_before = not host.given and ip in listed and ip not in ours
-                since = now
+                row = Registration(self.inventory, name, ip, there_before, now, now)
                 if (name, ip) in self.registered:
-                    since = self.registered[name, ip].since
-                rows[name, ip] = Registration(self.inventory, name, ip, there_before, since)
+                    known = self.registered[name, ip].seen(now)
+                    row = known._replace(there_before=there_before)
+                rows[name, ip] = row
         return [*self.others, *rows.values()]
 
     def results(self, edit: Edit) -> dict[str, dict[str, Any]]:
@@ -194,9 +194,12 @@ def update(
         # A host may have had a gateway or a list alone.
         installed = {each.host for each in Installations(registrations.store).all(inventory)}
         _check_known(hosts, rows, inventory, installed.union(present))
-    if prune is not None:
-        hosts = {**_prunable(rows, inventory, present, now, prune), **hosts}
     fleet = Fleet(rows, inventory, hosts)
+    if prune is not None:
+        pruned = _prunable(rows, inventory, present, now)
+        unwanted_anyway = fleet.unwanted
+        fleet = Fleet(rows, inventory, {**pruned, **hosts})
+        _check_removals(fleet.unwanted - unwanted_anyway, pruned, prune)
     listed = api.whitelist()
     if not check:
         rows = fleet.rows(listed[0], now)
@@ -304,22 +307,18 @@ def _gone_hosts(
 
 
 def _prunable(
-    rows: Sequence[Registration],
-    inventory: str,
-    present: Collection[str],
-    now: float,
-    max_removals: int,
+    rows: Iterable[Registration], inventory: str, present: Collection[str], now: float
 ) -> dict[str, Host]:
-    """Return the hosts to deregister because the inventory no longer has them.
-
-    Raises OptionError for too many.
-    """
+    """Return the hosts to deregister because the inventory no longer has them."""
     recent = set()
     for row in rows:
-        if row.inventory == inventory and row.since > now - PRUNE_AFTER:
+        if row.inventory == inventory and now - row.seen_at < PRUNE_AFTER + SEEN_EVERY:
             recent.add(row.host)
-    hosts = dict.fromkeys(sorted(_gone_hosts(rows, inventory, present).keys() - recent), Host())
-    removals = Fleet(rows, inventory, hosts).unwanted
+    return dict.fromkeys(sorted(_gone_hosts(rows, inventory, present).keys() - recent), Host())
+
+
+def _check_removals(removals: Collection[str], hosts: Collection[str], max_removals: int) -> None:
+    """Refuse to remove more addresses than allowed because these hosts are gone."""
     if len(removals) > max_removals:
         raise OptionError(
             "prune",
@@ -328,7 +327,6 @@ def _prunable(
             f"({format_sample(hosts)})",
             "check that the inventory is complete, then raise max_removals",
         )
-    return hosts
 
 
 def _check_known(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
+    Registration,
     Registrations,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
@@ -70,9 +71,12 @@ class RoleNode(ControlNode):
 
     def registered(self) -> list[tuple[str, str]]:
         """The hosts and addresses of all registrations."""
+        return sorted((row.host, row.ip) for row in self.rows())
+
+    def rows(self) -> list[Registration]:
+        """All registrations."""
         with use(self.runtime), self.other_process(), self._locked(300.0) as api:
-            rows = Registrations(api.caller.store, api.caller.key_digest).all()
-        return sorted((row.host, row.ip) for row in rows)
+            return Registrations(api.caller.store, api.caller.key_digest).all()
 
     def _locked(self, max_wait: float) -> Any:
         defaults = {name: option.get("default") for name, option in PROXY_API_OPTIONS.items()}

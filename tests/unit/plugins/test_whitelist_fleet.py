@@ -338,32 +338,77 @@ def test_a_host_fails_whose_change_could_not_be_read(node: RoleNode) -> None:
 # --- hosts that left the inventory
 
 
+#: Seconds after which a host is surely pruned: a run in sync records it every six hours.
+PRUNED_AFTER = DAY + 6 * 3600.0
+
+
 def test_prune_spares_recent_hosts_and_shared_addresses(node: RoleNode) -> None:
     node.role(a=A, b=B, c=B, d=D)
     assert told(node.role(a=A, present=["a"])) == {}
-    node.vendor.advance(DAY + 1)
+    node.vendor.advance(PRUNED_AFTER)
     assert told(node.role(a=A, present=["a", "b"])) == {"d": ([], [D])}
     assert node.listed() == [A, B]
     assert node.registered() == [("a", A), ("b", B)]
 
 
-def test_prune_spares_a_host_only_after_the_first_registration_of_an_address(
-    node: RoleNode,
+@pytest.mark.parametrize("minutes", [5, 15, 7 * 60, 23 * 60])
+def test_prune_spares_a_host_for_a_day_after_its_last_registration(
+    node: RoleNode, minutes: int
 ) -> None:
-    node.role(a=A, b=B, c=C)
-    node.vendor.advance(DAY + 1)
-    node.role(a=A, b=B, c=D)
+    """However often the runs are, which find it in sync."""
+    for _run in range(4 * 24 * 60 // minutes):
+        node.role(a=A, b=B)
+        node.vendor.advance(60.0 * minutes)
+    node.role(a=A, b=B)
+    node.vendor.advance(DAY - 1)
+
+    assert told(node.role(a=A, present=["a"])) == {}
+
+    node.vendor.advance(PRUNED_AFTER - DAY + 1)
     assert told(node.role(a=A, present=["a"])) == {"b": ([], [B])}
+
+
+def test_a_run_in_sync_writes_nothing_for_six_hours(node: RoleNode) -> None:
+    node.role(a=A, b=B)
+    registered = node.rows()
+    node.vendor.advance(6 * 3600 - 1)
+    node.role(a=A, b=B)
+    assert node.rows() == registered
+
+    node.vendor.advance(1)
+    node.role(a=A)
+
+    seen = {row.host: row.seen_at - row.since for row in node.rows()}
+    assert seen == {"a": 6 * 3600, "b": 0}
 
 
 def test_prune_is_bounded_by_max_removals(node: RoleNode) -> None:
     node.role(a=A, b=B, c=C)
-    node.vendor.advance(DAY)
+    node.vendor.advance(PRUNED_AFTER)
     node.calls()
     with pytest.raises(OptionError, match=r"2 addresses of 2 hosts .* max_removals=1 \(b, c\): "):
         node.role(a=A, present=[], max_removals=1)
     assert node.calls() == ""
     assert told(node.role(a=A, present=[], max_removals=2)) == {"b": ([], [B]), "c": ([], [C])}
+
+
+def test_max_removals_counts_what_prune_alone_removes(node: RoleNode) -> None:
+    """An address that a host of the run leaves stays for the host that is gone, unless that one is
+    pruned; one that a host of the run wants now stays anyway, and one that it leaves goes anyway.
+    """
+    node.role(a=A, b=B, gone=A)
+    node.vendor.advance(PRUNED_AFTER)
+
+    with pytest.raises(OptionError, match=r"1 address of 1 host .* max_removals=0 \(gone\): "):
+        node.role(a=C, b=B, present=[], max_removals=0)
+    assert node.listed() == [A, B]
+
+    node.role(a=C, b=B)
+    result = node.role(a=A, b=D, present=[], max_removals=0)
+
+    assert result["removed"] == [B, C]
+    assert node.listed() == [A, D]
+    assert node.registered() == [("a", A), ("b", D)]
 
 
 # --- interruptions
@@ -445,7 +490,7 @@ def test_info_shows_who_an_entry_is_for(node: RoleNode) -> None:
 
 def test_the_control_node_is_not_pruned_although_no_inventory_has_it(node: RoleNode) -> None:
     node.role(localhost=A, web=B)
-    node.vendor.advance(8 * 86400)
+    node.vendor.advance(8 * DAY)
 
     result = node.role(present=[])
 

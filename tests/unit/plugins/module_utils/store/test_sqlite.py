@@ -47,7 +47,7 @@ def refusal(directory: Path | str) -> str:
 def register(store: Store, *ips: str) -> None:
     """Register a host with these addresses."""
     Registrations(store, "k").replace(
-        [Registration("f", "a", ip, False, store.now()) for ip in ips]
+        [Registration("f", "a", ip, False, store.now(), store.now()) for ip in ips]
     )
 
 
