@@ -37,7 +37,7 @@ CODE = {
         *("books", "caps", "ensure", "evidence", "forecast", "holdings", "journal", "lifetime"),
         *("matching", "origin", "reconciling", "release", "replacement", "result"),
     ),
-    "_gateway": ("exits", "policy", "slots", "supply"),
+    "_gateway": ("exits", "lease_sets", "policy", "sightings", "slots", "supply"),
     "_store": ("facts", "installations", "rate_limiter", "registrations", "sqlite"),
     "_api": ("caller", "key"),
     "_whitelist": ("edit", "fleet", "kept"),

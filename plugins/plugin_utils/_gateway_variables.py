@@ -25,8 +25,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.gateway_opt
     read_gateway,
     read_list,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.lease_sets import Need
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.logins import Login, login_of
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import Need
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.timings import names_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.credentials import (
     check_credentials,

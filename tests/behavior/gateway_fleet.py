@@ -29,12 +29,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.gateway_opt
     GATEWAY_OPTIONS,
     read_gateway,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.lease_sets import Need
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.records import key_digest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.servers import (
     Server,
     file_text,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import Need, Supplier
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import Supplier
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
     GATEWAY,
     Installation,

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from behavior.gateway_fleet import (
     printed,
     row,
 )
+from behavior.worlds import World
 from qgnet_simulator.proxies.ports import UnboundPorts
 from support import phrases
 from support.node import Node
@@ -711,6 +714,114 @@ def test_a_host_that_lies_releases_no_lease_of_another_set(
 
     assert set(victim.host.exits) <= servers_held(node)
     assert victim.run() == 0
+
+
+# Pools of one key with other terms, which share leases.
+
+
+def two_pools(node: Node, **options: Any) -> tuple[Fleet, Fleet, str]:
+    """Return a pool of any area and one of an area on two hosts, and an exit that both have."""
+    of_area = fleet_of(node, ("web1",), count=2, areas=[str(node.vendor.stock[0].area_id)])
+    anywhere = fleet_of(node, ("web2",), count=2, **options)
+    assert of_area.run() == 2
+    assert anywhere.run() == 0
+    # A lease cannot be released in its first minutes.
+    node.vendor.advance(2 * HOUR)
+    return of_area, anywhere, anywhere.host.exits[0]
+
+
+def run_both(first: Fleet, second: Fleet, seconds: float) -> int:
+    """Run for both in turn every ten seconds; returns how many leases QG.net sold."""
+    sold = 0
+    for _run in range(int(seconds // 10)):
+        first.vendor.advance(10)
+        sold += first.run() + second.run()
+    return sold
+
+
+def test_an_exit_that_works_for_a_pool_with_other_terms_is_neither_replaced_nor_released(
+    new_node: Callable[..., Node],
+) -> None:
+    node = new_node("exclusive", channels=20, lifetime=1440)
+    of_area, anywhere, failed = two_pools(node)
+    anywhere.state_of = lambda server: IS_SILENT if server == failed else WORKS
+
+    assert run_both(of_area, anywhere, 30 * MINUTE) == 0
+
+    assert failed in servers_held(node)
+    assert failed in of_area.host.exits
+
+
+def test_a_banned_exit_is_not_released_while_a_pool_with_other_terms_uses_it(
+    new_node: Callable[..., Node],
+) -> None:
+    node = new_node("exclusive", channels=20, lifetime=1440)
+    of_area, anywhere, banned = two_pools(node, reports=True)
+    anywhere.state_of = lambda server: REPORTED if server == banned else WORKS
+
+    assert run_both(of_area, anywhere, 30 * MINUTE) == 1
+
+    assert banned not in anywhere.host.exits
+    assert banned in servers_held(node)
+    assert banned in of_area.host.exits
+
+
+def test_an_exit_that_fails_for_two_pools_of_a_run_is_replaced_at_once(
+    new_node: Callable[..., Node],
+) -> None:
+    """What the run before has seen of its hosts says nothing now."""
+    node = new_node("share", channels=20, lifetime=10)
+    area = str(node.vendor.stock[0].area_id)
+    pools = [
+        {"name": "a", "port": 3129, "count": 2},
+        {"name": "b", "port": 3130, "count": 2, "areas": [area]},
+    ]
+    fleet = fleet_of(node, pools=pools)
+    fleet.run()
+    fleet.run_for(20)
+    failed = next(server.server for server in fleet.host.servers if server.pool == "b")
+    fleet.state_of = lambda server: IS_SILENT if server == failed else WORKS
+    fleet.run()
+    node.vendor.advance(10)
+
+    assert fleet.run() == 1
+
+
+def test_an_exit_that_has_a_name_is_replaced_as_others_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HAProxy knows its address, and QG.net its name."""
+    look_up = socket.getaddrinfo
+
+    def addresses(name: Any, *rest: Any, **options: Any) -> list[Any]:
+        if name == "exits.vendor.example":
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 80))]
+        return look_up(name, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", addresses)
+    plan = {"channels": 20, "lifetime": 1440}
+    world = World("exclusive", plan, ("leases share a host name",))
+    fleet = fleet_of(world.node(tmp_path), count=3)
+    fleet.run()
+    fleet.run_for(2 * HOUR, step=600)
+    assert all(server.startswith("192.0.2.7:") for server in fleet.host.exits)
+    failed = fleet.host.exits[0]
+    port = failed.rpartition(":")[2]
+    fleet.state_of = lambda server: IS_SILENT if server == failed else WORKS
+
+    assert fleet.run_for(20 * MINUTE, step=60) == 1
+
+    assert len(fleet.host.exits) == 3
+    assert failed not in fleet.host.exits
+    assert f"exits.vendor.example:{port}" not in servers_held(fleet.node)
+
+    # While no exit works, the pool is held back as any other.
+    fleet.state_of = lambda _server: REJECTS
+    fleet.run()
+    node_paid = fleet.vendor.paid
+    fleet.run_for(5 * MINUTE)
+    assert fleet.vendor.paid == node_paid
+    assert phrases.ANSWERED_407 in fleet.problem
 
 
 # QG.net and its limits.

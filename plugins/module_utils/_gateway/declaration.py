@@ -29,7 +29,7 @@ class Pool:
     leases as the user wrote it, and None for that of the plan. ``per_exit`` is the number of
     requests that an exit has at a time, and 0 for any number. A list has one pool, without a
     ``port``. ``is_entry`` tells an entry of proxy_gateway_pools from a pool that has the options of
-    the role itself. With ``slots``, each lease has a port.
+    the role itself. With ``has_slots``, each lease has a port.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Pool:
     per_exit: int = 0
     ignore_quota: bool = False
     is_entry: bool = False
-    slots: bool = False
+    has_slots: bool = False
 
     @property
     def terms(self) -> tuple[object, ...]:
@@ -55,7 +55,7 @@ class Pool:
     @property
     def ports(self) -> range:
         """The ports of the gateway that it takes: with slots, one for each lease."""
-        return range(self.port, self.port + (self.count if self.slots else 1))
+        return range(self.port, self.port + (self.count if self.has_slots else 1))
 
 
 @dataclass(frozen=True)

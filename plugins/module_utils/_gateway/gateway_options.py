@@ -179,11 +179,11 @@ def _gateway_pools(names: Names, values: Mapping[str, Any], product: str) -> lis
     if not pools:
         pools.append(_pool(DEFAULT_POOL, values["port"], values, product, names))
     for pool in pools:
-        if pool.slots:
+        if pool.has_slots:
             _check_slots(pool, is_web_only=values["web_only"])
     _check_unique(names, pools, values["metrics"])
     check_timings(GATEWAY, pools, values["interval"])
-    if values["reports"] and all(pool.sticky == "none" and not pool.slots for pool in pools):
+    if values["reports"] and all(pool.sticky == "none" and not pool.has_slots for pool in pools):
         fix = "set proxy_gateway_sticky to optional or required, or use slots"
         raise OptionError(names.of("reports"), "=true needs labels, which sticky=none ignores", fix)
     return pools
@@ -233,7 +233,7 @@ def _read_entry(
     own = dict(values)
     for option, spec in _ENTRY.items():
         value = entry.get(option)
-        if value is None or value == "" or (value == [] and option != "key"):
+        if value in (None, "", []):
             if spec.get("required"):
                 fix = "each pool needs a name and a port of its own"
                 raise OptionError(names.of(option), "is missing", fix)
@@ -266,10 +266,10 @@ def _pool(name: str, port: int, values: Mapping[str, Any], product: str, names: 
     check_range(names.of("drain"), drain, 1, 86400)
     per_exit = values.get("per_exit", 0)
     check_range(names.of("per_exit"), per_exit, 0, MAX_CONNECTIONS)
-    slots = values.get("slots", False)
+    has_slots = values.get("slots", False)
     sticky = values.get("sticky")
     if sticky is None:
-        has_labels = port and not slots
+        has_labels = port and not has_slots
         sticky = "optional" if has_labels else "none"
     return Pool(
         name=name,
@@ -284,7 +284,7 @@ def _pool(name: str, port: int, values: Mapping[str, Any], product: str, names: 
         sticky=sticky,
         per_exit=per_exit,
         ignore_quota=values["ignore_quota"],
-        slots=slots,
+        has_slots=has_slots,
     )
 
 
@@ -300,7 +300,7 @@ def _check_unique(names: Names, pools: Sequence[Pool], metrics: str) -> None:
             raise OptionError(names.of("pools"), f"has two pools named {pool.name}", fix)
         seen_names.add(pool.name)
         description = f"the port of pool {pool.name}"
-        if pool.slots:
+        if pool.has_slots:
             description = f"a port of the slots of pool {pool.name}"
         for port in pool.ports:
             if port in seen_ports:

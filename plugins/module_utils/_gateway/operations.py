@@ -11,12 +11,10 @@ them is to serve.
 from __future__ import annotations
 
 import dataclasses
-import socket
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.checks import is_ipv4
 from .._core.errors import QgError
 from .._core.runtime import wall_time
 from .._core.text import format_sample
@@ -27,7 +25,8 @@ from .policy import Cause
 from .records import this_run, why_lost
 from .servers import Server, file_text, next_servers, number_of_servers, slot_servers
 from .slots import SlotLease, of_slot
-from .supply import Need, Supplier, Supply, lease_sets
+from .lease_sets import Need, lease_sets
+from .supply import Supplier, Supply
 from .timings import names_for
 
 
@@ -178,10 +177,7 @@ def serve(orders: Mapping[str, Sequence[Order]], supplier: Supplier) -> dict[str
     supplies: dict[tuple[str, str], Supply] = {}
     for lease_set in lease_sets(_needs(orders)):
         supply = supplier.supply(lease_set)
-        # Once for all hosts, since a lookup of a name may take seconds.
-        for lease in (*supply.lasting, *(supply.slots or ())):
-            if lease.server not in supply.addresses:
-                supply.addresses[lease.server] = _address(lease.server)
+        supply.addresses = {server: supplier.address(server) for server in supply.servers}
         for need in lease_set.needs:
             supplies[need.installation, need.pool.name] = supply
     outcomes: dict[str, list[Outcome]] = {}
@@ -280,14 +276,15 @@ def served(order: Order, outcome: Outcome) -> dict[str, Any]:
 
 def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> None:
     """Add what a set of leases offers a pool to the outcome of its order."""
-    if pool.slots:
+    if pool.has_slots:
         servers = _slots(outcome, order, pool, supply)
     else:
         leases = _servers(outcome, order, pool, supply, supply.lasting)
+        bad = {supply.addresses[server] or "" for server in supply.bad}
         # The deadlines of before are times of the host.
         now = wall_time() + order.look.clock_ahead
         servers = next_servers(
-            leases, _before(order, pool), count=pool.count, bad=supply.bad, now=now
+            leases, _before(order, pool), count=pool.count, bad=bad, now=now
         )
     outcome.servers[pool.name] = servers
     if outcome.leases is None:
@@ -307,7 +304,7 @@ def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> Non
         outcome.problems.append(order.problem or f"{place}: {supply.problem}")
     elif shut_out:
         outcome.problems.append(f"{place}: {shut_out}")
-    elif pool.slots:
+    elif pool.has_slots:
         served_slots = {server.slot for server in serving}
         closed = [str(slot) for slot in range(1, pool.count + 1) if slot not in served_slots]
         if closed:
@@ -325,10 +322,10 @@ def _slots(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> list[S
     servers = []
     for slot in range(1, pool.count + 1):
         before = [server for server in servers_before if server.slot == slot]
-        if supply.slots is None:
+        if supply.slot_leases is None:
             servers += before
         else:
-            leases = _servers(outcome, order, pool, supply, of_slot(supply.slots, slot))
+            leases = _servers(outcome, order, pool, supply, of_slot(supply.slot_leases, slot))
             servers += slot_servers(leases, before)
     return servers
 
@@ -349,20 +346,6 @@ def _servers(
                 Server(pool.name, address, _until(lease.until, supply, order.look), slot=lease.slot)
             )
     return servers
-
-
-def _address(server: str) -> str | None:
-    """Return a server with its IPv4 address, since HAProxy takes no name at run time; None if the
-    name has none.
-    """
-    host, _colon, port = server.rpartition(":")
-    if is_ipv4(host):
-        return server
-    try:
-        addresses = socket.getaddrinfo(host, int(port), socket.AF_INET, socket.SOCK_STREAM)
-    except (OSError, ValueError, UnicodeError):
-        return None
-    return f"{addresses[0][4][0]}:{port}"
 
 
 def _until(deadline: float | None, supply: Supply, look: Look) -> int | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +22,7 @@ from typing import Any
 
 from .._api.lease_client import Leases
 from .._api.leases import Lease
+from .._core.checks import is_ipv4
 from .._core.errors import OptionError, QgError
 from .._core.runtime import Announcer, wall_time
 from .._leases.api import LeaseApi
@@ -34,9 +36,9 @@ from .._store.installations import Installations
 from .._store.store import Store
 from .._task.api_options import Connection
 from .._task.products import lease_client
-from .declaration import Pool
-from .exits import merge
+from .lease_sets import LeaseSet, Need
 from .policy import Cause, Exit, PoolState, Problem, after_purchase, decide
+from .sightings import Sightings
 from .slots import SlotLease, assign, slots_as_json, slots_from_json, vacant
 from .timings import check_drain, names_for
 
@@ -58,27 +60,6 @@ _DOING = {
 #: The seconds that leases are supposed to last if nothing says it: the bound on purchases is then
 #: that of a day.
 _UNKNOWN_LIFETIME = 86400.0
-#: Other runs rely on what a run has seen for so many of its intervals.
-_SEEN_FOR = 3
-
-
-@dataclass(frozen=True)
-class Need:
-    """What a host needs for one of its pools.
-
-    ``login`` is the digest of the key. ``installation`` is the identifier of the gateway or list,
-    since two gateways of a host may have pools of one name. It is refreshed every ``interval``
-    seconds. Without ``has_answer``, HAProxy of the host does not answer, and knows of no exit.
-    """
-
-    host: str
-    kind: str
-    installation: str
-    pool: Pool
-    login: str
-    interval: int
-    exits: Mapping[str, Exit]
-    has_answer: bool
 
 
 @dataclass
@@ -88,17 +69,15 @@ class Supply:
     ``problem`` is why this is not what was declared, and empty if it is. With ``is_held_back``,
     nothing but a probe is bought until exits work. ``leases`` are what results of tasks show, and
     None if QG.net's list could not be read; ``lasting`` are the same leases. ``held`` are the names
-    of all leases of the key. ``slots`` are those of pools with slots, and None if there are none or
-    they are not known. ``addresses`` has the IPv4 address and port of each server, and None for a
-    name without an address. ``bad`` are servers that nobody should use, and ``working`` those that
-    work for a host. The clock of the control node is ``clock_ahead`` seconds ahead of QG.net's.
+    of all leases of the key. ``slot_leases`` are those of pools with slots, and None if there are
+    none or they are not known. ``bad`` are servers that nobody should use, and ``working`` the addresses of
+    those that work for a host. The clock of the control node is ``clock_ahead`` seconds ahead of QG.net's.
     """
 
     leases: list[dict[str, Any]] | None = None
     lasting: Sequence[SlotLease] = ()
     held: frozenset[str] = frozenset()
-    slots: list[SlotLease] | None = None
-    addresses: dict[str, str | None] = field(default_factory=dict)
+    slot_leases: list[SlotLease] | None = None
     problem: str = ""
     is_held_back: bool = False
     bad: frozenset[str] = frozenset()
@@ -106,44 +85,14 @@ class Supply:
     bought: int = 0
     clock_ahead: float = 0.0
     warnings: list[str] = field(default_factory=list)
-
-
-@dataclass
-class LeaseSet:
-    """The pools of several hosts that are served by the same leases: those of one key with the same
-    terms.
-    """
-
-    needs: list[Need] = field(default_factory=list)
+    #: The IPv4 address and port of each of its servers, and None for a name without an address.
+    addresses: dict[str, str | None] = field(default_factory=dict)
 
     @property
-    def pool(self) -> Pool:
-        """The pool that has the options which all of them share."""
-        return self.needs[0].pool
-
-    @property
-    def count(self) -> int:
-        """The number of leases that is enough for each of the pools."""
-        return max(need.pool.count for need in self.needs)
-
-    @property
-    def slots(self) -> int:
-        """The number of slots that is enough for each of the pools; 0 without slots."""
-        return max(need.pool.count if need.pool.slots else 0 for need in self.needs)
-
-    @property
-    def drain(self) -> int:
-        """The remaining seconds that are enough for each of the pools."""
-        return max(need.pool.drain for need in self.needs)
-
-
-def lease_sets(needs: Iterable[Need]) -> list[LeaseSet]:
-    """Return the sets of leases that serve these pools, in the order in which they occur."""
-    sets: dict[tuple[Any, ...], LeaseSet] = {}
-    for need in needs:
-        shared = (need.login, need.pool.product, need.pool.terms)
-        sets.setdefault(shared, LeaseSet()).needs.append(need)
-    return list(sets.values())
+    def servers(self) -> set[str]:
+        """The servers of its leases, and the bad ones."""
+        leases = (*self.lasting, *(self.slot_leases or ()))
+        return self.bad.union(lease.server for lease in leases)
 
 
 @dataclass
@@ -162,6 +111,16 @@ class Supplier:
     bought: int = 0
     #: The clients by the keys with which the run has leased.
     clients: dict[str, Leases] = field(default_factory=dict)
+    #: The addresses of servers, since a lookup of a name may take seconds.
+    addresses: dict[str, str | None] = field(default_factory=dict)
+
+    def address(self, server: str) -> str | None:
+        """Return a server with its IPv4 address, since HAProxy takes no name at run time; None if
+        the name has none.
+        """
+        if server not in self.addresses:
+            self.addresses[server] = _address(server)
+        return self.addresses[server]
 
     def supply(self, lease_set: LeaseSet) -> Supply:
         """Ensure the leases of a set, as far as its exits can be used."""
@@ -204,18 +163,28 @@ class Supplier:
         """
         installations = Installations(self.store)
         name = _name(client, lease_set, "lease set")
-        exits = self._seen(installations, name, lease_set)
-        supply.working = frozenset(server for server, each in exits.items() if each.works)
+        sightings = Sightings(
+            installations, self.store.digest("sightings", client.caller.key_digest)
+        )
+        seen = sightings.seen(lease_set, name)
+        if not self.check:
+            sightings.record(lease_set, name)
+        supply.working = frozenset(server for server, each in seen.exits.items() if each.works)
         state = installations.set_state(name, PoolState.from_json)
-        if _is_well(state, exits.values()):
+        if _is_well(state, seen.exits.values()):
             self._lease(client, desired, lease_set, supply)
             return
         with client.caller.key_lock("judging", "the exits of a pool"):
             state = installations.set_state(name, PoolState.from_json)
-            lasting, life = _held(client, desired, lease_set.drain)
+            lasts_by_server, life = _matching(client, desired, lease_set.drain)
             live = []
-            for server in sorted(exits.keys() & lasting.keys()):
-                live.append(dataclasses.replace(exits[server], ends_soon=not lasting[server]))
+            for server, lasts in sorted(lasts_by_server.items()):
+                # Hosts know addresses, and QG.net may list names.
+                seen_exit = seen.exits.get(self.address(server) or "")
+                if seen_exit:
+                    live.append(
+                        dataclasses.replace(seen_exit, server=server, ends_soon=not lasts)
+                    )
             decision = decide(
                 state, live, count=lease_set.count, lifetime=life, now=self.store.now()
             )
@@ -228,7 +197,13 @@ class Supplier:
                 # Before the payment, so that a run that is killed has used up what it may buy.
                 installations.save_set_state(name, decision.state.as_json())
                 # Only once, since a product that refuses this now would refuse it in each run.
-                _release(client, decision.exclude & lasting.keys() - state.bad.keys())
+                excluded = decision.exclude & lasts_by_server.keys() - state.bad.keys()
+                useless = [
+                    server
+                    for server in excluded
+                    if self.address(server) not in seen.working_elsewhere
+                ]
+                _release(client, frozenset(useless))
             wanted = dataclasses.replace(desired, count=decision.count or 0)
             try:
                 self._lease(client, wanted, lease_set, supply)
@@ -237,32 +212,6 @@ class Supplier:
                     state = after_purchase(state, decision, supply.bought, self.store.now())
                     state = state.with_bad(supply.bad)
                     installations.save_set_state(name, state.as_json())
-
-    def _seen(
-        self, installations: Installations, name: str, lease_set: LeaseSet
-    ) -> dict[str, Exit]:
-        """Return what the hosts report, and which exits work for hosts that other runs refresh.
-
-        Otherwise the run of a host that no exit lets through would replace exits that serve other
-        hosts. Each run records what works for its hosts in a row of its own, so that none has to
-        wait for another one.
-        """
-        # A host whose HAProxy does not answer must not hide what others know.
-        silent = merge(need.exits for need in lease_set.needs if not need.has_answer)
-        exits = silent | merge(need.exits for need in lease_set.needs if need.has_answer)
-        now = self.store.now()
-        here = {need.installation for need in lease_set.needs}
-        reports = [exits]
-        for sighting in installations.set_states(f"{name} "):
-            if sighting.get("until", now) > now and not here.issuperset(sighting["here"]):
-                reports.append({server: Exit(server, works=True) for server in sighting["works"]})
-        if exits and not self.check:
-            works = [server for server, each in exits.items() if each.works]
-            until = now + _SEEN_FOR * max(need.interval for need in lease_set.needs)
-            row = self.store.digest("hosts of a set", *sorted(here))
-            sighting = {"here": sorted(here), "works": works, "until": until}
-            installations.save_set_state(f"{name} {row}", sighting)
-        return merge(reports)
 
     def _lease(self, client: Leases, desired: Desired, lease_set: LeaseSet, supply: Supply) -> None:
         """Lease what is missing, or what channels and cap allow if that is less."""
@@ -275,7 +224,7 @@ class Supplier:
             self._ensure(client, dataclasses.replace(desired, count=possible), lease_set, supply)
             supply.problem = supply.problem or error.message
         lasting = {lease.name for lease in supply.lasting}
-        missing = vacant(supply.slots or (), lasting, lease_set.slots)
+        missing = vacant(supply.slot_leases or (), lasting, lease_set.slot_count)
         has_count = len(lasting) >= desired.count > 0
         if missing and has_count and not supply.problem:
             # The other leases stay at slots that no pool of this run has.
@@ -309,7 +258,7 @@ class Supplier:
         supply.clock_ahead = wall_time() - clock.now()
         if result.error:
             supply.problem = supply.problem or result.error.message
-        if lease_set.slots:
+        if lease_set.slot_count:
             self._assign(client, lease_set, supply)
 
     def _assign(self, client: Leases, lease_set: LeaseSet, supply: Supply) -> None:
@@ -321,7 +270,7 @@ class Supplier:
                 recorded,
                 supply.lasting,
                 held=supply.held,
-                count=lease_set.slots,
+                count=lease_set.slot_count,
                 bad=supply.bad,
                 now=now,
             )
@@ -333,7 +282,19 @@ class Supplier:
             after = change(installations.set_state(name, slots_from_json))
         else:
             after = installations.change_set_state(name, slots_from_json, change)
-        supply.slots = slots_from_json(after)
+        supply.slot_leases = slots_from_json(after)
+
+
+def _address(server: str) -> str | None:
+    """Return a server with its IPv4 address; None if its name has none."""
+    host, _colon, port = server.rpartition(":")
+    if is_ipv4(host):
+        return server
+    try:
+        addresses = socket.getaddrinfo(host, int(port), socket.AF_INET, socket.SOCK_STREAM)
+    except (OSError, ValueError, UnicodeError):
+        return None
+    return f"{addresses[0][4][0]}:{port}"
 
 
 def _lasting(lease: Lease, product: str) -> SlotLease:
@@ -407,9 +368,9 @@ def _is_well(state: PoolState, exits: Iterable[Exit]) -> bool:
     return state.hold is None and not state.bad and all(each.works is not False for each in exits)
 
 
-def _held(client: Leases, desired: Desired, drain: float) -> tuple[dict[str, bool], float]:
-    """Return the servers of the leases that the set holds and whether each lasts, and the seconds
-    that new leases last.
+def _matching(client: Leases, desired: Desired, drain: float) -> tuple[dict[str, bool], float]:
+    """Return whether each lease of the set lasts, by its server, and the seconds that new leases
+    last.
 
     Leases that do not match the areas and the provider of the set are left out, since they may
     serve other pools. A set without either holds all leases of the key, whatever their duration.
@@ -418,11 +379,11 @@ def _held(client: Leases, desired: Desired, drain: float) -> tuple[dict[str, boo
     holdings.look()
     life = known_lifetime(holdings, desired.terms, MONTH)
     traits = holdings.traits()
-    lasting = {}
+    lasts_by_server = {}
     for name in dataclasses.replace(desired, min_remaining=0).plan(traits, holdings.areas).keep:
         remaining = traits[name].remaining
-        lasting[holdings.held[name].server] = remaining is None or remaining >= drain
-    return lasting, life or _UNKNOWN_LIFETIME
+        lasts_by_server[holdings.held[name].server] = remaining is None or remaining >= drain
+    return lasts_by_server, life or _UNKNOWN_LIFETIME
 
 
 def _release(client: Leases, servers: frozenset[str]) -> None:

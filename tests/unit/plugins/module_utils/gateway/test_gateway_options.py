@@ -316,7 +316,7 @@ def test_labels_are_the_default_where_they_are_possible() -> None:
     pools = [{"name": "a", "port": 3129}, {"name": "b", "port": 3130, "slots": "true"}]
 
     assert [pool.sticky for pool in gateway(pools=pools).pools] == ["optional", "none"]
-    assert gateway(slots=True, sticky="none").pools[0].slots
+    assert gateway(slots=True, sticky="none").pools[0].has_slots
     assert proxy_list().pools[0].sticky == "none"
 
 
@@ -328,8 +328,8 @@ def test_an_entry_without_slots_has_labels_in_a_gateway_with_slots() -> None:
 
     first, second = gateway(slots=True, pools=pools).pools
 
-    assert (first.slots, first.sticky) == (True, "none")
-    assert (second.slots, second.sticky) == (False, "required")
+    assert (first.has_slots, first.sticky) == (True, "none")
+    assert (second.has_slots, second.sticky) == (False, "required")
 
 
 SLOTS = {"name": "a", "port": 3130, "count": 5, "slots": True}

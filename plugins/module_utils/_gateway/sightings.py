@@ -1,0 +1,97 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which exits work for hosts that other runs refresh, and for pools of the key with other terms.
+
+Otherwise the run of a host that no exit lets through would replace exits that serve others. Each
+run records what works for its hosts in rows of its own, so that none has to wait for another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from .._store.installations import Installations
+from .exits import merge
+from .lease_sets import LeaseSet, Need
+from .policy import Exit
+
+#: Other runs rely on what a run has seen for so many of its intervals.
+_SEEN_FOR = 3
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of exits, by their servers: of all hosts, and which ones pools with other terms
+    use.
+    """
+
+    exits: Mapping[str, Exit]
+    working_elsewhere: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """The sightings of the exits of a key, whose rows begin with ``prefix``."""
+
+    installations: Installations
+    prefix: str
+
+    def seen(self, lease_set: LeaseSet, name: str) -> Seen:
+        """Return what the hosts of a set report, and what works for others; ``name`` is that of the
+        set in the store.
+        """
+        reports = [_reported(lease_set.needs)]
+        elsewhere = _working(_reported(lease_set.neighbors))
+        now = self.installations.store.now()
+        # What this run knows of its own hosts is newer.
+        here = lease_set.installations
+        for sighting in self.installations.set_states(f"{self.prefix} "):
+            if sighting["until"] <= now or here.issuperset(sighting["here"]):
+                continue
+            if sighting["set"] == name:
+                reports.append(_as_exits(sighting["works"]))
+            else:
+                elsewhere.update(sighting["works"])
+        exits = merge([*reports, _as_exits(elsewhere)])
+        return Seen(exits, frozenset(elsewhere))
+
+    def record(self, lease_set: LeaseSet, name: str) -> None:
+        """Record which exits work for the hosts of a set."""
+        exits = _reported(lease_set.needs)
+        if not exits:
+            return
+        store = self.installations.store
+        here = sorted(lease_set.installations)
+        interval = max(need.interval for need in lease_set.needs)
+        sighting = {
+            "set": name,
+            "here": here,
+            "works": sorted(_working(exits)),
+            "until": store.now() + _SEEN_FOR * interval,
+        }
+        row = store.digest("hosts of a set", name, *here)
+        self.installations.save_set_state(f"{self.prefix} {row}", sighting)
+
+
+def _reported(needs: Iterable[Need]) -> dict[str, Exit]:
+    """Return what hosts report of their exits."""
+    silent = []
+    answering = []
+    for need in needs:
+        if need.has_answer:
+            answering.append(need.exits)
+        else:
+            silent.append(need.exits)
+    # A host whose HAProxy does not answer must not hide what others know.
+    return merge(silent) | merge(answering)
+
+
+def _working(exits: Mapping[str, Exit]) -> set[str]:
+    return {server for server, each in exits.items() if each.works}
+
+
+def _as_exits(working: Iterable[str]) -> dict[str, Exit]:
+    return {server: Exit(server, works=True) for server in working}
