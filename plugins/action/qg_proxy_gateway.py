@@ -152,7 +152,9 @@ class ActionModule(ServingAction):
         if not chosen:
             return {"changed": False, "orders": [], "serve": []}
         nonce = f"qg{secrets.token_hex(12)}"
-        script = look_script([declaration for _row, declaration in chosen], nonce)
+        is_install = state == "present" and not params["refresh"]
+        declarations = [declaration for _row, declaration in chosen]
+        script = look_script(declarations, nonce, is_install=is_install)
         output = self._low_level_execute_command(script, executable="/bin/sh")["stdout"]
         parts = output.replace("\r", "").split(f"{nonce}\n")[1:]
         if len(parts) != len(chosen):

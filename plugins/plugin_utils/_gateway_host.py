@@ -38,6 +38,35 @@ _ASK = (
     'then perl -MIO::Socket::UNIX -e {perl} {run}.sock "$1"; '
     'else python3 -c {python} {run}.sock "$1"; fi; }}'
 )
+#: Two programs that try to listen on the addresses of a gateway, and print those where they cannot.
+#: Ports that its process has already are tried at any port of their address.
+_LISTEN_PERL = (
+    "$own = shift; for (@ARGV) { ($host, $port) = split /:/; "
+    '$port = 0 if " $own " =~ / $port /; socket($s, PF_INET, SOCK_STREAM, 0); '
+    "setsockopt($s, SOL_SOCKET, SO_REUSEADDR, 1); "
+    "next if bind($s, sockaddr_in($port, inet_aton($host))) && listen($s, 1); "
+    '($why = "$!") =~ tr/ /_/; print "refused=$_=$why\n" }'
+)
+_LISTEN_PYTHON = """\
+import socket, sys
+for address in sys.argv[2:]:
+    host, _colon, port = address.rpartition(":")
+    if port in sys.argv[1].split():
+        port = 0
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, int(port)))
+            listener.listen(1)
+        except OSError as error:
+            print(f"refused={address}={error.strerror}".replace(" ", "_"))
+"""
+_LISTEN = """\
+own=$(sed -n 's/^ *bind .*:\\([0-9]*\\)$/\\1/p' {file}.cfg 2>/dev/null)
+own=$(echo $own)
+if command -v perl >/dev/null; then perl -MSocket -e {perl} "$own" {addresses}
+else python3 -c {python} "$own" {addresses}; fi
+"""
 #: The exit code of a script that cannot write a file, and that of a program whose time is over.
 UNWRITABLE = 77
 NO_ANSWER = 142
@@ -63,22 +92,27 @@ _LIST = """\
 may_own() {{ id -u {owner} && {{ [ "$(id -u)" = 0 ] || [ "$(id -u {owner})" = "$(id -u)" ]; }}; }}
 [ -z {owner} ] || may_own >/dev/null 2>&1 || echo owner
 [ -z {program} ] || command -v {program} >/dev/null || echo command
-[ -e {mark}.pending ] && echo pending
+[ {mark} -ot {path} ] && echo pending
 [ -d {folder} ] && printf '%8192s' ' ' >{mark}.room && echo room; rm -f {mark}.room
 echo '--- exits'
 echo '--- file'; cat {mark} 2>/dev/null
 """
 
 
-def look_script(declarations: Sequence[Declaration], nonce: str) -> str:
+def look_script(declarations: Sequence[Declaration], nonce: str, *, is_install: bool) -> str:
     """Return a command for /bin/sh that prints a part for each declaration, after a line with the
     nonce.
+
+    Before something is installed, it tries whether HAProxy could listen: a reload with an address
+    that it cannot have would refuse all connections for two seconds, and give no reason.
     """
     parts = ["PATH=$PATH:/usr/sbin:/sbin"]
     for declaration in declarations:
         # An empty line ends that of the nonce, also if no flag follows.
         parts.append(f"echo {nonce}; echo")
         if isinstance(declaration, Gateway):
+            if is_install:
+                parts.append(_listen_part(declaration))
             parts.append(_gateway_part(declaration))
         else:
             parts.append(_list_part(declaration))
@@ -89,6 +123,15 @@ def look_script(declarations: Sequence[Declaration], nonce: str) -> str:
 def _gateway_part(gateway: Gateway) -> str:
     return _GATEWAY.format(
         directory=shlex.quote(gateway.directory), **_words(gateway.file, gateway.run)
+    )
+
+
+def _listen_part(gateway: Gateway) -> str:
+    return _LISTEN.format(
+        file=shlex.quote(gateway.file),
+        perl=shlex.quote(_LISTEN_PERL),
+        python=shlex.quote(_LISTEN_PYTHON),
+        addresses=" ".join(gateway.addresses),
     )
 
 
@@ -125,6 +168,7 @@ _RUN = f"""\
 PATH=$PATH:/usr/sbin:/sbin
 {_ASK}
 serves() {{{{ {_CURRENT}; [ $current = yes ] && ask 'show exits' >/dev/null 2>&1; }}}}
+began=$(date +%s)
 {{start}}
 for tenth in $(seq 100); do serves && exit 0; sleep 0.1; done
 {{log}}
@@ -140,7 +184,10 @@ _DAEMON = (
 )
 _STOP_SYSTEMD = "systemctl disable --now --quiet {name} 2>/dev/null"
 _STOP_DAEMON = 'kill "$(cat {run}.pid 2>/dev/null)" 2>/dev/null'
-_LOG = "journalctl --unit={name} --grep=ALERT --lines=4 --output=cat --quiet 2>/dev/null"
+_LOG = (
+    "journalctl --unit={name} --since=@$began --grep=ALERT --lines=4 --output=cat --quiet "
+    "2>/dev/null"
+)
 #: A reason of HAProxy, without the place in a file, which the user does not know; and what the last
 #: line contains, which only says that it ends.
 _ALERT = re.compile(r"\[ALERT\].*? : (?:parsing \[[^\]]*\] : )?(.*)")
@@ -188,18 +235,17 @@ def removal_script(gateway: Mapping[str, Any]) -> str:
 
 
 def command_script(proxies: Mapping[str, Any]) -> str:
-    """Return a command that runs that of a list, and leaves a file that says so until it succeeds,
-    whatever ends it.
+    """Return a command that runs that of a list.
+
+    Only if it succeeds is the mark newer than the list. So whatever ends a run that has written a
+    list, the next look finds that the command still has to run.
     """
-    pending = shlex.quote(f"{proxies['mark']}.pending")
-    return f"touch {pending}\n( {proxies['command']}\n) && rm -f {pending}"
+    return f"( {proxies['command']}\n) && touch {shlex.quote(proxies['mark'])}"
 
 
 def list_removal_script(proxies: Mapping[str, Any]) -> str:
     """Return a command that removes a list, and then the mark beside it."""
-    mark = shlex.quote(proxies["mark"])
-    pending = shlex.quote(f"{proxies['mark']}.pending")
-    return f"rm -f {shlex.quote(proxies['path'])} {pending} && rm -f {mark}"
+    return f"rm -f {shlex.quote(proxies['path'])} && rm -f {shlex.quote(proxies['mark'])}"
 
 
 def reason(output: str) -> str:

@@ -1327,7 +1327,7 @@ def test_a_mistake_is_named_before_anything_is_paid_for(gateway: Gateway) -> Non
     silent = dict(setting.split("=", 1) for setting in login.split())
     log = f"{phrases.SEE_THE_LOG} haproxy -d -f {gateway.folder}/silent.cfg"
     expected = {
-        "taken": "Address already in use",
+        "taken": phrases.CANNOT_LISTEN,
         "silent": log,
         "empty": f"proxy_gateway_pools, pool web: {phrases.EMPTY_KEY_OF_POOL}",
     }
@@ -1350,7 +1350,41 @@ def test_a_mistake_is_named_before_anything_is_paid_for(gateway: Gateway) -> Non
     for host, words in expected.items():
         assert words in " ".join(str(failures[host]).split()), host
     assert calls(gateway.sim) == []
-    assert {path.stem for path in gateway.folder.glob("*.cfg")} == {"taken", "silent"}
+    assert {path.stem for path in gateway.folder.glob("*.cfg")} == {"silent"}
+
+
+@pytest.mark.newest
+def test_a_change_that_haproxy_could_not_serve_leaves_a_gateway_as_it_is(gateway: Gateway) -> None:
+    """A pool is added at a port that another program has, and then an address of another host."""
+    gateway.play().ok()
+    before = {path.name: path.stat().st_mtime_ns for path in gateway.folder.iterdir()}
+    first = {"name": "qg", "port": gateway.port}
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        gateway.hosts["gateway"] = {"pools": [first, {"name": "more", "port": port}]}
+
+        run = gateway.play()
+
+        assert run.rc == 2
+        assert f"proxy_gateway_pools, pool more: port={port} {phrases.CANNOT_LISTEN}" in shown(run)
+        assert "(Address already in use)" in shown(run)
+    gateway.hosts["gateway"] = {"port": gateway.port, "bind": "192.0.2.10"}
+
+    run = gateway.play()
+
+    assert run.rc == 2
+    assert f"proxy_gateway_port={gateway.port} {phrases.CANNOT_LISTEN}" in shown(run)
+    assert "(Cannot assign requested address)" in shown(run)
+    assert gateway.ask().status == 200
+    assert {path.name: path.stat().st_mtime_ns for path in gateway.folder.iterdir()} == before
+
+    # A port that is free, and one that the gateway has already.
+    gateway.hosts["gateway"] = {"pools": [first, {"name": "more", "port": port}]}
+    gateway.play().ok()
+    assert gateway.ask(port).status == 200
+    assert gateway.ask().status == 200
 
 
 #: Options that concern leases, as text of a command line.

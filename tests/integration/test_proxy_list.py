@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,15 @@ def test_a_command_that_has_failed_is_run_again(
     needed.touch()
     again = write(sim, playground, path, REFRESH).ok()
     assert {task.result["changed"] for task in again.by_host(WRITING).values()} == {True}
+    assert made.exists()
+
+    made.unlink()
+    write(sim, playground, path, REFRESH).ok()
+    assert not made.exists()
+
+    # As a run leaves it that is killed as soon as it has written the list.
+    os.utime(path)
+    write(sim, playground, path, REFRESH).ok()
     assert made.exists()
 
     made.unlink()

@@ -86,6 +86,14 @@ class Gateway:
     kind = GATEWAY
 
     @property
+    def addresses(self) -> list[str]:
+        """The addresses on which it listens, each with a port."""
+        addresses = [f"{self.bind}:{port}" for pool in self.pools for port in pool.ports]
+        if self.metrics:
+            addresses.append(self.metrics)
+        return addresses
+
+    @property
     def file(self) -> str:
         """The path of the configuration, without its extension."""
         return f"{self.directory.rstrip('/')}/{self.name}"

@@ -15,10 +15,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.errors import QgError
+from .._core.errors import OptionError, QgError
 from .._core.runtime import wall_time
 from .._core.text import format_sample
-from .._store.installations import LIST, Installation, Installations
+from .._store.installations import GATEWAY, LIST, Installation, Installations
 from .declaration import Declaration, Gateway, Pool, as_json, from_json
 from .exits import CLOCKS_AGREE, Look
 from .policy import Cause
@@ -153,6 +153,7 @@ def check_host(order: Order) -> None:
                 f"proxy_gateway_directory={declaration.directory} does not exist on {host}: create "
                 "it, or name another directory."
             )
+        _check_addresses(declaration, host, flags)
         return
     path = f"proxy_list_path={declaration.path}"
     if "directory" in flags:
@@ -170,6 +171,25 @@ def check_host(order: Order) -> None:
             f"proxy_list_command begins with {program}, which the host does not have: install it, "
             "or name another command."
         )
+
+
+def _check_addresses(gateway: Gateway, host: str, flags: Collection[str]) -> None:
+    """Refuse an address on which HAProxy could not listen, as a flag of a look says."""
+    places = [("proxy_gateway_metrics", gateway.metrics, gateway.metrics)]
+    for pool in gateway.pools:
+        option = names_for(GATEWAY, pool).of("port")
+        places += [(option, str(pool.port), f"{gateway.bind}:{port}") for port in pool.ports]
+    for option, value, address in places:
+        for flag in flags:
+            if not flag.startswith(f"refused={address}="):
+                continue
+            reason = flag.rpartition("=")[2].replace("_", " ")
+            raise OptionError(
+                option,
+                f"={value} cannot be used, because HAProxy could not listen on {address} of {host} "
+                f"({reason})",
+                "give a port that is free, and an address of the host",
+            )
 
 
 def serve(orders: Mapping[str, Sequence[Order]], supplier: Supplier) -> dict[str, list[Outcome]]:

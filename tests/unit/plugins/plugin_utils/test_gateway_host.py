@@ -5,28 +5,102 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
+import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils import _gateway_host
+from behavior.gateway_fleet import gateway
+
+LANGUAGES = ["perl", "python3"]
 
 
-@pytest.mark.parametrize("language", ["perl", "python3"])
+def link_programs(folder: Path, *names: str) -> None:
+    """Let a folder have these programs and no others."""
+    folder.mkdir()
+    for program in names:
+        path = sys.executable if program == "python3" else shutil.which(program)
+        assert path is not None, program
+        (folder / program).symlink_to(path)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_look_tries_the_addresses_that_a_gateway_does_not_have_yet(
+    tmp_path: Path, language: str
+) -> None:
+    programs = tmp_path / "programs"
+    link_programs(programs, "sh", "sed", "rm", "cat", language)
+    with socket.socket() as own, socket.socket() as foreign:
+        for listener in (own, foreign):
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+        has, taken = own.getsockname()[1], foreign.getsockname()[1]
+        (tmp_path / "gw.cfg").write_text(f"frontend a\n    bind 127.0.0.1:{has}\n")
+        pools = [{"name": "a", "port": has}, {"name": "b", "port": taken}]
+        declared = gateway(
+            pools=pools, name="gw", directory=str(tmp_path), metrics="192.0.2.1:9101"
+        )
+        script = _gateway_host.look_script([declared], "nonce", is_install=True)
+        done = subprocess.run(
+            [str(programs / "sh"), "-c", script],
+            env={"PATH": str(programs)},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+
+    refused = [word for word in done.stdout.split() if word.startswith("refused=")]
+    assert refused == [
+        f"refused=127.0.0.1:{taken}=Address_already_in_use",
+        "refused=192.0.2.1:9101=Cannot_assign_requested_address",
+    ]
+
+
+def test_the_reason_of_a_service_is_one_of_this_reload(tmp_path: Path) -> None:
+    """Its log may have that of an earlier one."""
+    programs = tmp_path / "programs"
+    link_programs(programs, "sh", "date", "perl")
+    for name, text in (
+        ("systemctl", "exit 1"),
+        ("seq", ""),
+        ("journalctl", f'echo "$@" >{tmp_path}/asked'),
+    ):
+        path = programs / name
+        path.write_text(f"#!{programs}/sh\n{text}\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    served = {
+        "file": str(tmp_path / "gw"),
+        "run": str(tmp_path / "gw"),
+        "name": "gw",
+        "service": "systemd",
+    }
+    began = int(time.time())
+
+    subprocess.run(
+        [str(programs / "sh"), "-c", _gateway_host.run_script(served)],
+        env={"PATH": str(programs)},
+        check=False,
+    )
+
+    since = re.search(r"--since=@([0-9]+) ", (tmp_path / "asked").read_text())
+    assert since is not None
+    assert began <= int(since[1]) <= time.time()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_a_process_that_does_not_answer_is_told_from_one_that_does_not_run(
     tmp_path: Path, language: str
 ) -> None:
     programs = tmp_path / "programs"
-    programs.mkdir()
-    for program in ("sh", "cat", "mv", language):
-        path = sys.executable if program == "python3" else shutil.which(program)
-        assert path is not None, program
-        (programs / program).symlink_to(path)
-    gateway = {"file": str(tmp_path / "gw"), "run": str(tmp_path / "gw"), "text": "leases\n"}
-    script = _gateway_host.leases_script(gateway, "end", asks=True)
+    link_programs(programs, "sh", "cat", "mv", language)
+    served = {"file": str(tmp_path / "gw"), "run": str(tmp_path / "gw"), "text": "leases\n"}
+    script = _gateway_host.leases_script(served, "end", asks=True)
 
     def code() -> int:
         command = [str(programs / "sh"), "-c", script]
