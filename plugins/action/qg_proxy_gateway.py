@@ -69,7 +69,7 @@ SPEC: Spec = {
     },
     "kinds": {"type": "list", "elements": "str", "choices": [GATEWAY, LIST], "default": [GATEWAY]},
     "refresh": {"type": "bool", "default": False},
-    "is_first": {"type": "bool", "default": False},
+    "configures": {"type": "bool", "default": False},
     "is_restart": {"type": "bool", "default": False},
     "is_named": {"type": "bool", "default": False},
     "forget": {"type": "list", "elements": "str"},
@@ -213,7 +213,7 @@ class ActionModule(ServingAction):
                 operations.renew_locks(
                     rows,
                     every_order,
-                    [number for host in orders for number in self._recorded_ids(host)],
+                    [identifier for host in orders for identifier in self._recorded_ids(host)],
                 )
             for host, of_host in orders.items():
                 for order in of_host:
@@ -287,11 +287,11 @@ class ActionModule(ServingAction):
             rows = records.installations(store)
             for host in recorded["hosts"]:
                 problems = self._problems(host, leased)
-                for number, problem in problems.items():
-                    rows.finish(number, run, problem, seconds)
-                for number in self._recorded_ids(host):
-                    if number not in problems:
-                        rows.unlock(number, run)
+                for identifier, problem in problems.items():
+                    rows.finish(identifier, run, problem, seconds)
+                for identifier in self._recorded_ids(host):
+                    if identifier not in problems:
+                        rows.unlock(identifier, run)
         return {"changed": False}
 
     def _problems(self, host: str, leased: Mapping[str, Any]) -> dict[str, str]:
@@ -302,18 +302,18 @@ class ActionModule(ServingAction):
         the host has failed, nothing on it was refreshed.
         """
         variables = self._variables["hostvars"].raw_get(host)
-        numbers = self._recorded_ids(host)
+        identifiers = self._recorded_ids(host)
         look = variables.get(LOOK) or {}
         if look.get("state") == "absent":
             return {}
         if "orders" in look:
-            numbers = [order["installation"]["id"] for order in look["orders"]]
+            identifiers = [order["installation"]["id"] for order in look["orders"]]
         ended = (
             "The last run failed on this host before it was done: run it again to see the error."
         )
         if leased.get("failed"):
             ended = str(plain(leased["msg"]))
-        problems = dict.fromkeys(numbers, ended)
+        problems = dict.fromkeys(identifiers, ended)
         served = variables.get(SERVED) or {"failed": True, "msg": ended}
         for each in leased.get("hosts", {}).get(host, ()):
             problems[each["id"]] = plain(each["problem"])

@@ -47,7 +47,7 @@ options:
       fails.
     type: bool
     default: false
-  is_first:
+  configures:
     description: Whether O(step=serve) writes the leases of earlier runs, before this run leases.
     type: bool
     default: false

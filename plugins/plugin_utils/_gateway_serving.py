@@ -54,7 +54,7 @@ class ServingAction(GatewayVariables):
         """
         served = self._variables[LOOK]["serve"]
         before = self._variables[FOUND]
-        if not params["is_first"]:
+        if not params["configures"]:
             before = self._variables[LEASED]
             served = before["hosts"].get(self._host, [])
         served = [each for each in served if not each["is_left_alone"]]
@@ -81,12 +81,12 @@ class ServingAction(GatewayVariables):
         """
         if self._task.check_mode:
             return
-        numbers = {each["id"] for each in served}
-        if params["is_first"]:
+        identifiers = {each["id"] for each in served}
+        if params["configures"]:
             # What is installed for the first time is recorded later.
-            numbers.intersection_update(self._recorded_ids(self._host))
+            identifiers.intersection_update(self._recorded_ids(self._host))
         with self._store(params) as store:
-            lost = records.installations(store).renew(numbers, records.this_run())
+            lost = records.installations(store).renew(identifiers, records.this_run())
         for each in served:
             if each["id"] in lost:
                 raise QgError(
@@ -100,7 +100,7 @@ class ServingAction(GatewayVariables):
         use them.
         """
         is_changed = gateway["text"] != gateway["before"]
-        if params["is_first"]:
+        if params["configures"]:
             has_new_secrets = self._write_secrets(gateway, params)
             written = self._configure(gateway)
             is_configured = has_new_secrets or bool(written.get("changed"))

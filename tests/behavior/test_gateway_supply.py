@@ -815,7 +815,7 @@ def test_an_exit_that_has_a_name_is_replaced_as_others_are(
     assert failed not in fleet.host.exits
     assert f"exits.vendor.example:{port}" not in servers_held(fleet.node)
 
-    # While no exit works, the pool is held back as any other.
+    # While no exit works, the pool is paused as any other.
     fleet.state_of = lambda _server: REJECTS
     fleet.run()
     node_paid = fleet.vendor.paid

@@ -21,11 +21,11 @@ from .._core.text import format_sample
 from .._store.installations import GATEWAY, LIST, Installation, Installations
 from .declaration import Declaration, Gateway, Pool, as_json, from_json
 from .exits import CLOCKS_AGREE, Look
+from .lease_sets import Need, lease_sets
 from .policy import Cause
 from .records import this_run, why_lost
 from .servers import Server, file_text, next_servers, number_of_servers, slot_servers
 from .slots import SlotLease, of_slot
-from .lease_sets import Need, lease_sets
 from .supply import Supplier, Supply
 from .timings import names_for
 
@@ -303,9 +303,7 @@ def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> Non
         bad = {supply.addresses[server] or "" for server in supply.bad}
         # The deadlines of before are times of the host.
         now = wall_time() + order.look.clock_ahead
-        servers = next_servers(
-            leases, _before(order, pool), count=pool.count, bad=bad, now=now
-        )
+        servers = next_servers(leases, _before(order, pool), count=pool.count, bad=bad, now=now)
     outcome.servers[pool.name] = servers
     if outcome.leases is None:
         outcome.leases = supply.leases
@@ -318,9 +316,7 @@ def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> Non
     ]
     shut_out = _shut_out(order, pool, supply, serving)
     is_unread = supply.leases is None
-    if supply.problem and (
-        supply.is_held_back or is_unread or shut_out or len(serving) < pool.count
-    ):
+    if supply.problem and (supply.is_paused or is_unread or shut_out or len(serving) < pool.count):
         outcome.problems.append(order.problem or f"{place}: {supply.problem}")
     elif shut_out:
         outcome.problems.append(f"{place}: {shut_out}")

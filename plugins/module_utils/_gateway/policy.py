@@ -6,10 +6,10 @@
 
 Leases that end are replaced without a bound, while an exit works or nothing is known against any.
 What is bought beyond that has one bound: at most as many purchases within the lifetime of a lease
-as the pool has exits. While some exits are down, others are not checked yet, and none works,
-nothing is bought at all. While all are down, the pool is held back: it buys nothing but a probe,
-one at a time and at growing intervals, and goes on by itself as soon as an exit works. Times are
-state time and durations are in seconds.
+as the count of the pool says. While some exits are down, others are not checked yet, and none
+works, nothing is bought at all. While all are down, the pool is paused: it buys nothing but a
+probe, one at a time and at growing intervals, and goes on by itself as soon as an exit works. Times
+are state time and durations are in seconds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 from .._core.text import counted, format_sample
 
-#: How long a pool that is held back waits for its first and, after doublings, for later probes.
+#: How long a pool that is paused waits for its first and, after doublings, for later probes.
 FIRST_DELAY = 60.0
 LONGEST_DELAY = 3600.0
 #: An exit is replaced when it has been down for this part of the lifetime of a lease,
@@ -64,8 +64,8 @@ class Exit:
 
 
 @dataclass(frozen=True)
-class Hold:
-    """Why a pool is held back, since when, and its probes."""
+class Pause:
+    """Why a pool is paused, since when, and its probes."""
 
     cause: Cause
     since: float
@@ -89,44 +89,44 @@ class BadExit:
 class PoolState:
     """What the store remembers of a pool between runs.
 
-    ``replaced_at`` has the time of each purchase beyond what ended, the last one at the end. It is
-    added before the payment, and ``owed`` says how many of the last ones have not been bought yet,
-    for example since QG.net had no lease to sell.
+    ``counted_at`` has the time of each purchase that the bound counts, the last one at the end. It
+    is added before the payment, and ``owed`` says how many of the last ones have not been bought
+    yet, for example since QG.net had no lease to sell.
     """
 
-    replaced_at: tuple[float, ...] = ()
+    counted_at: tuple[float, ...] = ()
     bad: Mapping[str, BadExit] = field(default_factory=dict)
-    hold: Hold | None = None
+    pause: Pause | None = None
     owed: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return the state as values of JSON."""
         bad = {server: as_plain(entry) for server, entry in self.bad.items()}
-        hold = as_plain(self.hold) if self.hold else None
-        times = list(self.replaced_at)
-        return {"replaced_at": times, "bad": bad, "hold": hold, "owed": self.owed}
+        pause = as_plain(self.pause) if self.pause else None
+        times = list(self.counted_at)
+        return {"counted_at": times, "bad": bad, "pause": pause, "owed": self.owed}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PoolState:
         """Return the state with the values of :meth:`as_json`; an empty mapping is a new pool."""
         bad = {server: BadExit(**as_typed(entry)) for server, entry in data.get("bad", {}).items()}
-        hold = Hold(**as_typed(data["hold"])) if data.get("hold") else None
-        return cls(tuple(data.get("replaced_at", ())), bad, hold, data.get("owed", 0))
+        pause = Pause(**as_typed(data["pause"])) if data.get("pause") else None
+        return cls(tuple(data.get("counted_at", ())), bad, pause, data.get("owed", 0))
 
     def as_of(self, now: float, lifetime: float) -> PoolState:
         """Return what still matters: a lease that lived a lifetime ago has ended.
 
         If state time has been set back, what was in the future is taken to have happened now.
         """
-        replaced_at = [min(time, now) for time in self.replaced_at if now - time < lifetime]
+        counted_at = [min(time, now) for time in self.counted_at if now - time < lifetime]
         bad = {}
         for server, entry in self.bad.items():
             if now - entry.since < lifetime:
                 bad[server] = replace(entry, since=min(entry.since, now))
-        hold = self.hold
-        if hold:
-            hold = replace(hold, next_probe_at=min(hold.next_probe_at, now + LONGEST_DELAY))
-        return PoolState(tuple(replaced_at), bad, hold, self.owed)
+        pause = self.pause
+        if pause:
+            pause = replace(pause, next_probe_at=min(pause.next_probe_at, now + LONGEST_DELAY))
+        return PoolState(tuple(counted_at), bad, pause, self.owed)
 
     def with_bad(self, servers: Collection[str]) -> PoolState:
         """Return the state in which no exits are bad but these servers."""
@@ -141,22 +141,22 @@ class PoolState:
         bad = dict(self.bad)
         for failed_exit in failed:
             bad[failed_exit.server] = BadExit(_cause_of([failed_exit]), now)
-        bought_before = self.replaced_at[: max(0, len(self.replaced_at) - self.owed)]
-        replaced_at = bought_before + (now,) * (self.owed + number)
-        return replace(self, replaced_at=replaced_at, bad=bad, owed=0)
+        bought_before = self.counted_at[: max(0, len(self.counted_at) - self.owed)]
+        counted_at = bought_before + (now,) * (self.owed + number)
+        return replace(self, counted_at=counted_at, bad=bad, owed=0)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a run has to fail: the pool is held back.
+    """Why a run has to fail: the pool is paused.
 
     ``live`` has the exits that could serve if they worked, ``unchecked`` those of them of which
     nothing is known yet. If the exits that are down do different things, ``is_mixed`` says so, and
-    the cause of the hold is not that of all. ``next_probe_at`` respects the bound, too; it is None
+    the cause of the pause is not that of all. ``next_probe_at`` respects the bound, too; it is None
     as long as an exit lives that answers 407.
     """
 
-    hold: Hold
+    pause: Pause
     live: tuple[str, ...]
     unchecked: tuple[str, ...]
     is_mixed: bool
@@ -196,9 +196,9 @@ class _Pool:
 
     def allowed_at(self, state: PoolState) -> float:
         """Return when the bound allows one more purchase."""
-        if state.owed or len(state.replaced_at) < self.count:
+        if state.owed or len(state.counted_at) < self.count:
             return self.now
-        return state.replaced_at[-self.count] + self.lifetime
+        return state.counted_at[-self.count] + self.lifetime
 
 
 def decide(
@@ -215,14 +215,14 @@ def decide(
     live = [exit_ for exit_ in exits if exit_.server not in state.bad]
     # If no place in the pool is free, what was owed has been bought.
     state = replace(state, owed=min(state.owed, max(0, count - len(_lasting(live)))))
-    # Reports do not mean that exits fail, and they do not end a hold.
+    # Reports do not mean that exits fail, and they do not end a pause.
     is_reported = (
-        state.hold is None and len(live) > 0 and all(_is_reported(exit_) for exit_ in live)
+        state.pause is None and len(live) > 0 and all(_is_reported(exit_) for exit_ in live)
     )
     if is_reported or any(exit_.works for exit_ in live):
-        return _replace_failed(replace(state, hold=None), live, pool)
-    if state.hold:
-        return _hold_back(state, state.hold, live, pool)
+        return _replace_failed(replace(state, pause=None), live, pool)
+    if state.pause:
+        return _keep_paused(state, state.pause, live, pool)
     down = _down(live)
     if not down:
         return _top_up(state, [], pool)
@@ -232,7 +232,7 @@ def decide(
             f"{counted(len(down), 'exit', 'are')} down: {_names(down)}."
         )
         return Decision(None, frozenset(state.bad), state, warnings=(warning,))
-    return _hold_back(state, _new_hold(state, _cause_of(down), now), live, pool)
+    return _keep_paused(state, _new_pause(state, _cause_of(down), now), live, pool)
 
 
 def after_purchase(state: PoolState, decision: Decision, bought: int, now: float) -> PoolState:
@@ -242,11 +242,11 @@ def after_purchase(state: PoolState, decision: Decision, bought: int, now: float
     """
     if decision.count is None:
         return decision.state
-    hold = decision.state.hold
-    if hold and not bought:
-        last_probe_at = state.hold.last_probe_at if state.hold else None
-        hold = Hold(hold.cause, hold.since, hold.probes - 1, now, last_probe_at)
-    return replace(decision.state, hold=hold, owed=max(0, decision.bounded - bought))
+    pause = decision.state.pause
+    if pause and not bought:
+        last_probe_at = state.pause.last_probe_at if state.pause else None
+        pause = Pause(pause.cause, pause.since, pause.probes - 1, now, last_probe_at)
+    return replace(decision.state, pause=pause, owed=max(0, decision.bounded - bought))
 
 
 def _top_up(state: PoolState, failed: Sequence[Exit], pool: _Pool) -> Decision:
@@ -266,36 +266,36 @@ def _replace_failed(state: PoolState, live: Sequence[Exit], pool: _Pool) -> Deci
     failed = [exit_ for exit_ in down if exit_.down_for >= patience or _is_reported(exit_)]
     # Exits beyond the count need no replacement.
     failed = failed[: max(0, pool.count - (len(lasting) - len(down)))]
-    allowed = max(0, pool.count - len(state.replaced_at))
+    allowed = max(0, pool.count - len(state.counted_at))
     decision = _top_up(state, failed[:allowed], pool)
     staying = failed[allowed:]
     if not staying:
         return decision
     warning = (
         f"{counted(len(staying), 'exit', 'are')} down and not replaced, since the pool bought "
-        f"{counted(len(decision.state.replaced_at), 'lease')} for failed exits within the "
+        f"{counted(len(decision.state.counted_at), 'lease')} for failed exits within the "
         f"{pool.lifetime:g} seconds that a lease lasts: {_names(staying)}."
     )
     return replace(decision, warnings=(warning,))
 
 
-def _hold_back(state: PoolState, hold: Hold, live: Sequence[Exit], pool: _Pool) -> Decision:
+def _keep_paused(state: PoolState, pause: Pause, live: Sequence[Exit], pool: _Pool) -> Decision:
     """Buy nothing but a probe, if it is time for one and a probe can tell something new."""
     down = _down(live)
     unchecked = tuple(exit_.server for exit_ in live if exit_.works is None)
     if down:
-        hold = replace(hold, cause=_cause_of(down))
+        pause = replace(pause, cause=_cause_of(down))
     is_rejected = any(exit_.cause is Cause.REJECTED for exit_ in down)
-    decision = Decision(None, frozenset(state.bad), replace(state, hold=hold))
-    next_probe_at = max(hold.next_probe_at, pool.allowed_at(state))
+    decision = Decision(None, frozenset(state.bad), replace(state, pause=pause))
+    next_probe_at = max(pause.next_probe_at, pool.allowed_at(state))
     if next_probe_at <= pool.now and not is_rejected and not unchecked:
-        hold = _after_probe(hold, state, pool)
-        decision = _probe(replace(state, hold=hold), _lasting(down), pool)
-        next_probe_at = max(hold.next_probe_at, pool.allowed_at(decision.state))
+        pause = _after_probe(pause, state, pool)
+        decision = _probe(replace(state, pause=pause), _lasting(down), pool)
+        next_probe_at = max(pause.next_probe_at, pool.allowed_at(decision.state))
     servers = tuple(exit_.server for exit_ in live)
     is_mixed = len({exit_.cause for exit_ in down}) > 1
     until = None if is_rejected else next_probe_at
-    return replace(decision, problem=Problem(hold, servers, unchecked, is_mixed, until))
+    return replace(decision, problem=Problem(pause, servers, unchecked, is_mixed, until))
 
 
 def _probe(state: PoolState, down: Sequence[Exit], pool: _Pool) -> Decision:
@@ -307,20 +307,20 @@ def _probe(state: PoolState, down: Sequence[Exit], pool: _Pool) -> Decision:
     return Decision(count, frozenset(state.bad), state, bounded=1)
 
 
-def _after_probe(hold: Hold, state: PoolState, pool: _Pool) -> Hold:
-    """Return the hold with one more probe.
+def _after_probe(pause: Pause, state: PoolState, pool: _Pool) -> Pause:
+    """Return the pause with one more probe.
 
     The last purchase that the bound allows is kept for the end of a longer outage.
     """
-    delay = _delay(hold.cause, hold.probes + 1)
-    bought = len(state.replaced_at) + (0 if state.owed else 1)
+    delay = _delay(pause.cause, pause.probes + 1)
+    bought = len(state.counted_at) + (0 if state.owed else 1)
     if bought == pool.count - 1:
         delay = max(delay, min(pool.lifetime, LONGEST_DELAY))
-    return Hold(hold.cause, hold.since, hold.probes + 1, pool.now + delay, pool.now)
+    return Pause(pause.cause, pause.since, pause.probes + 1, pool.now + delay, pool.now)
 
 
-def _new_hold(state: PoolState, cause: Cause, now: float) -> Hold:
-    """Return the hold of a pool whose exits are all down.
+def _new_pause(state: PoolState, cause: Cause, now: float) -> Pause:
+    """Return the pause of a pool whose exits are all down.
 
     A probe is of no use while an exit answers 407. Otherwise the first one is bought at once,
     unless an exit has just been replaced: that was as good as a probe.
@@ -328,8 +328,8 @@ def _new_hold(state: PoolState, cause: Cause, now: float) -> Hold:
     if cause is Cause.REJECTED:
         next_probe_at = now + _delay(cause, 0)
     else:
-        next_probe_at = max([now, *(time + FIRST_DELAY for time in state.replaced_at)])
-    return Hold(cause, now, 0, next_probe_at, None)
+        next_probe_at = max([now, *(time + FIRST_DELAY for time in state.counted_at)])
+    return Pause(cause, now, 0, next_probe_at, None)
 
 
 def _delay(cause: Cause, probes: int) -> float:
@@ -342,7 +342,7 @@ def _delay(cause: Cause, probes: int) -> float:
     return min(FIRST_DELAY * 2.0 ** min(doublings, 10), LONGEST_DELAY)
 
 
-def as_plain(entry: Exit | Hold | BadExit) -> dict[str, Any]:
+def as_plain(entry: Exit | Pause | BadExit) -> dict[str, Any]:
     """Return the fields as values of JSON."""
     return {**asdict(entry), "cause": entry.cause and entry.cause.value}
 

@@ -15,7 +15,7 @@ import contextlib
 import dataclasses
 import json
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -66,12 +66,13 @@ _UNKNOWN_LIFETIME = 86400.0
 class Supply:
     """What a set of leases has to offer.
 
-    ``problem`` is why this is not what was declared, and empty if it is. With ``is_held_back``,
+    ``problem`` is why this is not what was declared, and empty if it is. With ``is_paused``,
     nothing but a probe is bought until exits work. ``leases`` are what results of tasks show, and
     None if QG.net's list could not be read; ``lasting`` are the same leases. ``held`` are the names
     of all leases of the key. ``slot_leases`` are those of pools with slots, and None if there are
-    none or they are not known. ``bad`` are servers that nobody should use, and ``working`` the addresses of
-    those that work for a host. The clock of the control node is ``clock_ahead`` seconds ahead of QG.net's.
+    none or they are not known. ``bad`` are servers that nobody should use, and ``working`` the
+    addresses of those that work for a host. The clock of the control node is ``clock_ahead``
+    seconds ahead of QG.net's.
     """
 
     leases: list[dict[str, Any]] | None = None
@@ -79,7 +80,7 @@ class Supply:
     held: frozenset[str] = frozenset()
     slot_leases: list[SlotLease] | None = None
     problem: str = ""
-    is_held_back: bool = False
+    is_paused: bool = False
     bad: frozenset[str] = frozenset()
     working: frozenset[str] = frozenset()
     bought: int = 0
@@ -89,7 +90,7 @@ class Supply:
     addresses: dict[str, str | None] = field(default_factory=dict)
 
     @property
-    def servers(self) -> set[str]:
+    def servers(self) -> frozenset[str]:
         """The servers of its leases, and the bad ones."""
         leases = (*self.lasting, *(self.slot_leases or ()))
         return self.bad.union(lease.server for lease in leases)
@@ -129,7 +130,7 @@ class Supplier:
             client, desired = self._connect(lease_set)
             self._supply(client, desired, lease_set, supply)
         except QgError as error:
-            # The cause of a pool that is held back says more than that nothing could be bought.
+            # The cause of a pool that is paused says more than that nothing could be bought.
             supply.problem = supply.problem or _message(error, lease_set)
         self.bought += supply.bought
         return supply
@@ -182,17 +183,15 @@ class Supplier:
                 # Hosts know addresses, and QG.net may list names.
                 seen_exit = seen.exits.get(self.address(server) or "")
                 if seen_exit:
-                    live.append(
-                        dataclasses.replace(seen_exit, server=server, ends_soon=not lasts)
-                    )
+                    live.append(dataclasses.replace(seen_exit, server=server, ends_soon=not lasts))
             decision = decide(
                 state, live, count=lease_set.count, lifetime=life, now=self.store.now()
             )
             supply.bad = decision.exclude
             supply.warnings += decision.warnings
             if decision.problem is not None:
-                supply.is_held_back = True
-                supply.problem = held_back(decision.problem, self.store.now())
+                supply.is_paused = True
+                supply.problem = why_paused(decision.problem, self.store.now())
             if not self.check:
                 # Before the payment, so that a run that is killed has used up what it may buy.
                 installations.save_set_state(name, decision.state.as_json())
@@ -316,27 +315,27 @@ def _message(error: QgError, lease_set: LeaseSet) -> str:
     return OptionError(name, error.problem, error.fix).message
 
 
-def held_back(problem: Problem, now: float) -> str:
+def why_paused(problem: Problem, now: float) -> str:
     """Return why nothing is bought at this state time, and what to do, as a sentence."""
     exits = "the only exit" if len(problem.live) == 1 else "all exits"
     if problem.unchecked:
         exits = "no exit is known to work, and some"
     elif problem.is_mixed:
         exits = "no exit works, and some"
-    if problem.hold.cause is Cause.REJECTED:
+    if problem.pause.cause is Cause.REJECTED:
         text = (
             f"{exits} answered 407: the host is not on the whitelist of the key, or the "
             "credentials are wrong. Run qingguo.qgnet.register for the host, or correct "
             "qg_password."
         )
-    elif problem.hold.cause is Cause.REPORTED:
+    elif problem.pause.cause is Cause.REPORTED:
         text = (
-            f"{exits} {_DOING[problem.hold.cause]}. Check which of your programs report them, and "
+            f"{exits} {_DOING[problem.pause.cause]}. Check which of your programs report them, and "
             "why."
         )
     else:
         text = (
-            f"{exits} {_DOING[problem.hold.cause]}. Check that the host reaches the ports of the "
+            f"{exits} {_DOING[problem.pause.cause]}. Check that the host reaches the ports of the "
             "leases, and whether other hosts do."
         )
     if problem.unchecked:
@@ -365,7 +364,7 @@ def _name(client: Leases, lease_set: LeaseSet, what: str) -> str:
 
 def _is_well(state: PoolState, exits: Iterable[Exit]) -> bool:
     """Whether nothing is known against any exit."""
-    return state.hold is None and not state.bad and all(each.works is not False for each in exits)
+    return state.pause is None and not state.bad and all(each.works is not False for each in exits)
 
 
 def _matching(client: Leases, desired: Desired, drain: float) -> tuple[dict[str, bool], float]:

@@ -175,7 +175,7 @@ class Installations:
         with self.store.transaction() as database:
             held = [each.id for each in self.all() if each.id in ids and each.locked_by == run]
             statement = "UPDATE installations SET locked_until = ? WHERE id = ?"
-            database.executemany(statement, [(until, number) for number in held])
+            database.executemany(statement, [(until, identifier) for identifier in held])
         return set(ids) - set(held)
 
     def _taken(self, rows: Iterable[Installation], run: str) -> list[Installation]:
@@ -188,25 +188,25 @@ class Installations:
             return False
         return not self.is_gone(installation.locked_by)
 
-    def finish(self, number: str, run: str, problem: str, seconds: float) -> None:
+    def finish(self, identifier: str, run: str, problem: str, seconds: float) -> None:
         """Record how a refresh has ended, and release the lock of its run."""
         now = self.store.wall_time()
         with self.store.transaction() as database:
             if not problem:
                 statement = "UPDATE installations SET refreshed_at = ? WHERE id = ?"
-                database.execute(statement, (now, number))
+                database.execute(statement, (now, identifier))
             statement = "UPDATE installations SET problem = ?, seconds = ? WHERE id = ?"
-            database.execute(statement, (problem, seconds, number))
-            self._unlock(database, number, run)
+            database.execute(statement, (problem, seconds, identifier))
+            self._unlock(database, identifier, run)
 
-    def unlock(self, number: str, run: str) -> None:
+    def unlock(self, identifier: str, run: str) -> None:
         """Release the lock of a run on what it has not refreshed."""
         with self.store.transaction() as database:
-            self._unlock(database, number, run)
+            self._unlock(database, identifier, run)
 
-    def _unlock(self, database: Connection, number: str, run: str) -> None:
+    def _unlock(self, database: Connection, identifier: str, run: str) -> None:
         statement = "UPDATE installations SET locked_by = '' WHERE id = ? AND locked_by = ?"
-        database.execute(statement, (number, run))
+        database.execute(statement, (identifier, run))
 
     def set_state(self, lease_set: str, read: Callable[[Mapping[str, Any]], State]) -> State:
         """Return what is remembered of a set of leases, as ``read`` returns it: of an empty mapping

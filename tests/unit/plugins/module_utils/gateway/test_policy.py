@@ -22,7 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.policy impo
     Cause,
     Decision,
     Exit,
-    Hold,
+    Pause,
     PoolState,
     after_purchase,
     decide,
@@ -36,7 +36,7 @@ NOW = 1_900_000_000.0
 
 NEW = PoolState()
 #: Held back since 50 minutes, with a next probe that is due now, or in a minute.
-DUE = Hold(Cause.SILENT, NOW - 50 * MINUTE, 3, NOW, NOW - 4 * MINUTE)
+DUE = Pause(Cause.SILENT, NOW - 50 * MINUTE, 3, NOW, NOW - 4 * MINUTE)
 EARLY = replace(DUE, next_probe_at=NOW + MINUTE)
 REJECTED = replace(DUE, cause=Cause.REJECTED)
 
@@ -71,8 +71,8 @@ def bought_at(*ages: float) -> PoolState:
     return PoolState(tuple(NOW - age for age in ages))
 
 
-def held(hold: Hold, *ages: float) -> PoolState:
-    return replace(bought_at(*ages), hold=hold)
+def paused(pause: Pause, *ages: float) -> PoolState:
+    return replace(bought_at(*ages), pause=pause)
 
 
 def bad(name: str, age: float) -> PoolState:
@@ -81,7 +81,7 @@ def bad(name: str, age: float) -> PoolState:
 
 @dataclass(frozen=True)
 class Expected:
-    """The outcome: leases to ensure, servers that go, the cause of a hold, servers in warnings,
+    """The outcome: leases to ensure, servers that go, the cause of a pause, servers in warnings,
     seconds to a probe.
     """
 
@@ -119,9 +119,9 @@ DECISIONS = {
         bought_at(3, 2, 1),
         reported("a", "b", "c", "d"),
     ),
-    "reports do not end a hold": (
+    "reports do not end a pause": (
         Expected(None, "", Cause.REPORTED, next_probe=MINUTE),
-        held(EARLY),
+        paused(EARLY),
         reported("a", "b", "c", "d"),
     ),
     "one is reported and the others are silent": (
@@ -159,9 +159,9 @@ DECISIONS = {
         NEW,
         [*soon(*down("a", seconds=DAY)), *works("b", "c", "d")],
     ),
-    "held back, and a lease that ends soon is silent": (
+    "paused, and a lease that ends soon is silent": (
         Expected(4, "b", Cause.SILENT, next_probe=8 * MINUTE),
-        held(DUE),
+        paused(DUE),
         [*soon(*down("a", seconds=DAY)), *down("b", "c", "d", "e")],
     ),
     "one that answers 407 while others work is replaced": (
@@ -175,9 +175,9 @@ DECISIONS = {
         works("a", "b", "c", "d", "e"),
     ),
     "until its lease has ended": (FULL, bad("a", DAY), works("a", "b", "c", "d")),
-    "a bad exit that works does not end a hold": (
+    "a bad exit that works does not end a pause": (
         Expected(None, "a", Cause.SILENT, next_probe=MINUTE),
-        replace(bad("a", HOUR), hold=EARLY),
+        replace(bad("a", HOUR), pause=EARLY),
         [*works("a"), *down("b", "c", "d", "e")],
     ),
     "some down and some not checked: wait": (
@@ -191,7 +191,11 @@ DECISIONS = {
         [*rejected("a"), *unknown("b")],
     ),
     "all answer 407": (Expected(None, "", Cause.REJECTED), NEW, rejected("a", "b", "c", "d")),
-    "the last one answers 407": (Expected(None, "", Cause.REJECTED), held(REJECTED), rejected("a")),
+    "the last one answers 407": (
+        Expected(None, "", Cause.REJECTED),
+        paused(REJECTED),
+        rejected("a"),
+    ),
     "one answers 407 and others are silent": (
         Expected(None, "", Cause.REJECTED),
         NEW,
@@ -224,63 +228,63 @@ DECISIONS = {
     ),
     "state time was set back by days: a probe comes within an hour": (
         Expected(None, "", Cause.SILENT, next_probe=HOUR),
-        held(replace(DUE, since=NOW + 2 * DAY, next_probe_at=NOW + 2 * DAY)),
+        paused(replace(DUE, since=NOW + 2 * DAY, next_probe_at=NOW + 2 * DAY)),
         [],
     ),
-    "held back, and the cause has changed": (
+    "paused, and the cause has changed": (
         Expected(None, "", Cause.REFUSED, next_probe=MINUTE),
-        held(EARLY),
+        paused(EARLY),
         down("a", "b", cause=Cause.REFUSED),
     ),
     "the last purchase that the bound allows is made": (
         Expected(1, "", Cause.SILENT, next_probe=DAY - 3 * HOUR),
-        held(DUE, 3 * HOUR, 2 * HOUR, HOUR),
+        paused(DUE, 3 * HOUR, 2 * HOUR, HOUR),
         [],
     ),
     "some silent and some ended: a probe needs no place": (
         Expected(3, "", Cause.SILENT, next_probe=8 * MINUTE),
-        held(DUE),
+        paused(DUE),
         down("a", "b"),
     ),
-    "held back and the probe is not due": (
+    "paused and the probe is not due": (
         Expected(None, "", Cause.SILENT, next_probe=MINUTE),
-        held(EARLY),
+        paused(EARLY),
         down("a", "b", "c", "d"),
     ),
-    "held back and no lease is left": (
+    "paused and no lease is left": (
         Expected(1, "", Cause.SILENT, next_probe=8 * MINUTE),
-        held(DUE),
+        paused(DUE),
         [],
     ),
-    "held back, no lease is left and it is early": (
+    "paused, no lease is left and it is early": (
         Expected(None, "", Cause.SILENT, next_probe=MINUTE),
-        held(EARLY),
+        paused(EARLY),
         [],
     ),
-    "held back for 407 and no lease is left": (
+    "paused for 407 and no lease is left": (
         Expected(1, "", Cause.REJECTED, next_probe=16 * MINUTE),
-        held(REJECTED),
+        paused(REJECTED),
         [],
     ),
-    "held back, and the probe is not checked yet": (
+    "paused, and the probe is not checked yet": (
         Expected(None, "", Cause.SILENT, next_probe=0),
-        held(DUE),
+        paused(DUE),
         [*down("a", "b", "c"), *unknown("d")],
     ),
-    "held back, and the gateway was restarted": (
+    "paused, and the gateway was restarted": (
         Expected(None, "", Cause.SILENT, next_probe=0),
-        held(DUE),
+        paused(DUE),
         unknown("a", "b"),
     ),
-    "held back, and the probe works": (FULL, held(DUE), works("a")),
-    "held back, and an old exit works": (
+    "paused, and the probe works": (FULL, paused(DUE), works("a")),
+    "paused, and an old exit works": (
         Expected(4, "b c d"),
-        held(DUE),
+        paused(DUE),
         [*works("a"), *down("b", "c", "d")],
     ),
     "the last purchase that the bound allows waits for an hour": (
         Expected(1, "", Cause.SILENT, next_probe=HOUR),
-        held(DUE, 15 * MINUTE, 10 * MINUTE),
+        paused(DUE, 15 * MINUTE, 10 * MINUTE),
         [],
     ),
 }
@@ -295,14 +299,14 @@ def test_decisions(name: str) -> None:
     assert decision.count == expected.count
     assert decision.exclude == set(expected.exclude.split())
     problem = decision.problem
-    assert (problem.hold.cause if problem else None) == expected.cause
+    assert (problem.pause.cause if problem else None) == expected.cause
     if problem:
         next_probe = None if problem.next_probe_at is None else problem.next_probe_at - NOW
         assert next_probe == expected.next_probe
         assert problem.live == tuple(
             exit_.server for exit_ in exits if exit_.server not in state.bad
         )
-    assert (decision.state.hold is None) == (problem is None)
+    assert (decision.state.pause is None) == (problem is None)
     warned = [
         exit_.server
         for exit_ in exits
@@ -359,8 +363,8 @@ def test_what_is_stored_before_a_payment_counts_it() -> None:
     """A run that is killed after it has paid has used the bound and the probe."""
     decision = decide(NEW, down("a", "b"), count=2, lifetime=DAY, now=NOW)
 
-    assert decision.state.replaced_at == (NOW,)
-    assert decision.state.hold == Hold(Cause.SILENT, NOW, 1, NOW + HOUR, NOW)
+    assert decision.state.counted_at == (NOW,)
+    assert decision.state.pause == Pause(Cause.SILENT, NOW, 1, NOW + HOUR, NOW)
     assert after_purchase(NEW, decision, 1, NOW) == decision.state
 
 
@@ -372,14 +376,14 @@ def test_a_probe_that_nobody_sold_stays_due_and_costs_one_exit_only() -> None:
         decision = decide(state, exits, count=4, lifetime=DAY, now=now)
         assert decision.count == 4
         assert decision.exclude == {"a"}
-        assert decision.state.replaced_at == (now,)
+        assert decision.state.counted_at == (now,)
         state = after_purchase(state, decision, 0, now)
-        assert state.hold is not None
-        assert state.hold.probes == 0
+        assert state.pause is not None
+        assert state.pause.probes == 0
 
     decision = decide(state, exits, count=4, lifetime=DAY, now=NOW + 50)
     state = after_purchase(state, decision, 1, NOW + 50)
-    assert state.replaced_at == (NOW + 50,)
+    assert state.counted_at == (NOW + 50,)
     assert decide(state, exits, count=4, lifetime=DAY, now=NOW + 60).count is None
 
 
@@ -393,10 +397,10 @@ def test_a_replacement_that_nobody_sold_is_counted_once() -> None:
     assert decision.bounded == 1
     assert decision.state.owed == 0
     state = after_purchase(state, decision, 1, NOW + 10)
-    assert state.replaced_at == (NOW + 10,)
+    assert state.counted_at == (NOW + 10,)
 
     decision = decide(state, [*exits, *works("c")], count=2, lifetime=DAY, now=NOW + 20)
-    assert decision.state.replaced_at == (NOW + 10,)
+    assert decision.state.counted_at == (NOW + 10,)
     assert decision.exclude == {"a"}
 
 
@@ -404,12 +408,12 @@ causes = st.sampled_from(Cause)
 #: Stored times may be in the future: state time has been set back.
 times = st.integers(-2 * 86400, 2 * 86400).map(lambda seconds: NOW + seconds)
 servers = st.sampled_from("abcdefgh")
-holds = st.builds(Hold, causes, times, st.integers(0, 5000), times, st.none() | times)
+pauses = st.builds(Pause, causes, times, st.integers(0, 5000), times, st.none() | times)
 states = st.builds(
     PoolState,
     st.lists(times, max_size=6).map(lambda values: tuple(sorted(values))),
     st.dictionaries(servers, st.builds(BadExit, causes, times), max_size=4),
-    st.none() | holds,
+    st.none() | pauses,
     st.integers(0, 3),
 )
 pools = st.lists(
@@ -450,16 +454,16 @@ def test_no_decision_breaks_the_rules(
     if not any(exit_.works for exit_ in usable):
         if any(exit_.works is False and exit_.cause is Cause.REJECTED for exit_ in usable):
             assert not may_buy
-        # Reports alone do not hold a pool back.
-        is_held_back = state.hold or any(exit_.cause is not Cause.REPORTED for exit_ in usable)
-        if may_buy and is_held_back and any(exit_.works is False for exit_ in usable):
+        # Reports alone do not pause a pool.
+        is_paused = state.pause or any(exit_.cause is not Cause.REPORTED for exit_ in usable)
+        if may_buy and is_paused and any(exit_.works is False for exit_ in usable):
             assert decision.count == len(live) + 1
         assert len(newly_bad) <= 1
-    assert all(time <= NOW for time in decision.state.replaced_at)
+    assert all(time <= NOW for time in decision.state.counted_at)
     assert all(entry.since <= NOW for entry in decision.state.bad.values())
     # State time that was set back makes no purchase that was not allowed before.
-    future = [time for time in state.replaced_at if time > NOW - lifetime]
-    bounded = len(decision.state.replaced_at) - len(future)
+    future = [time for time in state.counted_at if time > NOW - lifetime]
+    bounded = len(decision.state.counted_at) - len(future)
     assert bounded <= max(0, count - len(future))
     assert newly_bad <= {exit_.server for exit_ in exits if exit_.works is False}
     assert not newly_bad or may_buy
@@ -547,7 +551,7 @@ class World:
         self.leases = [lease for lease in self.leases if lease.ends_at > self.now]
         exits = [self.look(lease) for lease in self.leases]
         time = self.now - self.behind
-        before = PoolState.from_json(self.state.as_json()) if self.state.replaced_at else self.state
+        before = PoolState.from_json(self.state.as_json()) if self.state.counted_at else self.state
         decision = decide(before, exits, count=self.count, lifetime=self.lifetime, now=time)
         self.state = decision.state
         wanted = self._wanted(decision)

@@ -345,10 +345,10 @@ def test_a_refresh_that_fails_leaves_the_time_of_the_last_good_one(
 def test_the_state_of_a_set_of_leases_is_the_last_one(rows: Installations) -> None:
     assert rows.set_state("set 1", dict) == {}
 
-    rows.save_set_state("set 1", {"replaced_at": [1.5], "hold": None})
-    rows.save_set_state("set 1", {"replaced_at": [1.5, 2.5], "hold": None})
+    rows.save_set_state("set 1", {"counted_at": [1.5], "pause": None})
+    rows.save_set_state("set 1", {"counted_at": [1.5, 2.5], "pause": None})
 
-    assert rows.set_state("set 1", dict) == {"replaced_at": [1.5, 2.5], "hold": None}
+    assert rows.set_state("set 1", dict) == {"counted_at": [1.5, 2.5], "pause": None}
     assert rows.set_state("set 2", dict) == {}
 
 
