@@ -178,12 +178,14 @@ _SYSTEMD = (
     "systemctl daemon-reload; systemctl enable --quiet {name}; systemctl reload-or-restart "
     "{name} 2>/dev/null"
 )
+#: Whether the process with the number in the file is that of the gateway. After a restart of a
+#: container, another program soon has the number.
+_IS_OURS = "pid=$(cat {run}.pid 2>/dev/null); grep -qsF -- {file}.cfg /proc/$pid/cmdline"
 _DAEMON = (
-    'kill -USR2 "$(cat {run}.pid 2>/dev/null)" 2>/dev/null || '
-    "haproxy -W -D -p {run}.pid -f {file}.cfg 2>&1 || exit 1"
+    f"{_IS_OURS} && kill -USR2 $pid || haproxy -W -D -p {{run}}.pid -f {{file}}.cfg 2>&1 || exit 1"
 )
 _STOP_SYSTEMD = "systemctl disable --now --quiet {name} 2>/dev/null"
-_STOP_DAEMON = 'kill "$(cat {run}.pid 2>/dev/null)" 2>/dev/null'
+_STOP_DAEMON = f"{_IS_OURS} && kill $pid"
 _LOG = (
     "journalctl --unit={name} --since=@$began --grep=ALERT --lines=4 --output=cat --quiet "
     "2>/dev/null"
@@ -230,7 +232,7 @@ def removal_script(gateway: Mapping[str, Any]) -> str:
     files += [f"{gateway['run']}.{part}" for part in ("pid", "sock", "peers")]
     quoted = " ".join(map(shlex.quote, files))
     last = shlex.quote(f"{gateway['file']}.leases")
-    stop = stop.format(name=name, run=shlex.quote(gateway["run"]))
+    stop = stop.format(name=name, **_words(gateway["file"], gateway["run"]))
     return f"{stop}; rm -f {quoted} && rm -f {last}"
 
 

@@ -1749,6 +1749,34 @@ def test_a_disk_that_is_full_when_the_leases_are_written(gateway: Gateway) -> No
         held.communicate()
 
 
+@pytest.mark.newest
+def test_a_number_that_another_process_has_got_is_not_signaled(gateway: Gateway) -> None:
+    """As after a restart of a container, whose programs soon have the same numbers again."""
+    gateway.play().ok()
+    number = gateway.folder / "gateway.pid"
+
+    with subprocess.Popen(["sleep", "600"]) as another:
+        try:
+            gateway.signal(signal.SIGKILL)
+            eventually(lambda: gateway.ask().status == 0)
+            number.write_text(f"{another.pid}\n", encoding="utf-8")
+
+            gateway.play(REFRESH).ok()
+
+            assert gateway.ask().status == 200
+            assert another.poll() is None
+
+            gateway.signal(signal.SIGKILL)
+            eventually(lambda: gateway.ask().status == 0)
+            number.write_text(f"{another.pid}\n", encoding="utf-8")
+
+            gateway.play(proxy_gateway_state="absent").ok()
+
+            assert another.poll() is None
+        finally:
+            another.kill()
+
+
 @pytest.mark.slow
 @pytest.mark.measured
 def test_a_process_that_is_stopped_fails_the_refresh(gateway: Gateway) -> None:
