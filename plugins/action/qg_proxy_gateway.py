@@ -27,6 +27,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration
     Gateway,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.exits import read_look
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.host_checks import (
+    check_host,
+    why_not_refreshed,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.outlook import outlook
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import Supplier
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.caps import parse_cap
@@ -170,9 +174,9 @@ class ActionModule(ServingAction):
             look = read_look(part, wall_time(), has_reports=has_reports)
             order = operations.Order(row, declaration, logins, look)
             if params["refresh"]:
-                order.problem = operations.why_not_refreshed(row, order.look)
+                order.problem = why_not_refreshed(row, look)
             elif state == "present":
-                operations.check_host(order)
+                check_host(declaration, row.host, look.flags)
                 self._check_logins(order)
             orders.append(order)
         served = [operations.served(order, operations.unchanged(order)) for order in orders]

@@ -15,10 +15,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.errors import OptionError, QgError
+from .._core.errors import QgError
 from .._core.runtime import wall_time
 from .._core.text import format_sample
-from .._store.installations import GATEWAY, LIST, Installation, Installations
+from .._store.installations import LIST, Installation, Installations
 from .declaration import Declaration, Gateway, Pool, as_json, from_json
 from .exits import CLOCKS_AGREE, Look
 from .lease_sets import Need, lease_sets
@@ -108,88 +108,6 @@ def declare(rows: Installations, orders: Iterable[Order]) -> None:
             f"Another run is installing the {taken[0].kind} {taken[0].name} of {hosts}, so "
             "nothing was leased: run this one again when the other has ended."
         )
-
-
-def why_not_refreshed(installation: Installation, look: Look) -> str:
-    """Return why nothing can be refreshed on a host, which may have another installation; empty if
-    it can.
-    """
-    what = f"The {installation.kind} {installation.name}"
-    if look.identifier == installation.id:
-        if "room" in look.flags:
-            return ""
-        # What is leased could not be served, and would be paid for in each run.
-        return (
-            f"{what} on {installation.host} cannot be written, since the disk is full or "
-            "read-only, so nothing was leased: make room there. It serves as before."
-        )
-    if not look.identifier:
-        return (
-            f"{what} is recorded for {installation.host}, but the host does not have it, or the "
-            "play lacks become to read it, so nothing was leased. If the host was installed anew, "
-            f"run the role proxy_{installation.kind} again; if it is gone for good, run "
-            f"qingguo.qgnet.deregister -e qg_forget={installation.host}."
-        )
-    return (
-        f"{what} on {installation.host} was installed by another inventory or under another name "
-        f"of the host, so nothing was leased: run the role proxy_{installation.kind} again to "
-        "take it over."
-    )
-
-
-def check_host(order: Order) -> None:
-    """Raise QgError if something cannot be installed on its host, before anything is changed."""
-    declaration = order.declaration
-    flags = order.look.flags
-    host = order.installation.host
-    if isinstance(declaration, Gateway):
-        if declaration.service == "systemd" and not {"root", "systemd"} <= flags:
-            raise QgError(
-                "proxy_gateway_service=systemd needs a host that runs systemd, and a play that "
-                "sets become. Without both, set proxy_gateway_service=daemon."
-            )
-        if "directory" not in flags:
-            raise QgError(
-                f"proxy_gateway_directory={declaration.directory} does not exist on {host}: create "
-                "it, or name another directory."
-            )
-        _check_addresses(declaration, host, flags)
-        return
-    path = f"proxy_list_path={declaration.path}"
-    if "directory" in flags:
-        raise QgError(f"{path} is a directory: name a file in it.")
-    if "closed" in flags:
-        raise QgError(f"{path} cannot be written by this user: set become, or name another file.")
-    if "owner" in flags:
-        raise QgError(
-            f"proxy_list_owner={declaration.owner} cannot own the file: name a user of the host, "
-            "and set become."
-        )
-    if "command" in flags:
-        program = declaration.command.split()[0]
-        raise QgError(
-            f"proxy_list_command begins with {program}, which the host does not have: install it, "
-            "or name another command."
-        )
-
-
-def _check_addresses(gateway: Gateway, host: str, flags: Collection[str]) -> None:
-    """Refuse an address on which HAProxy could not listen, as a flag of a look says."""
-    places = [("proxy_gateway_metrics", gateway.metrics, gateway.metrics)]
-    for pool in gateway.pools:
-        option = names_for(GATEWAY, pool).of("port")
-        places += [(option, str(pool.port), f"{gateway.bind}:{port}") for port in pool.ports]
-    for option, value, address in places:
-        for flag in flags:
-            if not flag.startswith(f"refused={address}="):
-                continue
-            reason = flag.rpartition("=")[2].replace("_", " ")
-            raise OptionError(
-                option,
-                f"={value} cannot be used, because HAProxy could not listen on {address} of {host} "
-                f"({reason})",
-                "give a port that is free, and an address of the host",
-            )
 
 
 def serve(orders: Mapping[str, Sequence[Order]], supplier: Supplier) -> dict[str, list[Outcome]]:

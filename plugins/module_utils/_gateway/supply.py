@@ -30,14 +30,15 @@ from .._leases.lease_options import check_new_terms, desired_leases, read_terms,
 from .._leases.leasing import NamedLeases, ensure_leases, release_leases
 from .._leases.operations import lease_results, unusable_leases
 from .._paid.holdings import Holdings
-from .._paid.lifetime import MONTH, known_lifetime, seconds
+from .._paid.lifetime import MONTH, known_lifetime
 from .._paid.matching import Desired
 from .._store.installations import Installations
 from .._store.store import Store
 from .._task.api_options import Connection
 from .._task.products import lease_client
 from .lease_sets import LeaseSet, Need
-from .policy import Cause, Exit, PoolState, Problem, after_purchase, decide
+from .pause_text import why_paused
+from .policy import Exit, PoolState, after_purchase, decide
 from .sightings import Sightings
 from .slots import SlotLease, assign, slots_as_json, slots_from_json, vacant
 from .timings import check_drain, names_for
@@ -49,13 +50,6 @@ _ROLE_OPTIONS = {
     "areas": "areas",
     "isp": "isp",
     "keep_alive": "keep_alive",
-}
-#: What exits with a cause did, in the words of a message.
-_DOING = {
-    Cause.REFUSED: "refused connections",
-    Cause.SILENT: "answered nothing in time",
-    Cause.FAILING: "answered with errors or closed connections",
-    Cause.REPORTED: "were reported as banned",
 }
 #: The seconds that leases are supposed to last if nothing says it: the bound on purchases is then
 #: that of a day.
@@ -313,46 +307,6 @@ def _message(error: QgError, lease_set: LeaseSet) -> str:
         return error.message
     name = names_for(lease_set.needs[0].kind, lease_set.pool).of(_ROLE_OPTIONS[error.option])
     return OptionError(name, error.problem, error.fix).message
-
-
-def why_paused(problem: Problem, now: float) -> str:
-    """Return why nothing is bought at this state time, and what to do, as a sentence."""
-    exits = "the only exit" if len(problem.live) == 1 else "all exits"
-    if problem.unchecked:
-        exits = "no exit is known to work, and some"
-    elif problem.is_mixed:
-        exits = "no exit works, and some"
-    if problem.pause.cause is Cause.REJECTED:
-        text = (
-            f"{exits} answered 407: the host is not on the whitelist of the key, or the "
-            "credentials are wrong. Run qingguo.qgnet.register for the host, or correct "
-            "qg_password."
-        )
-    elif problem.pause.cause is Cause.REPORTED:
-        text = (
-            f"{exits} {_DOING[problem.pause.cause]}. Check which of your programs report them, and "
-            "why."
-        )
-    else:
-        text = (
-            f"{exits} {_DOING[problem.pause.cause]}. Check that the host reaches the ports of the "
-            "leases, and whether other hosts do."
-        )
-    if problem.unchecked:
-        return (
-            f"{text} Not all exits have been checked yet. The pool goes on by itself when one "
-            "works."
-        )
-    if problem.next_probe_at is None:
-        return (
-            f"{text} Nothing is bought while one of them lives. The pool goes on by itself when "
-            "one works."
-        )
-    wait = seconds(max(1.0, problem.next_probe_at - now))
-    return (
-        f"{text} Nothing is bought but one lease at a time, to try it. The next one is bought in "
-        f"{wait} at the earliest. The pool goes on by itself when one works."
-    )
 
 
 def _name(client: Leases, lease_set: LeaseSet, what: str) -> str:

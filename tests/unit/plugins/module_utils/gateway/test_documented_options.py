@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.gateway_options import (
-    _ENTRY,
     GATEWAY_OPTIONS,
     LIST_OPTIONS,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.pool_options import (
+    ENTRY_OPTIONS,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec
 from support.documents import role_options
@@ -39,7 +41,7 @@ def test_the_documented_variables_of_a_role_are_those_it_reads(role: str) -> Non
 def test_the_documented_options_of_a_pool_are_those_it_reads() -> None:
     """Without defaults: what an entry omits is taken from the variables of the role."""
     without_defaults: Spec = {}
-    for name, option in _ENTRY.items():
+    for name, option in ENTRY_OPTIONS.items():
         without_defaults[name] = {
             field: value for field, value in option.items() if field != "default"
         }

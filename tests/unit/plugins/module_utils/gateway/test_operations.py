@@ -20,7 +20,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import
     WaitBudget,
     wall_time,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations, records
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import (
+    host_checks,
+    operations,
+    records,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import (
     ProxyList,
     as_json,
@@ -158,7 +162,7 @@ def test_a_record_of_another_release_cannot_be_read() -> None:
     ],
 )
 def test_a_host_that_is_not_as_recorded_is_not_refreshed(look: Look, words: str) -> None:
-    said = operations.why_not_refreshed(installation("web1"), look)
+    said = host_checks.why_not_refreshed(installation("web1"), look)
 
     assert words in said
     assert bool(said) == bool(words)
@@ -175,6 +179,8 @@ GOOD = {"root", "systemd", "directory"}
         (gateway(), GOOD - {"systemd"}, phrases.NEEDS_SYSTEMD),
         (gateway(service="daemon"), {"directory"}, ""),
         (gateway(), GOOD - {"directory"}, phrases.DOES_NOT_EXIST_ON),
+        (gateway(), GOOD | {"refused=127.0.0.1:3128=In_use"}, phrases.CANNOT_LISTEN),
+        (gateway(), GOOD | {"refused=127.0.0.1:3129=In_use", "refused=="}, ""),
         (PROXIES, set(), ""),
         (PROXIES, {"directory"}, phrases.IS_A_DIRECTORY),
         (PROXIES, {"closed"}, "cannot be written by this user"),
@@ -185,10 +191,9 @@ GOOD = {"root", "systemd", "directory"}
 def test_what_a_host_lacks_is_said_before_any_change(
     declaration: Any, flags: set[str], words: str
 ) -> None:
-    order = operations.Order(installation("web1"), declaration, {}, Look(frozenset(flags)))
     said = ""
     try:
-        operations.check_host(order)
+        host_checks.check_host(declaration, "web1", flags)
     except QgError as error:
         said = error.message
 

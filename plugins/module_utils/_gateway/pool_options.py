@@ -1,0 +1,204 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of a pool of leases: those of a role, and those of an entry of proxy_gateway_pools.
+
+Each mistake is one sentence with the name of the option, before anything is changed or paid for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .._core.checks import check_range, parse_minutes
+from .._core.errors import OptionError
+from .._core.text import quoted
+from .._leases.api import MAX_PER_CALL
+from .._store.installations import GATEWAY
+from .._task.api_options import PRODUCT_OPTIONS
+from .._task.operation import Spec, check_option_names
+from .._task.products import PLACE_OPTIONS, check_areas
+from .._task.values import typed
+from .declaration import Pool
+from .timings import Names, names_for
+
+#: The options that a role has for all pools, and an entry of its pools for itself.
+POOL_OPTIONS: Spec = {
+    "count": {"type": "int", "default": 1},
+    "drain": {"type": "int"},
+    "keep_alive": {"type": "str"},
+    "credentials": {"type": "bool", "default": False},
+    "ignore_quota": {"type": "bool", "default": False},
+    **PLACE_OPTIONS,
+}
+GATEWAY_POOL_OPTIONS: Spec = {
+    **POOL_OPTIONS,
+    "slots": {"type": "bool", "default": False},
+    "sticky": {"type": "str", "choices": ["optional", "required", "none"]},
+    "per_exit": {"type": "int", "default": 0},
+}
+#: What an entry of proxy_gateway_pools can have.
+ENTRY_OPTIONS: Spec = {
+    "name": {"type": "str", "required": True},
+    "port": {"type": "int", "required": True},
+    "key": {"type": "str", "no_log": True},
+    "password": {"type": "str", "no_log": True},
+    **PRODUCT_OPTIONS,
+    **GATEWAY_POOL_OPTIONS,
+}
+#: The connections that a gateway has, as in its template.
+MAX_CONNECTIONS = 4000
+#: The highest port that there is.
+MAX_PORT = 65535
+#: The products of which a lease lasts for a day, as the drain by default takes it.
+_LONG = ("exclusive", "longterm")
+_POOL_NAME = re.compile(r"[A-Za-z0-9_]{1,32}")
+
+
+def read_entry(
+    entry: Mapping[str, Any], number: int, values: Mapping[str, Any], product: str
+) -> Pool:
+    """Return the pool of an entry, which has what it leaves out from the options of the role."""
+    place = f"entry {number}"
+    name = entry.get("name")
+    if isinstance(name, str) and _POOL_NAME.fullmatch(name):
+        place = f"pool {name}"
+    names = Names("proxy_gateway_", place)
+    try:
+        check_option_names(ENTRY_OPTIONS, entry)
+    except OptionError as error:
+        raise OptionError(names.of(error.option), error.problem, error.fix) from None
+    if "key" in entry and not str(entry["key"] or "").strip():
+        fix = "give the key, or leave it out for that of qg_key"
+        raise OptionError(names.of("key"), "is empty, which never means another key", fix)
+    own = dict(values)
+    for option, spec in ENTRY_OPTIONS.items():
+        value = entry.get(option)
+        if value in (None, "", []):
+            if spec.get("required"):
+                fix = "each pool needs a name and a port of its own"
+                raise OptionError(names.of(option), "is missing", fix)
+            continue
+        own[option] = typed(names.of(option), spec, value)
+    if not _POOL_NAME.fullmatch(own["name"]):
+        raise unusable(names, "name", own["name"], "give 1 to 32 letters, digits and underscores")
+    check_port(names, own["port"])
+    pool = read_pool(own["name"], own["port"], own, own.get("product") or product, names)
+    return dataclasses.replace(pool, is_entry=True)
+
+
+def read_pool(name: str, port: int, values: Mapping[str, Any], product: str, names: Names) -> Pool:
+    """Return a pool, checked as far as is possible without knowing the product of its key."""
+    check_range(names.of("count"), values["count"], 1, MAX_PER_CALL)
+    areas = check_areas(names.of("areas"), values["areas"])
+    minutes = None
+    if values["keep_alive"] is not None:
+        minutes = parse_minutes(names.of("keep_alive"), values["keep_alive"])
+        if not isinstance(minutes, int):
+            raise unusable(
+                names, "keep_alive", values["keep_alive"], "give whole minutes, such as 5m or 1h"
+            )
+        check_range(names.of("keep_alive"), minutes, 1, 525600)
+    drain = values["drain"]
+    if drain is None:
+        # The shorter one suits leases of a minute, unless new ones are known to last longer.
+        is_long = product in _LONG or (minutes or 1) > 1
+        drain = 60 if is_long else 15
+    check_range(names.of("drain"), drain, 1, 86400)
+    per_exit = values.get("per_exit", 0)
+    check_range(names.of("per_exit"), per_exit, 0, MAX_CONNECTIONS)
+    has_slots = values.get("slots", False)
+    sticky = values.get("sticky")
+    if sticky is None:
+        has_labels = port and not has_slots
+        sticky = "optional" if has_labels else "none"
+    return Pool(
+        name=name,
+        port=port,
+        count=values["count"],
+        drain=drain,
+        product=product,
+        areas=areas,
+        isp=values["isp"],
+        keep_alive=values["keep_alive"],
+        credentials=values["credentials"],
+        sticky=sticky,
+        per_exit=per_exit,
+        ignore_quota=values["ignore_quota"],
+        has_slots=has_slots,
+    )
+
+
+def check_unique(names: Names, pools: Sequence[Pool], metrics: str) -> None:
+    """Refuse two pools with one name or port, and a port that the metrics have."""
+    seen_names = set[str]()
+    seen_ports = {}
+    if metrics:
+        seen_ports[int(metrics.rpartition(":")[2])] = "the port of proxy_gateway_metrics"
+    for pool in pools:
+        if pool.name in seen_names:
+            fix = "give each a name of its own"
+            raise OptionError(names.of("pools"), f"has two pools named {pool.name}", fix)
+        seen_names.add(pool.name)
+        description = f"the port of pool {pool.name}"
+        if pool.has_slots:
+            description = f"a port of the slots of pool {pool.name}"
+        for port in pool.ports:
+            if port in seen_ports:
+                problem = f"={pool.port} is also {seen_ports[port]}"
+                if port != pool.port:
+                    problem = (
+                        f"={pool.port} with {pool.count} slots takes port {port}, which is also "
+                        f"{seen_ports[port]}"
+                    )
+                option = names_for(GATEWAY, pool).of("port")
+                raise OptionError(option, problem, "give each a port of its own")
+            seen_ports[port] = description
+
+
+def check_slots(pool: Pool, *, is_web_only: bool) -> None:
+    """Refuse what a gateway cannot do for slots, whose requests it passes on without reading
+    them.
+    """
+    names = names_for(GATEWAY, pool)
+    web_only = f"{names.prefix}web_only"
+    conflicts = (
+        (
+            is_web_only,
+            f"{web_only}=true, since a slot does not see the target",
+            f"set {web_only}=false, or give the slots a gateway of their own",
+        ),
+        (
+            pool.credentials,
+            "credentials=true, since a slot cannot add them to a request",
+            "set credentials=false, and register the host on the whitelist of the key",
+        ),
+        (
+            pool.sticky != "none",
+            f"sticky={pool.sticky}, since a slot does not see the user name",
+            "set sticky=none, since a slot keeps its exit anyway",
+        ),
+    )
+    for is_set, conflict, fix in conflicts:
+        if is_set:
+            raise OptionError(names.of("slots"), f"=true cannot be combined with {conflict}", fix)
+    last = pool.ports[-1]
+    if last > MAX_PORT:
+        problem = (
+            f"={pool.port} is too high for {pool.count} slots, which need the ports up to {last}"
+        )
+        raise OptionError(
+            names.of("port"), problem, f"give a port of at most {MAX_PORT + 1 - pool.count}"
+        )
+
+
+def check_port(names: Names, port: int) -> None:
+    check_range(names.of("port"), port, 1, MAX_PORT)
+
+
+def unusable(names: Names, option: str, value: str, fix: str) -> OptionError:
+    return OptionError(names.of(option), f"={quoted(value)} cannot be used", fix)
