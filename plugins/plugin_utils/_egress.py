@@ -27,9 +27,9 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import NetworkConnectionBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import USER_AGENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import (
+    check_proxy,
     check_range,
     check_sources,
-    check_url,
     read_address,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
@@ -99,7 +99,7 @@ class DetectionRequest:
             raise OptionError("quorum", problem, fix)
         proxy = params.get("through_proxy") or ""
         if proxy:
-            check_url("through_proxy", proxy, "http://192.0.2.1:3128")
+            check_proxy("through_proxy", proxy)
         samples = int(check_range("samples", params["samples"], 1, 20))
         timeout = check_range("timeout", params["timeout"], 1, 300)
         return cls(sources, quorum, samples, timeout, proxy)

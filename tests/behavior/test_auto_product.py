@@ -143,8 +143,8 @@ def refused(node: Node, *parts: str, **options: Any) -> list[str]:
     return calls(node)
 
 
-def test_a_wrong_key_is_named_with_what_each_api_said(key: Make) -> None:
-    said = ("(classic: code -100", "overseas: code INVALID_KEY")
+def test_a_wrong_key_is_named_with_each_answer_once(key: Make) -> None:
+    said = ("(classic: code -100", "; share, longterm, exclusive, overseas: code INVALID_KEY")
     assert refused(key(), phrases.KEY_IS_WRONG, *said, CHOICES, key=WRONG) == LISTS
 
 
@@ -152,7 +152,8 @@ def test_a_wrong_key_is_named_with_what_each_api_said(key: Make) -> None:
 def test_an_expired_plan_is_named(key: Make, product: str) -> None:
     node = key(product)
     node.vendor.configure(status="expired")
-    assert refused(node, phrases.KEY_HAS_EXPIRED, CHOICES) == LISTS
+    said = f"{phrases.KEY_HAS_EXPIRED} (code UNAVAILABLE_KEY, key expired or blocked). Renew"
+    assert refused(node, said) == LISTS
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,11 @@ def test_a_host_that_does_not_exist_is_passed_over(key: Make) -> None:
     node = key("exclusive")
     node.vendor.fault("/longterm/query", "status", http_status=404, times=-1)
     assert node.ok(INFO)["product"] == "exclusive"
-    refused(node, "longterm: HTTP status 404; exclusive: code INVALID_KEY", key=WRONG)
+    refused(
+        node,
+        "exclusive, overseas: code INVALID_KEY, key unknown or expired; longterm: HTTP status 404",
+        key=WRONG,
+    )
 
 
 # What is stored

@@ -7,16 +7,19 @@ fix.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from behavior.gateway_fleet import Fleet, gateway
 from behavior.paid_calls import PLANS
 from support import phrases
 from support.invariants import assert_no_secret, assert_one_sentence
 from support.node import Node
+from support.vendor import Answer
 
 EGRESS = "203.0.113.50"
 PASSWORD = "Hush4Hush"
@@ -38,7 +41,7 @@ class Illness:
 
 ILLNESSES = {
     "wrong key": Illness(
-        "product", (phrases.KEY_IS_WRONG, "share, longterm"), options={"key": "NOSUCH01"}
+        "product", (phrases.KEY_IS_WRONG, "set product"), options={"key": "NOSUCH01"}
     ),
     "wrong password": Illness(
         "product", ("code -14", phrases.SET_PASSWORD), key={"pwd": PASSWORD, "api_auth": True}
@@ -58,7 +61,7 @@ ILLNESSES = {
         "options", ("through_proxy",), options={"through_proxy": f"user:{PASSWORD}@192.0.2.1:3128"}
     ),
     "proxy without a port": Illness(
-        "options", ("through_proxy", "HOST:PORT"), options={"through_proxy": "192.0.2.1"}
+        "options", ("through_proxy has no port",), options={"through_proxy": "192.0.2.1"}
     ),
     "mistake in an option": Illness(
         "options", ("api_url", "https"), options={"api_url": "proxy.qg.net"}
@@ -149,6 +152,67 @@ def test_the_key_of_a_tunnel_is_not_wrong(node: Node) -> None:
 
     assert check["ok"] is True
     assert phrases.TUNNEL_KEY in check["detail"]
+
+
+@pytest.mark.parametrize("answer", [(503, None), (200, {"Code": -11, "Msg": "busy"})])
+def test_a_list_that_fails_does_not_make_it_the_key_of_a_tunnel(node: Node, answer: Answer) -> None:
+    """That the whitelist can be read says nothing about a list that cannot be reached."""
+    node.vendor.around("/query", lambda _call: answer)
+
+    check = examine(node)["product"]
+
+    assert check["ok"] is False
+    assert "/query" in check["detail"]
+    assert phrases.TUNNEL_KEY not in check["detail"]
+
+
+def test_a_list_that_is_refused_for_its_rate_is_not_empty(node: Node) -> None:
+    """The advice to buy one would cost money."""
+    node.vendor.hold(1)
+
+    def refuse_from_now_on() -> None:
+        node.vendor.around("/query", lambda _call: (200, {"Code": -11, "Msg": "busy"}))
+
+    # The first read finds out the product.
+    node.vendor.after("/query", refuse_from_now_on)
+
+    check = examine(node)["leases"]
+
+    assert check["ok"] is False
+    assert phrases.TOO_MANY_REQUESTS in check["detail"]
+
+
+def test_a_plan_of_reserved_lines_has_no_list_of_leases(new_node: Callable[..., Node]) -> None:
+    node = new_node(None, kind="exclusive_occupancy")
+
+    check = examine(node, sources=["http://192.0.2.1/ip"])["leases"]
+
+    assert check["ok"] is True
+    assert check["detail"].startswith("none")
+
+
+def test_a_damaged_record_of_a_gateway_is_a_check_that_fails(node: Node) -> None:
+    Fleet(node, gateway("classic", count=1)).install()
+    with sqlite3.connect(node.store / "state.sqlite3") as database:
+        database.execute("UPDATE installations SET options = '['")
+
+    checks = examine(node)
+
+    assert checks["gateways"]["ok"] is False
+    assert phrases.ROW_OF_INSTALLATIONS.format("id of web1") in checks["gateways"]["detail"]
+    assert checks["quota"]["ok"] is True
+
+
+def test_it_says_when_the_oldest_refresh_was(new_node: Callable[..., Node]) -> None:
+    """A timer that has stopped shows only after three intervals, so the time stands there."""
+    node = new_node("exclusive", channels=12, lifetime=60)
+    Fleet(node, gateway("exclusive", count=1, drain=300, interval=120)).install()
+
+    check = examine(node, sources=["http://192.0.2.1/ip"])["gateways"]
+
+    assert check["ok"] is True
+    assert check["detail"].startswith("1 installed; ")
+    assert check["detail"].endswith("+08:00")
 
 
 def test_it_asks_for_the_product_anew(node: Node) -> None:

@@ -38,7 +38,7 @@ _DOCUMENTATION = tuple(
 )
 
 
-def check_url(option: str, url: str, example: str = "https://proxy.qg.net", place: str = "") -> str:
+def check_url(option: str, url: str, example: str, place: str = "") -> str:
     """Refuse what is not a plain HTTP(S) address of a service; a credential is never quoted.
 
     ``place`` says where in the option the URL stands.
@@ -58,6 +58,13 @@ def check_url(option: str, url: str, example: str = "https://proxy.qg.net", plac
             f"give one URL with scheme and host, such as {example}",
         )
     return url
+
+
+def check_proxy(option: str, url: str) -> None:
+    """Refuse what is not the URL of a proxy, and one without a port: programs would guess it."""
+    check_url(option, url, "http://192.0.2.1:3128")
+    if urlsplit(url).port is None:
+        raise OptionError(option, "has no port", "give http://HOST:PORT")
 
 
 def check_sources(urls: Sequence[str]) -> Sequence[str]:

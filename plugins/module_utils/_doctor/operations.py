@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import platform
 import shlex
 import sys
@@ -21,10 +22,11 @@ from .._api.calls import CLASSIC
 from .._api.key import KeyCaller
 from .._api.lease_client import Leases
 from .._api.leases import Lease, Quota
+from .._api.parsing import BEIJING
 from .._api.transport import VERSION
 from .._api.whitelist import Whitelist
-from .._core.checks import check_sources, check_url, read_address
-from .._core.errors import CallError, OptionError, QgError
+from .._core.checks import check_proxy, check_sources, read_address
+from .._core.errors import CallError, QgError, Reason
 from .._core.text import counted
 from .._gateway.outlook import outlook
 from .._gateway.records import problem_of
@@ -37,7 +39,7 @@ from .._leases.api import (
 from .._leases.credentials import proxy_url
 from .._paid.caps import bought_today, parse_cap
 from .._paid.origin import Origins
-from .._store.installations import Installation, Installations
+from .._store.installations import Installations
 from .._store.opening import is_database
 from .._task.api_options import (
     AUTO,
@@ -50,7 +52,7 @@ from .._task.api_options import (
     key_caller,
 )
 from .._task.operation import Mode, Operation, Params, Spec, explained
-from .._task.products import read_product
+from .._task.products import UnknownKeyError, read_product
 
 _SPEC: Spec = {
     "through_proxy": {"type": "str"},
@@ -92,7 +94,8 @@ class Doctor:
     def check(self, name: str, examine: Callable[[], str]) -> bool:
         """Add a check, and return whether it is ok.
 
-        ``examine`` returns the detail, or raises QgError.
+        ``examine`` returns the detail, or empty text if there is nothing to check, or raises
+        QgError.
         """
         ok = True
         try:
@@ -100,7 +103,8 @@ class Doctor:
         except QgError as error:
             ok = False
             detail = explained(error, self.mode.origin)
-        self.checks.append({"name": name, "ok": ok, "detail": detail})
+        if detail:
+            self.checks.append({"name": name, "ok": ok, "detail": detail})
         return ok
 
     def run(self) -> None:
@@ -109,8 +113,7 @@ class Doctor:
         if not all(self.check(name, examine) for name, examine in before):
             return
         with contextlib.closing(self.caller.store):
-            if self._installed():
-                self.check("gateways", self._gateways)
+            self.check("gateways", self._gateways)
             self.check("egress", self._egress)
             readable = self.check("whitelist", self._whitelist)
             if not self.check("product", lambda: self._product(readable)) or self.api is None:
@@ -133,8 +136,8 @@ class Doctor:
         self.connection.timing.transport("api_url")
         parse_cap(self.cap)
         check_sources(self.sources)
-        if self.proxy and urlsplit(check_url("through_proxy", _as_url(self.proxy))).port is None:
-            raise OptionError("through_proxy", "has no port", "give HOST:PORT")
+        if self.proxy:
+            check_proxy("through_proxy", _as_url(self.proxy))
         return f"The API is at {self.connection.url}."
 
     def _store(self) -> str:
@@ -146,23 +149,23 @@ class Doctor:
             return f"{self.caller.store.place}, which several control nodes can share"
         return f"the directory {place}"
 
-    def _installed(self) -> list[Installation]:
-        """Return the gateways and lists of this store that are to be refreshed."""
-        return Installations(self.caller.store).standing()
-
     def _gateways(self) -> str:
-        """Check that the last refresh of each gateway and list is not long ago, and succeeded."""
+        """Check that the last refresh of each gateway and list of this store is not long ago, and
+        succeeded.
+        """
         store = self.caller.store
         now = store.wall_time()
-        installed = self._installed()
-        problems = []
-        for each in installed:
-            problem = problem_of(each, now, self.mode.ansible_playbook())
-            if problem:
-                problems.append(problem)
+        installed = Installations(store).standing()
+        if not installed:
+            return ""
+        texts = [problem_of(each, now, self.mode.ansible_playbook()) for each in installed]
+        problems = list(filter(None, texts))
         if problems:
             raise QgError(" ".join(problems[:_MAX_PROBLEMS]))
-        return f"{len(installed)} installed, and refreshed as declared"
+        # A timer that has stopped shows only after a few intervals.
+        times = [each.refreshed_at or each.installed_at for each in installed]
+        oldest = datetime.datetime.fromtimestamp(round(min(times)), BEIJING).isoformat()
+        return f"{len(installed)} installed; the oldest refresh was at {oldest}"
 
     def _egress(self) -> str:
         failed: list[QgError] = []
@@ -198,7 +201,7 @@ class Doctor:
     def _product(self, readable: bool) -> str:
         try:
             product = read_product(self.caller)
-        except QgError:
+        except UnknownKeyError:
             if readable:
                 return (
                     "unknown: no list of leases takes the key, but its whitelist can be read, "
@@ -222,7 +225,7 @@ class Doctor:
         try:
             self.leases, origins = leases_with_origins(api)
         except CallError as error:
-            if error.reason is None:
+            if error.reason is not Reason.PERMISSION:
                 raise
         if not self.leases:
             return (

@@ -53,10 +53,13 @@ TERMS_OPTIONS: Spec = {
 
 #: Refuses options that a product does not have.
 Check = Callable[[str], object]
-_NAME_IT = (
-    f"set product (variable {variable_name('product')}, environment {environment_name('product')}) "
-    f"to {either(PRODUCTS)}"
+_SET_PRODUCT = (
+    f"set product (variable {variable_name('product')}, environment {environment_name('product')})"
 )
+
+
+class UnknownKeyError(QgError):
+    """No API serves the leases of a key."""
 
 
 def check_quota(product: str) -> None:
@@ -156,7 +159,10 @@ def _refusal(caller: KeyCaller, read: Callable[[], object]) -> CallError | None:
     except (CallError, WaitBudgetExceeded) as error:
         if isinstance(error, CallError) and _is_of_other_product(error, caller.product):
             return error
-        text = f"This call only detects the product of the key: to skip it, {_NAME_IT}."
+        text = (
+            f"This call only detects the product of the key: to skip it, {_SET_PRODUCT} to "
+            f"{either(PRODUCTS)}."
+        )
         raise QgError(f"{error.message} {text}", **error.details) from None
     caller.facts.save(PRODUCT, caller.product)
     return None
@@ -170,19 +176,21 @@ def _is_of_other_product(error: CallError, product: str) -> bool:
 
 
 def _none_serves(refusals: Mapping[str, CallError]) -> QgError:
-    """Return the error for a key that no API serves, with the response of each API."""
-    said = "; ".join(f"{product}: {_said(error)}" for product, error in refusals.items())
-    state = "is wrong, or its plan has no leases"
-    shown = refusals[CLASSIC]
-    for error in refusals.values():
+    """Return the error for a key that no API serves, with each response once."""
+    products: dict[str, list[str]] = {}
+    for product, error in refusals.items():
         if error.reason is Reason.EXPIRED:
-            state = "has expired or is blocked"
-            shown = error
-            break
-    return QgError(
-        f"The key {state} ({said}). Check the key, and renew its plan in QG.net's user center; if "
-        f"both are right, {_NAME_IT}.",
-        **shown.details,
+            return QgError(
+                f"The key has expired or is blocked ({_said(error)}). Renew its plan in QG.net's "
+                "user center, or ask QG.net's support why it was blocked.",
+                **error.details,
+            )
+        products.setdefault(_said(error), []).append(product)
+    said = "; ".join(f"{', '.join(names)}: {text}" for text, names in products.items())
+    return UnknownKeyError(
+        f"The key is wrong, or its plan has no leases ({said}). Check the key, and renew its plan "
+        f"in QG.net's user center; if both are right, {_SET_PRODUCT}.",
+        **refusals[CLASSIC].details,
     )
 
 

@@ -184,6 +184,8 @@ def test_the_quorum_is_two_unless_there_is_only_one_source() -> None:
         ({"samples": 0}, "samples=0 is out of range"),
         ({"timeout": 0.5}, "timeout=0.5 is out of range"),
         ({"through_proxy": "socks5://127.0.0.1:1"}, "through_proxy"),
+        # curl would connect to port 1080, and wget to port 80.
+        ({"through_proxy": "http://192.0.2.1"}, "through_proxy has no port"),
     ],
 )
 def test_a_wrong_option_is_refused(changes: dict[str, Any], says: str) -> None:
