@@ -75,6 +75,16 @@ def test_a_list_that_stays_empty_is_no_reason_to_pay(node: Node, form: str) -> N
     assert node.vendor.paid == 2
 
 
+def test_a_count_above_the_channels_is_refused_with_the_one_that_can_be_had(node: Node) -> None:
+    node.ok(ALLOCATE, count=2)
+
+    message = node.failed(ALLOCATE, count=9)["msg"]
+
+    assert "count=9" in message
+    assert "Set count=5, release" in message
+    assert node.ok(ALLOCATE, count=5)["count"] == node.vendor.paid == 5
+
+
 def test_too_few_channels_are_reported_rather_than_a_difference(node: Node) -> None:
     node.ok(ALLOCATE, count=2)
     wrong(node, EMPTY)

@@ -205,11 +205,13 @@ class Ensuring(Generic[R]):
             # A release frees a channel, unless the quota counts something else.
             free += len(plan.surplus)
         if plan.missing > free:
+            most = len(plan.keep) + free
+            fix = f"Set count={most}" if most else f"Wait until {noun}s end"
             raise QgError(
                 f"count={self.desired.count} needs {counted(plan.missing, f'more {noun}')} "
                 f"({len(plan.keep)} of the {len(books.held)} held ones match), but only {free} "
-                f"{limit} can be had. Lower count, release {noun}s that are not needed, or extend "
-                "the plan.",
+                f"{limit} can be had. {fix}, release {noun}s that are not needed, or extend the "
+                "plan.",
                 quota=quota.described(),
                 held=len(books.held),
                 missing=plan.missing,
