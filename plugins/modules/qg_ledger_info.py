@@ -155,7 +155,8 @@ totals:
       description: The number of those that they paid for, as far as it is known.
       type: int
     unknown:
-      description: The number of those whose calls have no known result.
+      description: The number of those that may have been bought as well, by calls whose result is
+        unknown. C(max_new_per_day) counts them.
       type: int
   sample:
     - {day: "2030-01-02", product: classic, calls: 1, asked: 1, received: 1, unknown: 0}

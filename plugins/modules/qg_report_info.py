@@ -108,7 +108,7 @@ spending:
       type: int
     unknown:
       description: The number of those that may have been bought as well, by calls whose result is
-        unknown.
+        unknown. O(max_new_per_day) counts them.
       type: int
   sample:
     - {day: "2030-01-02", product: classic, calls: 1, received: 1, unknown: 0}

@@ -185,6 +185,30 @@ def test_a_call_that_never_got_a_result_counts_for_the_cap(
     assert entry["received"] is None
 
 
+def test_the_ledger_and_the_report_count_what_is_unknown_alike(
+    new_node: Callable[..., Node],
+) -> None:
+    """QG.net carried out a part of what was asked for, and its response was lost."""
+    node = new_node(channels=30)
+
+    def lose(call: Call) -> Answer:
+        call.carry_out(Num="1")
+        return 502, None
+
+    node.vendor.once("/allocate", lose)
+    node.run(ALLOCATE, count=3)
+    node.vendor.advance(300)
+    node.ok(ALLOCATE, count=3)
+
+    (total,) = node.ok(LEDGER)["totals"]
+    (day,) = node.ok("qg_report_info")["spending"]
+
+    assert total.pop("asked") == 5
+    assert total == day
+    assert total["received"] == node.vendor.paid == 3
+    assert total["unknown"] == 2
+
+
 def test_what_is_refused_or_not_sent_leaves_no_open_call(new_node: Callable[..., Node]) -> None:
     """The next run would otherwise wait for what that call may still do."""
     node = new_node()

@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import datetime
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .._api.lease_client import Leases
@@ -22,7 +22,7 @@ from .._core.text import quoted
 from .._gateway.outlook import demands_of
 from .._paid.forecast import per_day
 from .._paid.journal import REFUSED, SETTLED
-from .._paid.ledger import ledger, sums
+from .._paid.ledger import ledger, spending, sums
 from .._store.facts import PRODUCT
 from .._store.opening import open_store
 from .._store.store import Store
@@ -83,20 +83,6 @@ def described(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def totals(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the sums of each day and product.
-
-    All that a call asked for is ``unknown`` if its result is not known.
-    """
-    calls = []
-    for entry in entries:
-        call = {**entry, "day": entry["at"][:10], "unknown": 0}
-        if entry["received"] is None:
-            call.update(received=0, unknown=entry["asked"])
-        calls.append(call)
-    return sums(calls, ("day", "product"), ("asked", "received", "unknown"))
-
-
 def _keys(connection: Connection, store: Store) -> list[str]:
     """Return the names of the key in the store: the one for the product, or with ``auto`` those for
     all products.
@@ -128,9 +114,12 @@ def _run(params: Params, mode: Mode) -> dict[str, Any]:
     connection = Connection.of({**_DEFAULTS, **params})
     with contextlib.closing(open_store(connection.store, _MAX_WAIT)) as store:
         since = moment("since", params["since"], store.wall_time())
-        entries = [described(entry) for entry in ledger(store, _keys(connection, store), since)]
+        keys = _keys(connection, store)
+        entries = [described(entry) for entry in ledger(store, keys, since)]
+        calls = spending(store, keys, since)
+        totals = sums(calls, ("day", "product"), ("asked", "received", "unknown"))
         needed = _needed(connection, store)
-    result = {"entries": entries, "count": len(entries), "totals": totals(entries)}
+    result = {"entries": entries, "count": len(entries), "totals": totals}
     return {"changed": False, **result, "needed_per_day": needed}
 
 

@@ -49,16 +49,15 @@ def ledger(store: Store, keys: Collection[str], since: float) -> Iterator[dict[s
 
 
 def spending(store: Store, keys: Collection[str], since: float) -> Iterator[dict[str, Any]]:
-    """Yield the paid calls of these keys since a Unix time, with what was bought and what may have
-    been.
+    """Yield the paid calls of these keys since a Unix time, with the numbers of what was ``asked``
+    for, of what is known to be ``received``, and of what may have been as well (``unknown``).
 
     That is quicker than :func:`ledger`, which also reads what it was.
     """
-    columns = ("product", "run_user", "host", "got", f"{AMOUNT} - got")
+    names = ("product", "user", "host", "asked", "received", "unknown")
+    columns = ("product", "run_user", "host", "buys", "got", f"{AMOUNT} - got")
     for _number, moment, values in _paid_calls(store, keys, since, columns):
-        product, user, host, received, unknown = values
-        numbers = {"received": received, "unknown": unknown}
-        yield {"at": moment, "product": product, "user": user, "host": host, **numbers}
+        yield {"at": moment, "day": str(moment.date()), **dict(zip(names, values, strict=True))}
 
 
 def sums(

@@ -173,8 +173,7 @@ class Reporter:
         calls = list(spending(store, keys, first.timestamp()))
         lately = [call for call in calls if call["at"].timestamp() > now - DAY]
         self.data["buyers"] = sums(lately, ("user", "host"), _NUMBERS)
-        by_day = [{**call, "day": str(call["at"].date())} for call in calls]
-        return sums(by_day, ("day", "product"), _NUMBERS)
+        return sums(calls, ("day", "product"), _NUMBERS)
 
     def _digests(self, client: Leases | None) -> list[str]:
         """Return the names of the key in the store: those for all products if its product is not
