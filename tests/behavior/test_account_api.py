@@ -406,19 +406,19 @@ def offsets(node: Node) -> list[int]:
 
 @pytest.mark.parametrize(
     ("total", "calls"),
-    [(0, 1), (1, 1), (49, 1), (50, 2), (51, 2), (99, 2), (100, 3), (101, 3), (1001, 21)],
+    [(0, 1), (1, 1), (49, 1), (50, 2), (51, 2), (98, 2), (99, 3), (101, 3), (1001, 21)],
 )
 def test_all_pages_are_read(node: Node, total: int, calls: int) -> None:
     serve(node, numbered(total))
     assert listed(node) == numbered(total)
-    assert offsets(node) == [PAGE * page for page in range(calls)]
+    assert offsets(node) == [(PAGE - 1) * page for page in range(calls)]
 
 
-@pytest.mark.parametrize("total", [0, 30, 49, 51, 100, 730])
-def test_a_server_that_ignores_the_page_is_called_once(node: Node, total: int) -> None:
+@pytest.mark.parametrize("total", [0, 30, 49, 50, 51, 100, 730])
+def test_a_server_that_ignores_the_page_returns_everything(node: Node, total: int) -> None:
     serve(node, numbered(total), ignores=("offset", "limit"))
     assert listed(node) == numbered(total)
-    assert offsets(node) == [0]
+    assert len(offsets(node)) == (2 if total == PAGE else 1)
 
 
 def test_a_service_by_its_number_is_one_call(node: Node) -> None:
@@ -427,20 +427,31 @@ def test_a_service_by_its_number_is_one_call(node: Node) -> None:
     assert offsets(node) == [0]
 
 
-def test_a_service_on_two_pages_is_returned_once(node: Node) -> None:
-    # One was bought in between, and is the first now, so that two of the first page are on the
-    # second.
-    before = numbered(60)
-    serve(node, before, ["new", *before])
-    assert listed(node) == before
-    assert offsets(node) == [0, 50]
+@pytest.mark.parametrize("after", [["new", *numbered(60)], numbered(60)[1:]])
+def test_a_list_that_has_changed_between_two_pages_is_read_again(
+    node: Node, after: list[str]
+) -> None:
+    """If the first service has ended, the first one of the second page is on the first page now.
+
+    An inventory without it would have egress_whitelist_prune cut it off.
+    """
+    serve(node, numbered(60), after)
+    assert listed(node) == after
+    assert offsets(node) == [0, 49, 0, 49]
+
+
+def test_a_list_that_changes_all_the_time_is_an_error(node: Node) -> None:
+    serve(node, *(numbered(60)[number:] for number in range(8)))
+    message = refused(node, INSTANCES)["msg"]
+    assert phrases.MAY_BE_MISSING in message
+    assert offsets(node) == [0, 49] * 3
 
 
 def test_a_lost_page_is_read_again_and_the_others_are_not(node: Node) -> None:
     serve(node, numbered(120))
     node.vendor.fault(INSTANCES, "reset_before", skip=1, times=2)
     assert listed(node) == numbered(120)
-    assert offsets(node) == [0, 50, 50, 50, 100]
+    assert offsets(node) == [0, 49, 49, 49, 98]
 
 
 def test_a_refused_page_is_an_error_and_no_shorter_list(node: Node) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.errors import CallError, Reason
+from .._core.errors import CallError, QgError, Reason
 from .._core.runtime import WaitBudget, wall_time
 from . import account_rows as rows
 from .caller import Caller
@@ -28,6 +28,8 @@ from .transport import Transport
 
 #: The maximum number of services that one call of getDetail returns (vendor's page on service
 #: details).
+#: How often a list is read whose services change meanwhile.
+READINGS = 3
 PAGE_SIZE = 50
 #: The difference of the clocks in seconds above which the message names it as the reason of a
 #: refusal.
@@ -147,22 +149,44 @@ class Account:
         *,
         include_secrets: bool = False,
     ) -> list[Row]:
-        """Return the services of a brand or of all brands, or one by its number: a call a page."""
+        """Return the services of a brand or of all brands, or one by its number: a call a page.
+
+        Raises QgError if some may be missing.
+        """
+        parameters = {"productId": product_id, "suid": suid, "limit": PAGE_SIZE}
+        for _reading in range(READINGS):
+            services = self._all_pages(parameters, read)
+            if services is not None:
+                return services
+        raise QgError(
+            "The services of the account have changed whenever their list was read, so that some "
+            "may be missing: run this again."
+        )
+
+    def _all_pages(
+        self, parameters: Mapping[str, object], read: Callable[[Any], list[Row]]
+    ) -> list[Row] | None:
+        """Return the services of all pages; None if the pages do not follow each other.
+
+        Each begins with the last service of the one before. If it does not, one has ended
+        meanwhile, and the first one of the next page has moved to the page that was read.
+        """
         read = functools.partial(rows.instances, include_secrets=include_secrets)
+        last = None
         services: dict[str, Row] = {}
         while True:
-            offset = len(services)
-            parameters = {
-                "productId": product_id,
-                "suid": suid,
-                "offset": offset,
-                "limit": PAGE_SIZE,
-            }
-            page = self._call(INSTANCES, parameters, read)
-            services.update({row["suid"]: row for row in page})
-            # QG.net does not return the total number. Older servers ignore the page and return
-            # everything.
-            if len(page) != PAGE_SIZE or suid is not None or len(services) == offset:
+            offset = max(0, len(services) - 1)
+            page = self._call(INSTANCES, {**parameters, "offset": offset}, read)
+            names = [row["suid"] for row in page]
+            # Older servers ignore the page, and return everything.
+            if services.keys() >= set(names):
+                return list(services.values())
+            if last not in (None, names[0]):
+                return None
+            services.update(zip(names, page, strict=True))
+            # QG.net does not return the total number.
+            if len(page) != PAGE_SIZE or parameters["suid"] is not None:
+            last = names[-1]
                 return list(services.values())
 
     def packages(
