@@ -110,7 +110,7 @@ _value:
   type: dict
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quoted
@@ -135,12 +135,18 @@ def proxy_environment(
     url = f"{scheme}://{address.login}{address.server}"
     variables = {"http_proxy": url, "https_proxy": url}
     if no_proxy is not None:
+        wrong = refusal(
+            NAME,
+            "this no_proxy",
+            "give hosts, domains or networks, as a list or with commas between them",
+        )
         if not isinstance(no_proxy, str):
+            if not isinstance(no_proxy, Iterable):
+                raise wrong
             no_proxy = ",".join(str(resolve(host)) for host in no_proxy)
         words = list(filter(None, map(str.strip, no_proxy.split(","))))
         if any(" " in word or not word.isprintable() for word in words):
-            fix = "give hosts, domains or networks, as a list or with commas between them"
-            raise refusal(NAME, "this no_proxy", fix)
+            raise wrong
         variables["no_proxy"] = ",".join(words)
     return {**variables, **{name.upper(): value for name, value in variables.items()}}
 

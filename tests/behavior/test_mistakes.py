@@ -221,7 +221,12 @@ CREDENTIALS: Mistakes = [
         {**PACKAGE, "app_key": ""},
         [f"app_key is empty: give the appkey {phrases.OF_THE_AGENT_PAGE}"],
     ),
-    (TUNNEL, {"tunnel": "192.0.2.1", "password": ""}, ["password is empty: give it"]),
+    (TUNNEL, {"tunnel": "192.0.2.1", "password": ""}, ["password is empty: give the Authpwd"]),
+    (
+        TUNNEL,
+        {"tunnel": "192.0.2.1", "password": "0123456789ab\n"},
+        ["password", phrases.INVISIBLE_IN_PASSWORD],
+    ),
     (INFO, {"with_credentials": True}, [phrases.NEEDS_PASSWORD]),
     (REPLACE, {"all": True, "with_credentials": True}, [phrases.NEEDS_PASSWORD]),
 ]

@@ -186,6 +186,7 @@ def test_it_ends_at_once_when_it_is_cancelled_in_the_middle_of_a_call(
     ("mistake", "words"),
     [
         ({"watch": None}, ("watch", phrases.IS_MISSING, "of qg_watch")),
+        ({"watch": []}, ("watch is empty: name at least one of quota, leases,",)),
         (
             {"watch": "lease"},
             ("watch contains 'lease'", phrases.NONE_OF_ITS_VALUES, "quota, leases, whitelist"),

@@ -99,7 +99,7 @@ def _check_api_url(option: str, url: str, spec: Spec) -> None:
         raise OptionError(option, problem, "leave out the query and the fragment")
 
 
-def _check_filled(option: str, value: str, what: str) -> None:
+def check_filled(option: str, value: str, what: str) -> None:
     """Refuse blank text; ``what`` says where QG.net shows the value."""
     if not value.strip():
         elsewhere = f"{variable_name(option)} or {environment_name(option)}"
@@ -149,15 +149,15 @@ class Connection:
         """Return what the options describe; without ``product``, it is the classic one."""
         key = params["key"]
         password = params["password"]
-        _check_key(key)
-        _check_password(password or "")
+        check_login(key, password or "")
         _check_api_url("api_url", params["api_url"], PROXY_API_OPTIONS)
         product = params.get("product", PRODUCT_NAMES[0])
         return cls(key, password, params["api_url"], params["store"], Timing.of(params), product)
 
 
-def _check_key(key: str) -> None:
-    _check_filled("key", key, "the Authkey of QG.net's user center")
+def check_login(key: str, password: str) -> None:
+    """Refuse a key or a password that was copied with something else; a password may be empty."""
+    check_filled("key", key, "the Authkey of QG.net's user center")
     if re.search(r"[\s<>'\"=]", key) or not key.isprintable():
         raise OptionError(
             "key",
@@ -165,9 +165,6 @@ def _check_key(key: str) -> None:
             "invisible character, such as a byte order mark",
             "give only the Authkey of QG.net's user center",
         )
-
-
-def _check_password(password: str) -> None:
     if password != password.strip() or not password.isprintable():
         raise OptionError(
             "password",
@@ -216,8 +213,8 @@ class AccountConnection:
 
         app_id = params["app_id"]
         app_key = params["app_key"]
-        _check_filled("app_id", app_id, "the appid of the page Agent in QG.net's user center")
-        _check_filled("app_key", app_key, "the appkey of the page Agent in QG.net's user center")
+        check_filled("app_id", app_id, "the appid of the page Agent in QG.net's user center")
+        check_filled("app_key", app_key, "the appkey of the page Agent in QG.net's user center")
         url = params["account_url"]
         _check_api_url("account_url", url, ACCOUNT_API_OPTIONS)
         # The site of the account is a part of the signature. A reseller's is the host of its API;

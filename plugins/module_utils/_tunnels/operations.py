@@ -28,8 +28,14 @@ from .._api.parsing import (
 )
 from .._core.errors import OptionError, Reason
 from .._core.text import quoted
-from .._task.api_options import KEY_OPTIONS, TRANSPORT_OPTIONS, Timing
-from .._task.operation import Mode, Operation, Params, environment_name, variable_name
+from .._task.api_options import (
+    KEY_OPTIONS,
+    TRANSPORT_OPTIONS,
+    Timing,
+    check_filled,
+    check_login,
+)
+from .._task.operation import Mode, Operation, Params
 
 #: The port of a tunnel for changes of its exit.
 CONTROL_PORT = 9090
@@ -80,15 +86,8 @@ def _check_tunnel(text: str) -> str:
 
 def _run(params: Params, mode: Mode) -> dict[str, Any]:
     host = _check_tunnel(params["tunnel"])
-    for option in KEY_OPTIONS:
-        if not (params[option] or "").strip():
-            raise OptionError(
-                option,
-                "is empty",
-                f"give it, or leave the option out to use {variable_name(option)} or "
-                f"{environment_name(option)}. The control port of a tunnel requires the key and "
-                "its password, also for a host on the whitelist",
-            )
+    check_login(params["key"], params["password"])
+    check_filled("password", params["password"], "the Authpwd of QG.net's user center")
     timing = Timing.of(params)
     if mode.check:
         return {

@@ -24,7 +24,7 @@ from .._api.lease_client import Leases
 from .._api.leases import oldest_first
 from .._api.whitelist import Whitelist
 from .._core.checks import check_range, parse_minutes
-from .._core.errors import QgError, UnexpectedError
+from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.runtime import SILENT, current
 from .._core.text import clean
 from .._leases.api import held_leases
@@ -48,12 +48,13 @@ from .events import BALANCE, FAILED, LEASES, QUOTA, WHITELIST, Changes, Reading
 #: a minute, where the smallest plan allows 15, so that most of the limit remains for playbooks.
 MIN_INTERVAL = 1 / 6
 
+_SUBJECTS = [QUOTA, LEASES, WHITELIST, BALANCE]
 _API_OPTIONS: Spec = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS, **ACCOUNT_API_OPTIONS}
 SPEC: Spec = {
     "watch": {
         "type": "list",
         "elements": "str",
-        "choices": [QUOTA, LEASES, WHITELIST, BALANCE],
+        "choices": _SUBJECTS,
         "required": True,
     },
     "min_remaining": {"type": "str", "default": "0"},
@@ -83,6 +84,8 @@ def read_options(args: Mapping[str, Any]) -> Watch:
     place = "option of qg_watch"
     params = read(SPEC, given, place=place)
     subjects = params["watch"]
+    if not subjects:
+        raise OptionError("watch", "is empty", f"name at least one of {', '.join(_SUBJECTS)}")
     minutes = check_range(
         "min_remaining", parse_minutes("min_remaining", params["min_remaining"]), 0, 525600
     )
