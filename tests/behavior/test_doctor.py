@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from behavior.gateway_fleet import Fleet, gateway
-from behavior.paid_calls import PLANS
+from behavior.paid_calls import MONOPOLY, PLANS
 from support import phrases
 from support.invariants import assert_no_secret, assert_one_sentence
 from support.node import Node
@@ -183,12 +183,16 @@ def test_a_list_that_is_refused_for_its_rate_is_not_empty(node: Node) -> None:
 
 
 def test_a_plan_of_reserved_lines_has_no_list_of_leases(new_node: Callable[..., Node]) -> None:
+    """Its quota counts the lines, so that no list of leases contradicts it."""
     node = new_node(None, kind="exclusive_occupancy")
+    node.ok(MONOPOLY, count=2)
+    node.requests.clear()
 
-    check = examine(node, sources=["http://192.0.2.1/ip"])["leases"]
+    checks = examine(node, sources=["http://192.0.2.1/ip"])
 
-    assert check["ok"] is True
-    assert check["detail"].startswith("none")
+    assert checks["leases"]["ok"] is True
+    assert "qg_monopoly_info" in checks["leases"]["detail"]
+    assert checks["quota"]["detail"] == "3 of 5 channels free"
 
 
 def test_a_damaged_record_of_a_gateway_is_a_check_that_fails(node: Node) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from behavior.gateway_fleet import Fleet, gateway
-from behavior.paid_calls import ALLOCATE
+from behavior.paid_calls import ALLOCATE, MONOPOLY
 from support import phrases
 from support.invariants import Result, assert_one_sentence
 from support.node import Node
@@ -70,6 +70,28 @@ def test_a_morning(new_node: Callable[..., Node]) -> None:
         "The gateway qg-proxy-gateway of web1"
     ]
     assert node.vendor.calls("/exclusive/get") == []
+
+
+def test_that_a_plan_of_reserved_lines_has_no_list_of_leases_is_no_problem(
+    new_node: Callable[..., Node],
+) -> None:
+    node = new_node(None, kind="exclusive_occupancy")
+    node.ok(MONOPOLY, count=2)
+
+    report = read(node)
+
+    assert report["problems"] == []
+    assert report["leases"] == []
+    assert report["quota"]["used"] == 2
+
+
+def test_a_list_that_another_product_refuses_is_a_problem(new_node: Callable[..., Node]) -> None:
+    node = new_node("share", channels=3)
+
+    report = read(node, product="classic")
+
+    assert report["leases"] is None
+    assert len([each for each in report["problems"] if "The list of leases" in each]) == 1
 
 
 def test_a_second_buyer_is_a_problem_unless_the_key_is_shared(node: Node) -> None:

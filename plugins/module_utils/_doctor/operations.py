@@ -38,7 +38,6 @@ from .._leases.api import (
 )
 from .._leases.credentials import proxy_url
 from .._paid.caps import bought_today, parse_cap
-from .._paid.origin import Origins
 from .._store.installations import Installations
 from .._store.opening import is_database
 from .._task.api_options import (
@@ -88,6 +87,7 @@ class Doctor:
         self.checks: list[dict[str, Any]] = []
         self.api: Leases | None = None
         self.leases: list[Lease] = []
+        self.has_list = True
         self.egress_ip: str | None = None
         self.is_listed = False
 
@@ -220,13 +220,13 @@ class Doctor:
         )
 
     def _held(self, api: Leases) -> str:
-        # A key of a plan with reserved lines has no list of leases.
-        origins = Origins({}, None)
         try:
             self.leases, origins = leases_with_origins(api)
         except CallError as error:
             if error.reason is not Reason.PERMISSION:
                 raise
+            self.has_list = False
+            return "none: the plan is one for reserved lines, which qg_monopoly_info lists"
         if not self.leases:
             return (
                 "none. To buy one, which is paid for, type: "
@@ -251,7 +251,7 @@ class Doctor:
         if quota.balance is not None:
             detail += unexplained_addresses(unexplained_fall(api, quota.balance), self.is_shared)
         more = quota.used - len(self.leases)
-        if quota.balance is None and more > 0:
+        if self.has_list and quota.balance is None and more > 0:
             detail += (
                 f"; it counts {more} more in use than the list of leases shows. If this stays so, "
                 "and the plan of the key is billed by volume, tasks that lease need ignore_quota: "

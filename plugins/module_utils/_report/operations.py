@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from .._api.calls import CLASSIC
@@ -21,7 +21,7 @@ from .._api.key import KeyCaller
 from .._api.lease_client import Leases
 from .._api.leases import Quota
 from .._api.parsing import BEIJING
-from .._core.errors import QgError
+from .._core.errors import CallError, QgError, Reason
 from .._core.text import format_sample
 from .._gateway.outlook import outlook
 from .._gateway.records import described, problem_of
@@ -35,6 +35,7 @@ from .._leases.operations import lease_results
 from .._paid.caps import DAY, parse_cap, recent_purchases
 from .._paid.forecast import allowed_after, duration, number
 from .._paid.ledger import spending, sums
+from .._paid.origin import Origins
 from .._store.installations import Installations
 from .._task.api_options import (
     AUTO,
@@ -58,31 +59,24 @@ _DAYS = 14
 _NUMBERS = ("received", "unknown")
 
 
+@dataclass
 class Reporter:
     """Reads one part after the other into ``data``.
 
     The whitelist comes first, since only the classic API has it.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        caller: KeyCaller,
-        mode: Mode,
-        *,
-        cap: int | None,
-        shared: bool,
-    ) -> None:
-        self.connection = connection
-        self.caller = caller
-        self.mode = mode
-        self.cap = cap
-        self.is_shared = shared
-        self.problems: list[str] = []
-        self.data: dict[str, Any] = {"cap": cap, "bought": None, "buyers": None}
+    connection: Connection
+    caller: KeyCaller
+    mode: Mode
+    cap: int | None
+    is_shared: bool
+    problems: list[str] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
 
     def read(self) -> dict[str, Any]:
         """Return the report as data."""
+        self.data |= {"cap": self.cap, "bought": None, "buyers": None}
         self.data["whitelist"] = self._part("The whitelist", self._whitelist)
         client = self._part("The product of the key", self._client)
         self.data["product"] = client.product if client else None
@@ -131,7 +125,13 @@ class Reporter:
         return whitelist
 
     def _leases(self, client: Leases) -> None:
-        held, origins = leases_with_origins(client)
+        try:
+            held, origins = leases_with_origins(client)
+        except CallError as error:
+            # Plans for reserved lines have no list of leases, but a quota.
+            if error.reason is not Reason.PERMISSION or client.lease_quota() is None:
+                raise
+            held, origins = [], Origins({}, None)
         rows = []
         results = lease_results(held, client.caller.vendor_clock)
         for lease, row in zip(held, results, strict=True):
@@ -200,8 +200,7 @@ def _run(params: Params, mode: Mode) -> dict[str, Any]:
     caller = key_caller(replace(connection, product=CLASSIC), mode.announcer)
     with contextlib.closing(caller.store):
         cap = parse_cap(params["max_new_per_day"])
-        reporter = Reporter(connection, caller, mode, cap=cap, shared=params["shared_key"])
-        report = reporter.read()
+        report = Reporter(connection, caller, mode, cap, params["shared_key"]).read()
     return {"changed": False, **report, "api": caller.usage()}
 
 
