@@ -8,7 +8,6 @@ services.
 
 from __future__ import annotations
 
-import decimal
 import re
 from typing import Any
 
@@ -38,14 +37,9 @@ def check_duration(text: str) -> str:
     return duration
 
 
-def _price(row: Row) -> decimal.Decimal | None:
-    text = row["user_price"] or row["basic_price"]
-    return None if text is None else decimal.Decimal(text)
-
-
-def _rank(row: Row) -> tuple[bool, decimal.Decimal, str]:
-    price = _price(row)
-    return price is None, price or decimal.Decimal(0), row["package_no"] or ""
+def _rank(row: Row) -> tuple[bool, float, str]:
+    """Return the place of a package among others: those without a price come last."""
+    return row["amount"] is None, row["amount"] or 0.0, row["package_no"] or ""
 
 
 def _parse_product(params: Params) -> int:
