@@ -92,20 +92,21 @@ cache_timeout: 3600
 """
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from ansible import template
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import (
-    COLUMNS,
-    Row,
-    collect,
-    host_address,
-    host_name,
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account_rows import (
+    INSTANCE_COLUMNS,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import check_range
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import (
+    check_range,
+    is_public,
+    parse_address,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     OptionError,
     QgError,
@@ -125,6 +126,34 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings
+
+Row = dict[str, Any]
+#: The variables of a host, without prefix; passwords only on request.
+_COLUMNS = ("product_id", *INSTANCE_COLUMNS)
+#: Names with another meaning in Ansible, and those of the control node.
+_TAKEN = frozenset({"all", "ungrouped", "_meta", "localhost"})
+
+
+def host_name(row: Mapping[str, Any]) -> str | None:
+    """Return the number of the service if a host can be named after it.
+
+    Ansible's patterns use other characters.
+    """
+    suid = str(row["suid"])
+    if suid.casefold() in _TAKEN or not re.fullmatch(r"\w[\w-]{0,252}", suid):
+        return None
+    return suid
+
+
+def host_address(row: Mapping[str, Any]) -> str | None:
+    """Return the public address of a service; None without one that Ansible may connect to."""
+    try:
+        address = parse_address(row["ip"] or "")
+    except ValueError:
+        return None
+    if not is_public(address):
+        return None
+    return str(address)
 
 
 def _untrusted(variables: Row) -> Row:
@@ -210,8 +239,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         chosen = typed("product_ids", numbers, self.get_option("product_ids"))
         for number in chosen:
             check_range("product_ids", number, 1, 10**9)
-        products = chosen or [None]
-        rows = collect(products, lambda product: api.instances(product, include_secrets=secrets))
+        services: dict[str, Row] = {}
+        for product in chosen or [None]:
+            for row in api.instances(product, include_secrets=secrets):
+                del row["vendor"]
+                services.setdefault(row["suid"], {"product_id": product, **row})
+        rows = sorted(services.values(), key=lambda row: (len(row["suid"]), row["suid"]))
         redacted: dict[str, list[Row]] = redact({"rows": rows}, params, ACCOUNT_API_OPTIONS)
         if cached:
             self._cache[key] = redacted["rows"]
@@ -226,7 +259,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             )
             return
         self.inventory.add_host(name)
-        variables = _untrusted({f"qg_{column}": row[column] for column in COLUMNS if column in row})
+        variables = _untrusted(
+            {f"qg_{column}": row[column] for column in _COLUMNS if column in row}
+        )
         for variable, value in variables.items():
             self.inventory.set_variable(name, variable, value)
         # Without an address, Ansible would connect to the number, which is an address as well.

@@ -17,7 +17,6 @@ from typing import Any
 
 import ansible.errors
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.spelling import meant
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import SHARED_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
@@ -26,6 +25,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     no_such_setting,
     variable_name,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import meant
 
 _COLLECTION = Path(__file__).resolve().parents[2]
 #: What facts modules return.
@@ -130,9 +130,11 @@ def _known() -> frozenset[str]:
 def _of_hosts() -> frozenset[str]:
     """Return the variables of hosts of the inventory plugin, and facts."""
     # Imported only for a name that is not known yet: most runs use no cloud.
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import COLUMNS
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account_rows import (
+        INSTANCE_COLUMNS,
+    )
 
-    return frozenset(map(variable_name, (*COLUMNS, *FACTS)))
+    return frozenset(map(variable_name, ("product_id", *INSTANCE_COLUMNS, *FACTS)))
 
 
 @functools.cache

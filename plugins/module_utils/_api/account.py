@@ -21,16 +21,15 @@ from .._core.errors import CallError, QgError, Reason
 from .._core.runtime import WaitBudget, wall_time
 from . import account_rows as rows
 from .caller import Caller
-from .exchange import HttpResponse
-from .model import Call, Code, Refusal, T
+from .exchange import Call, Code, HttpResponse, Refusal, T
 from .parsing import Record, ResponseShapeError, http_time, parse_object
 from .transport import Transport
 
 #: The maximum number of services that one call of getDetail returns (vendor's page on service
 #: details).
+PAGE_SIZE = 50
 #: How often a list is read whose services change meanwhile.
 READINGS = 3
-PAGE_SIZE = 50
 #: The difference of the clocks in seconds above which the message names it as the reason of a
 #: refusal.
 MAX_CLOCK_DIFFERENCE = 60
@@ -154,6 +153,7 @@ class Account:
         Raises QgError if some may be missing.
         """
         parameters = {"productId": product_id, "suid": suid, "limit": PAGE_SIZE}
+        read = functools.partial(rows.instances, include_secrets=include_secrets)
         for _reading in range(READINGS):
             services = self._all_pages(parameters, read)
             if services is not None:
@@ -171,9 +171,8 @@ class Account:
         Each begins with the last service of the one before. If it does not, one has ended
         meanwhile, and the first one of the next page has moved to the page that was read.
         """
-        read = functools.partial(rows.instances, include_secrets=include_secrets)
-        last = None
         services: dict[str, Row] = {}
+        last = None
         while True:
             offset = max(0, len(services) - 1)
             page = self._call(INSTANCES, {**parameters, "offset": offset}, read)
@@ -186,8 +185,8 @@ class Account:
             services.update(zip(names, page, strict=True))
             # QG.net does not return the total number.
             if len(page) != PAGE_SIZE or parameters["suid"] is not None:
-            last = names[-1]
                 return list(services.values())
+            last = names[-1]
 
     def packages(
         self,

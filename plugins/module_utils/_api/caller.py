@@ -24,7 +24,7 @@ from .._core.errors import (
 )
 from .._core.runtime import WaitBudget, backoff
 from .._core.text import sentence
-from .model import Call, Reader, Sending, T
+from .exchange import Call, Reader, Sending, T
 from .parsing import ResponseShapeError
 from .responses import data_of
 from .transport import RETRIES, Transport, encode

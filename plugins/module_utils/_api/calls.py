@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from . import responses
-from .model import Call
+from .exchange import Call
 
 _classic = partial(Call, dialect=responses.classic)
 _read = partial(_classic, repeatable=True)

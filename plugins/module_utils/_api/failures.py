@@ -20,8 +20,16 @@ from urllib.parse import urlsplit
 
 from .._core.errors import UNCERTAIN, CallError, Effect, Reason, TransportError
 from .._core.text import counted, login_secrets
-from .exchange import Exchange, HttpResponse, Proxy, UnusableResponse, environment_authorities
-from .model import Call, Quoted, Refusal
+from .exchange import (
+    Call,
+    Exchange,
+    HttpResponse,
+    Proxy,
+    Quoted,
+    Refusal,
+    UnusableResponse,
+    environment_authorities,
+)
 from .parsing import retry_after
 
 #: Statuses of a gateway that stopped waiting for a server, which may still carry out the call.

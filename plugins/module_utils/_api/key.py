@@ -19,7 +19,7 @@ from .._store.rate_limiter import RateLimiter
 from .._store.store import after_the_call
 from .caller import Caller
 from .calls import CLASSIC
-from .model import Call
+from .exchange import Call
 from .parsing import http_time
 from .transport import Transport, service_of
 

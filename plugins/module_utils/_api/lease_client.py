@@ -22,15 +22,18 @@ from .._store.facts import AREAS, CHANNELS, PRODUCT
 from .._store.store import after_the_call
 from . import calls
 from .calls import CLASSIC, PRODUCTS
+from .exchange import Call, Sending
 from .key import KeyCaller
 from .leases import ISP_NUMBERS, Area, Lease, NamedArea, Quota, Terms
-from .model import Call, Sending
 from .parsing import (
     ResponseShapeError,
     as_int,
     check_count,
+    check_names,
     check_unique,
+    has_secret,
     integer,
+    masked,
     objects,
     texts_or_none,
 )
@@ -45,7 +48,6 @@ from .product_shapes import (
     read_product_released,
     task_name,
 )
-from .repeated import check_names, has_secret, masked
 
 Body = Mapping[str, Any]
 #: The refusals of a quota that a plan does not have.

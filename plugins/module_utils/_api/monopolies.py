@@ -13,20 +13,21 @@ from typing import Any
 
 from .._core.errors import CallError, Reason
 from . import calls
+from .exchange import Sending
 from .key import KeyCaller
 from .lease_client import Leases
 from .leases import ISP_NUMBERS, PROVIDERS, Quota
-from .model import Sending
 from .parsing import (
     ResponseShapeError,
     as_text,
+    check_names,
     check_unique,
+    masked,
     objects,
     parse_vendor_time,
     required_text,
     texts_or_none,
 )
-from .repeated import check_names, masked
 
 #: The prefixes of QG.net's words for the state of a monopoly, and the state in results.
 STATES = {"在线": "online", "离线": "offline", "重拨": "redialing", "排队": "queued"}

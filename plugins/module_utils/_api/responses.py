@@ -17,8 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._core.errors import Reason
-from .exchange import HttpResponse
-from .model import Call, Code, Quoted, Refusal
+from .exchange import Call, Code, HttpResponse, Quoted, Refusal
 from .parsing import ResponseShapeError, as_int, parse_object
 
 #: What to do if the product may be wrong, whether the user has set it or the store had it, which

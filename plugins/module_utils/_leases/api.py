@@ -16,9 +16,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from math import inf
 
+from .._api.exchange import Sending
 from .._api.lease_client import Leases
 from .._api.leases import Lease, NamedArea, Quota, Terms, oldest_first
-from .._api.model import Sending
 from .._api.parsing import parse_vendor_time
 from .._core.errors import QgError
 from .._core.text import format_sample

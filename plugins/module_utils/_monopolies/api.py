@@ -14,8 +14,8 @@ from collections.abc import Collection, Mapping
 
 from .._api.calls import MONOPOLIES as LIST
 from .._api.calls import MONOPOLIES_APPLY, MONOPOLIES_RELEASE
+from .._api.exchange import Sending
 from .._api.leases import NamedArea, Quota, Terms
-from .._api.model import Sending
 from .._api.monopolies import Monopolies, Monopoly
 from .._core.errors import CallError, Reason
 from .._paid.journal import MONOPOLIES

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
+from .._api.exchange import Sending
 from .._api.leases import Terms
-from .._api.model import Sending
 from .._core.errors import CallError
 from .._store.store import after_the_call
 from .caps import check_cap

@@ -12,9 +12,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from .._api.exchange import Sending
 from .._api.key import KeyCaller
 from .._api.leases import NamedArea, Quota, Terms
-from .._api.model import Sending
 from .matching import Traits
 
 R = TypeVar("R")

@@ -22,9 +22,8 @@ from ansible.module_utils.basic import AnsibleFallbackNotFound
 
 from .._core.errors import MissingOption, OptionError, QgError, UnexpectedError
 from .._core.runtime import REAL, SILENT, Announcer, Runtime, use
-from .._core.spelling import meant
 from .._core.text import clean, database_secrets, environment_secrets, similar, without_secrets
-from .values import typed_options
+from .values import meant, typed_options
 
 Spec = dict[str, dict[str, Any]]
 #: The options of a task as their types. What is below the operations of a domain gets objects

@@ -15,8 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._api.caller import Caller
-from .._api.exchange import HttpResponse
-from .._api.model import Call, Code, Refusal
+from .._api.exchange import Call, Code, HttpResponse, Refusal
 from .._api.parsing import (
     ResponseShapeError,
     as_text,

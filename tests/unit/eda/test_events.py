@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import Changes
-from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.poller import read_options
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.poller import (
+    Changes,
+    read_options,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.inventory import qg_cloud
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import account as account_endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import (
     account_rows as account_models,
@@ -30,20 +31,18 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import (
     CLASSIC as CLASSIC_PRODUCT,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import PRODUCTS
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import HttpResponse
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import Call, HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import (
     Area,
     Lease,
     Quota,
     oldest_first,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.model import Call
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import (
     ResponseShapeError,
     retry_after,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import data_of
-from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import (
@@ -316,9 +315,9 @@ def use_account_api(name: str, value: Any) -> None:
         return
     assert_usable(value)
     if name == "instances":
-        for row in hosts.collect([None], lambda _product: value):
-            hosts.host_name(row)
-            hosts.host_address(row)
+        for row in value:
+            qg_cloud.host_name(row)
+            qg_cloud.host_address(row)
 
 
 QUESTION = detect.DetectionRequest(("https://a.example", "https://b.example"), quorum=2, samples=2)

@@ -16,8 +16,8 @@ from typing import Any
 import ansible.template
 import pytest
 from ansible.parsing.dataloader import DataLoader
+from ansible_collections.qingguo.qgnet.plugins.inventory.qg_cloud import host_address
 from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
-from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import host_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import (
     check_addresses,
     parse_address,

@@ -16,8 +16,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.calls import (
     MONOPOLIES_APPLY,
     PRODUCTS,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import HttpResponse
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.model import Call
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import Call, HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import CODES, data_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     CallError,
