@@ -46,7 +46,10 @@ _SCRIPT = (
     "{export}fetch() {{ if command -v curl >/dev/null; then exec curl -q -gfs -m {limit} "
     "--max-filesize 65536 {curl} "
     '-A {agent} -- "$1"; fi; if wget --version >/dev/null 2>&1; then '
-    'exec wget --no-config -q -O - -t 1 -T {limit} --max-redirect=0 {wget} -U {agent} -- "$1"; fi; '
+    # Its own limit begins anew with each byte, as Python's does.
+    "limited=$(command -v timeout >/dev/null && echo timeout {limit}); "
+    "exec $limited wget --no-config -q -O - -t 1 -T {limit} --max-redirect=0 {wget} -U {agent} "
+    '-- "$1"; fi; '
     "for python in python3 /usr/libexec/platform-python; do if command -v $python >/dev/null; then "
     'exec $python -I -c {python} "$1" {limit} {proxy}; fi; done; exit 127; }}; '
     'record() {{ text=$(fetch "$2" 2>/dev/null </dev/null); '
@@ -54,7 +57,8 @@ _SCRIPT = (
     "records=$({jobs} wait); printf '%s\\n' \"$records\""
 )
 _PYTHON = (
-    "import socket, sys, urllib.request as r; find = socket.getaddrinfo; "
+    "import signal, socket, sys, urllib.request as r; signal.alarm(int(sys.argv[2])); "
+    "find = socket.getaddrinfo; "
     "socket.getaddrinfo = lambda h, p, f=0, *a, **k: find(h, p, socket.AF_INET, *a, **k); "
     "proxy = sys.argv[3:] and dict.fromkeys(('http', 'https'), sys.argv[3]) or {}; "
     "request = r.Request(sys.argv[1], headers={'User-Agent': 'AGENT'}); "
@@ -62,12 +66,15 @@ _PYTHON = (
     "sys.stdout.write(response.read(4096).decode('latin-1'))"
 ).replace("AGENT", USER_AGENT)
 _RECORD = re.compile(r"([0-9]{1,2}) ([0-9]{1,3}) ?(.*)", re.DOTALL)
-#: The exit codes of curl, and that of a shell without any of the programs.
+#: The exit codes of curl, that of a shell without any of the programs, and those of timeout and of
+#: a Python that its alarm has ended.
 _EXIT_CODES = {
     6: "its name is unknown",
     7: "no connection, refused or unreachable",
     22: "an HTTP error",
     28: "no response in time",
+    124: "no response in time",
+    142: "no response in time",
     60: "its certificate is not trusted",
     127: "the host has neither curl nor wget nor python3",
 }

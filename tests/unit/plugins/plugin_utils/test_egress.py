@@ -5,7 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -164,6 +172,50 @@ def test_the_command_is_one_line_of_valid_shell_whatever_the_options_hold(
     )
     assert checked.returncode == 0
     assert checked.stderr == ""
+
+
+class Dripping(BaseHTTPRequestHandler):
+    """Answers a letter at a time, each within the limit, and never ends."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for _letter in range(200):
+                self.wfile.write(b"1")
+                time.sleep(0.1)
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Print nothing."""
+
+
+@pytest.mark.parametrize("tool", ["curl", "wget", "python3"])
+def test_a_source_that_never_ends_is_given_up_in_time(tool: str, tmp_path: Path) -> None:
+    # The python3 of a developer may be a script that needs other programs.
+    programs = {"python3": os.path.realpath(sys.executable)}
+    for name in (tool, "timeout"):
+        program = programs.get(name) or shutil.which(name)
+        if program is None:
+            pytest.skip(f"this machine has no {name}")
+        (tmp_path / name).symlink_to(program)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    asked = question(sources=(f"http://127.0.0.1:{server.server_port}/",), timeout=2.0)
+    script, nonce = build_command(asked)
+
+    with server:
+        done = subprocess.run(
+            ["/bin/sh", "-c", script],
+            env={"PATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=15,
+            check=False,
+        )
+        server.shutdown()
+
+    (reply,) = parse_replies(done.stdout, nonce, asked)
+    assert reply["error"] == "no response in time"
 
 
 OPTIONS: dict[str, Any] = {"sources": list(SOURCES), "quorum": None, "samples": 1, "timeout": 10.0}
