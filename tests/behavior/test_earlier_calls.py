@@ -14,7 +14,7 @@ import pytest
 from behavior.outcomes import FAULTS
 from behavior.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.node import STORE, Node
-from support.phrases import EARLIER_PURCHASE, IS_UNKNOWN, STORE_IS_FULL
+from support.phrases import EARLIER_PURCHASE, IS_UNKNOWN, SENT_AGO, STORE_IS_FULL
 from support.vendor import Answer, Call
 
 GET = "/allocate"
@@ -69,6 +69,14 @@ def test_a_call_that_was_sent_long_after_its_record_is_waited_for(
     assert node.attempt(ALLOCATE, count=2) is None
     node.is_alone = False
     assert len(node.ok(ALLOCATE, count=2)["leases"]) == node.vendor.paid == 2
+
+
+def test_a_call_whose_effect_is_open_is_named_with_its_age(node: Node) -> None:
+    kill(node, GET, ALLOCATE, count=3)
+    node.vendor.advance(20)
+    result = node.failed(ALLOCATE, count=3, max_wait=7)
+    assert SENT_AGO.format(27) in result["msg"]
+    assert node.vendor.paid == 0
 
 
 def test_leases_of_a_killed_run_are_adopted_with_their_terms(node: Node) -> None:
