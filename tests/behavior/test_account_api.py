@@ -164,6 +164,31 @@ def test_each_code_of_a_success_is_accepted(node: Node, path: str, code: Any) ->
     assert node.vendor.calls() == [path]
 
 
+def test_packages_are_facts_alone_the_cheapest_first(node: Node) -> None:
+    prices = {"p1": "30", "p2": "9.5", "p3": "", "p4": "100"}
+    answer(
+        node,
+        PACKAGES,
+        enveloped([{"Package_no": name, "User_price": price} for name, price in prices.items()]),
+    )
+    result = read(node, PACKAGES)
+    assert result.keys() == {"changed", "ansible_facts"}
+    rows = value(result, PACKAGES)
+    assert [package["package_no"] for package in rows] == ["p2", "p1", "p4", "p3"]
+
+
+@pytest.mark.parametrize("include_secrets", [True, False])
+def test_the_key_is_removed_from_what_the_vendor_says(node: Node, include_secrets: bool) -> None:
+    """A vendor who answers with the key itself: it is no secret of a machine, and is taken out."""
+    agent = {
+        "instances": [{"Suid": "1", "Host_name": APP_KEY}],
+        "proxy_plans": {"demo0001": {"Number": 1, "Tunnel_url": f"x{APP_KEY}"}},
+    }
+    node.vendor.agents.put(APP_ID, agent)
+    for path in (INSTANCES, PLAN):
+        assert phrases.HIDDEN in str(read(node, path, include_secrets=include_secrets))
+
+
 @pytest.mark.parametrize("spelling", [str.lower, str.upper, str.title])
 def test_the_names_of_an_envelope_have_any_case(node: Node, spelling: Callable[[str], str]) -> None:
     answer(node, LINES, {spelling("Code"): 0, spelling("Data"): pages.LINES})
@@ -216,6 +241,39 @@ def test_data_of_another_shape_is_one_error_at_once(
 
 
 # Refusals
+
+
+@each
+def test_wrong_credentials_are_named(node: Node, path: str) -> None:
+    for credentials, meaning in (
+        ({"app_key": "x" * 20}, "签名错误"),
+        ({"app_id": "y"}, "appid不存在"),
+    ):
+        result = refused(node, path, **credentials)
+        assert result["error"]["meaning"] == meaning
+        assert result["error"]["endpoint"] == path.removeprefix("/api")
+        assert phrases.CHECK_ACCOUNT in result["msg"]
+    assert node.vendor.calls() == [path] * 2
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "named"),
+    [
+        (LINES, {"product_id": 4}, "productId=4"),
+        (INSTANCES, {"product_id": 4}, "productId=4"),
+        (PLAN, {"product_id": 4}, "productId=4"),
+        (PACKAGES, {"line_no": "ap-beijing", "area_no": "ap-x-1"}, "area_no=ap-x-1"),
+        (INSTANCES, {"suid": "77"}, "suid=77"),
+        (PRICE, {"package_no": "77"}, "package_no=77"),
+        (PRICE, {"duration": "5w"}, "duration=5w"),
+        (PLAN, {"resource_no": "77"}, "resource_no=77"),
+    ],
+)
+def test_what_does_not_exist_is_named(
+    node: Node, path: str, changes: dict[str, Any], named: str
+) -> None:
+    assert named in refused(node, path, **changes)["msg"]
+    assert node.vendor.calls() == [path]
 
 
 @pytest.mark.parametrize(

@@ -392,6 +392,7 @@ CHOICES: Mistakes = [
         (PRICE, {**SERVER, "duration": text}, [phrases.NO_DURATION])
         for text in ("1h", "0m", "month", "")
     ],
+    (PRICE, {**SERVER, "duration": "3h"}, [phrases.HOURS_ARE_S]),
     (
         PRICE,
         {**SERVER, "package_no": "A 1"},
