@@ -215,7 +215,7 @@ ANSWERS = [
         {"kind": "code", "code": -10, "msg": f"bad call Key={KEY}&Pwd={PWD}"}, "read", id="code"
     ),
     pytest.param({"kind": "replace", "body": {"Code": 0, **DATA}}, "quota", id="data"),
-    # tests/behavior/test_secrets.py has these in each test run.
+    # tests/behavior/test_calls.py has these in each test run.
     *slow_cases(
         ({"kind": "status", "http_status": 500, "body": f"{KEY} failed with {PWD}"}, "quota"),
         (
