@@ -35,7 +35,7 @@ def new_session(proxy: str | None = None, *, verify: bool | str = True) -> reque
 
 def text_through(proxy: str, url: str) -> str:
     """Return what a server says to a client of this proxy."""
-    return new_session(proxy).get(url, timeout=10).text.strip()
+    return new_session(proxy).get(url, timeout=60).text.strip()
 
 
 def fetch(vendor: Vendor, call: str) -> Answer:
@@ -49,7 +49,7 @@ class Socks5Client:
 
     def __init__(self, server: str) -> None:
         host, _colon, port = server.rpartition(":")
-        self.connection: socket.socket = socket.create_connection((host, int(port)), timeout=10)
+        self.connection: socket.socket = socket.create_connection((host, int(port)), timeout=60)
 
     def exchange(self, data: bytes, size: int) -> bytes:
         """Send bytes, and return so many of the reply."""

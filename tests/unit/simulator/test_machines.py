@@ -56,7 +56,7 @@ import json
 from urllib.request import ProxyHandler, build_opener
 
 def read(url, **proxies):
-    with build_opener(ProxyHandler(proxies)).open(url, timeout=10) as response:
+    with build_opener(ProxyHandler(proxies)).open(url, timeout=60) as response:
         return response.read().decode().strip()
 
 exit = read("https://d.qg.net/ip", https="http://QGDEMO01:0123456789ab@tunnel.qg.net:19702")
@@ -141,7 +141,7 @@ def test_an_authority_lasts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         with running_simulator(["--ca-dir", str(folder), "--tls-port", "0"]) as sim:
             session = new_session(verify=str(folder / "ca.pem"))
             assert (
-                session.get(f"{sim.tls_url}/_sim/ca.pem", timeout=10).text
+                session.get(f"{sim.tls_url}/_sim/ca.pem", timeout=60).text
                 == (folder / "ca.pem").read_text()
             )
     assert (folder / "ca.key").stat().st_mode & 0o777 == 0o600
@@ -189,11 +189,11 @@ def test_a_state_is_saved_and_loaded_by_another_run(tmp_path: Path) -> None:
             "/allocate?Key=",
         ]
         for call in calls:
-            session.get(f"{sim.api_url}{call}{sim.key}", timeout=10)
-        session.get(f"{sim.api_url}/extract?Num=3&Key=SHARE", timeout=10)
-        session.post(f"{sim.api_url}/monopolies?Num=2&Key=LINES", timeout=10)
-        session.get(f"{sim.api_url}/whitelist/add?IP=203.0.113.7&Key={sim.key}", timeout=10)
-        session.get(f"{sim.api_url}/echo/one", timeout=10)
+            session.get(f"{sim.api_url}{call}{sim.key}", timeout=60)
+        session.get(f"{sim.api_url}/extract?Num=3&Key=SHARE", timeout=60)
+        session.post(f"{sim.api_url}/monopolies?Num=2&Key=LINES", timeout=60)
+        session.get(f"{sim.api_url}/whitelist/add?IP=203.0.113.7&Key={sim.key}", timeout=60)
+        session.get(f"{sim.api_url}/echo/one", timeout=60)
         new_session(f"{sim.key}-S-job:{PASSWORD}@{str(sim.tunnel_url)[7:]}").get(
             "http://d.qg.net/ip", timeout=10
         )
@@ -219,15 +219,15 @@ def test_a_state_is_saved_and_loaded_by_another_run(tmp_path: Path) -> None:
         # stays.
         (lease, *_others) = sim.leases()
         assert (
-            new_session(lease["host"]).get("http://d.qg.net/ip", timeout=10).text.strip()
+            new_session(lease["host"]).get("http://d.qg.net/ip", timeout=60).text.strip()
             == lease["ip"]
         )
-        assert session.get(f"{sim.api_url}/echo/one", timeout=10).text == "b"
+        assert session.get(f"{sim.api_url}/echo/one", timeout=60).text == "b"
         assert sim.control("GET", "/clock")["running"] is False
-        listed = session.get(f"{sim.api_url}/query?Key={sim.key}", timeout=10).json()
+        listed = session.get(f"{sim.api_url}/query?Key={sim.key}", timeout=60).json()
         assert "TaskList" not in listed
         sim.advance(31)
-        listed = session.get(f"{sim.api_url}/query?Key={sim.key}", timeout=10).json()
+        listed = session.get(f"{sim.api_url}/query?Key={sim.key}", timeout=60).json()
         assert listed["TotalNum"] == len(sim.leases())
 
 
@@ -247,7 +247,7 @@ def test_a_state_is_saved_and_loaded_by_another_run(tmp_path: Path) -> None:
 def test_another_snapshot_is_refused_and_changes_nothing(
     sim: Simulator, change: Any, sentence: str
 ) -> None:
-    new_session().get(f"{sim.api_url}/allocate?Key={sim.key}", timeout=10)
+    new_session().get(f"{sim.api_url}/allocate?Key={sim.key}", timeout=60)
     before = sim.state()
     saved = sim.control("GET", "/snapshot")
     for name, value in change.items():
@@ -284,7 +284,7 @@ def test_the_control_interface_describes_itself(sim: Simulator) -> None:
     ):
         refused = (
             new_session()
-            .put(f"{sim.control_url}/{path}", json={"odd": 1}, timeout=10)
+            .put(f"{sim.control_url}/{path}", json={"odd": 1}, timeout=60)
             .json()["error"]
         )
         # What is read in several forms has no schema.
@@ -293,7 +293,7 @@ def test_the_control_interface_describes_itself(sim: Simulator) -> None:
 
 
 def test_a_snapshot_whose_ports_are_taken_leaves_the_start_state(sim: Simulator) -> None:
-    new_session().get(f"{sim.api_url}/allocate?Key={sim.key}", timeout=10)
+    new_session().get(f"{sim.api_url}/allocate?Key={sim.key}", timeout=60)
     saved = sim.control("GET", "/snapshot")
     (lease,) = sim.leases()
     sim.reset()

@@ -55,14 +55,14 @@ def test_an_echo_service_tells_the_public_address_or_what_a_test_says(
         ("json", f'{{"ip":"{PUBLIC}"}}'),
         ("origin", f'{{"origin":"{PUBLIC}"}}'),
     ):
-        assert host.get(f"{sim.api_url}/{path}", timeout=10).text == text
+        assert host.get(f"{sim.api_url}/{path}", timeout=60).text == text
     sim.control("PATCH", "/map", {SOURCE: "203.0.113.99"})
-    assert host.get(f"{sim.api_url}/echo/one", timeout=10).text == "203.0.113.99\n"
+    assert host.get(f"{sim.api_url}/echo/one", timeout=60).text == "203.0.113.99\n"
     sim.control(
         "PUT", "/echo/one", {"answers": ["a", "b"], "status": 503, "headers": {"Retry-After": "1"}}
     )
     for text in ("a", "b", "a"):
-        answer = host.get(f"{sim.api_url}/echo/one", timeout=10)
+        answer = host.get(f"{sim.api_url}/echo/one", timeout=60)
         assert answer.status_code == 503
         assert answer.text == text
         assert answer.headers["Retry-After"] == "1"
@@ -75,17 +75,17 @@ def test_a_proxy_admits_a_client_once_it_is_whitelisted(
 ) -> None:
     url = f"{sim.api_url}/ip"
     host.proxies = {"http": str(sim.proxy_url)}
-    assert host.get(url, timeout=10).status_code == 407
+    assert host.get(url, timeout=60).status_code == 407
     sim.configure(whitelist=[PUBLIC])
-    assert host.get(url, timeout=10).text == f"{EXIT}\n"
-    assert new_session(sim.proxy_url).get(url, timeout=10).status_code == 407
+    assert host.get(url, timeout=60).text == f"{EXIT}\n"
+    assert new_session(sim.proxy_url).get(url, timeout=60).status_code == 407
     assert text_through(f"{sim.key}:{PASSWORD}@{str(sim.proxy_url)[7:]}", url) == EXIT
 
 
 def test_a_lease_is_a_proxy_until_it_ends(sim: Simulator) -> None:
     sim.configure(whitelist=["127.0.0.1"])
     params = {"Key": sim.key, "KeepAlive": "1"}
-    (item,) = new_session().get(f"{sim.api_url}/allocate", params=params, timeout=10).json()["Data"]
+    (item,) = new_session().get(f"{sim.api_url}/allocate", params=params, timeout=60).json()["Data"]
     target = sim.api_url.removeprefix("http://")
     client = Socks5Client(item["host"])
     with client.connection:
@@ -133,13 +133,13 @@ def test_parameters_come_from_the_query_or_the_body(sim: Simulator) -> None:
     session = new_session()
     url = f"{sim.api_url}/whitelist/add"
     form = {"Key": sim.key, "IP": "203.0.113.5"}
-    assert session.post(url, data=form, params={"Key": "other"}, timeout=10).json()["Code"] == 0
-    assert session.post(url, params=form, timeout=10).json()["Code"] == 0
+    assert session.post(url, data=form, params={"Key": "other"}, timeout=60).json()["Code"] == 0
+    assert session.post(url, params=form, timeout=60).json()["Code"] == 0
     assert [call["param_source"] for call in sim.journal()] == ["body", "query"]
     sim.configure(options={"post": "refuse"})
-    assert session.post(url, data=form, timeout=10).status_code == 405
-    assert session.get(f"{sim.api_url}/nowhere", timeout=10).status_code == 404
-    assert session.put(url, timeout=10).status_code == 405
+    assert session.post(url, data=form, timeout=60).status_code == 405
+    assert session.get(f"{sim.api_url}/nowhere", timeout=60).status_code == 404
+    assert session.put(url, timeout=60).status_code == 405
 
 
 @pytest.mark.parametrize("separator", [r"\r\n", "\r\n", ",", ""])
@@ -148,11 +148,11 @@ def test_a_list_can_be_text_or_xml(sim: Simulator, separator: str) -> None:
     session = new_session()
     between = separator.replace(r"\r\n", "\r\n") or "\n"
     classic = {"Key": sim.key, "Num": "2", "DataFormat": "txt", "DataSeparator": separator}
-    text = session.get(f"{sim.api_url}/allocate", params=classic, timeout=10).text
+    text = session.get(f"{sim.api_url}/allocate", params=classic, timeout=60).text
     assert text.split(between) == [lease["host"] for lease in sim.leases()]
     params = {"key": "SHARE", "num": "2", "format": "txt", "seq": separator}
     headers = {"Host": "share.proxy.qg.net"}
-    text = session.get(f"{sim.api_url}/get", params=params, headers=headers, timeout=10).text
+    text = session.get(f"{sim.api_url}/get", params=params, headers=headers, timeout=60).text
     assert text.split(between) == [lease["host"] for lease in sim.leases("SHARE")]
     xml = session.get(
         f"{sim.api_url}/info/quota", params={"Key": sim.key, "DataFormat": "xml"}, timeout=10
@@ -193,7 +193,7 @@ def test_a_control_call_with_a_mistake_changes_nothing(
     sim: Simulator, method: str, path: str, body: Any
 ) -> None:
     before = sim.state()
-    answer = new_session().request(method, f"{sim.control_url}{path}", json=body, timeout=10)
+    answer = new_session().request(method, f"{sim.control_url}{path}", json=body, timeout=60)
     assert answer.status_code == 400
     assert list(answer.json()) == ["error"]
     assert sim.state() == before
@@ -206,7 +206,7 @@ def test_a_control_call_of_a_page_or_of_another_name_is_refused(sim: Simulator) 
             method, f"{sim.control_url}{path}", headers={"Origin": sim.api_url}, timeout=10
         )
         assert answer.status_code == 403
-    assert session.get(f"{sim.control_url}/nothing", timeout=10).status_code == 404
+    assert session.get(f"{sim.control_url}/nothing", timeout=60).status_code == 404
     assert sim.journal() == []
 
 
@@ -218,7 +218,7 @@ def test_a_reset_restores_the_start_and_time_can_stand_still(sim: Simulator) -> 
     assert sim.control("GET", "/clock") == held
     assert (
         new_session()
-        .get(sim.api_url, timeout=10)
+        .get(sim.api_url, timeout=60)
         .headers["Date"]
         .endswith(f":{int(held['now']) % 60:02} GMT")
     )

@@ -58,7 +58,7 @@ def simulator() -> Iterator[Simulator]:
 def authority(sim: Simulator, tmp_path: Path) -> str:
     """The file of the authority that signed every certificate of the simulator."""
     path = tmp_path / "ca.pem"
-    path.write_text(new_session().get(f"{sim.control_url}/ca.pem", timeout=10).text)
+    path.write_text(new_session().get(f"{sim.control_url}/ca.pem", timeout=60).text)
     return str(path)
 
 
@@ -75,7 +75,7 @@ def test_a_pool_gives_as_many_addresses_as_are_free(sim: Simulator) -> None:
     calls = {"dynamic_shared": "/extract?Key=POOL&Num=", "share": "/share/pool?key=POOL&num="}
     for kind, call in calls.items():
         sim.configure("POOL", plan={"kind": kind, "stock": one_row})
-        answer = new_session().get(f"{sim.api_url}{call}10", timeout=10).json()
+        answer = new_session().get(f"{sim.api_url}{call}10", timeout=60).json()
         assert len(answer.get("Data") or answer["data"]) == 10, kind
         sim.reset()
 
@@ -85,7 +85,7 @@ def test_a_distinct_pool_gives_no_server_twice(sim: Simulator) -> None:
 
     def servers(distinct: str) -> set[str]:
         params = {"key": "POOL", "num": "5", "distinct": distinct}
-        answer = new_session().get(f"{sim.api_url}/share/pool", params=params, timeout=10).json()
+        answer = new_session().get(f"{sim.api_url}/share/pool", params=params, timeout=60).json()
         return {item["server"] for item in answer["data"]}
 
     first = servers("false")
@@ -121,14 +121,14 @@ def test_the_api_and_the_tunnel_control_serve_both_schemes(sim: Simulator, autho
     form = {"auth_key": sim.key, "password": PASSWORD}
     for url in (sim.api_url, str(sim.tls_url)):
         assert (
-            session.get(f"{url}/whitelist/query", params={"Key": sim.key}, timeout=10).json()[
+            session.get(f"{url}/whitelist/query", params={"Key": sim.key}, timeout=60).json()[
                 "Code"
             ]
             == 0
         )
-        assert "proxyip" in session.put(f"{url}/proxyip", data=form, timeout=10).json()
+        assert "proxyip" in session.put(f"{url}/proxyip", data=form, timeout=60).json()
     with pytest.raises(requests.exceptions.SSLError):
-        new_session().get(str(sim.tls_url), timeout=10)
+        new_session().get(str(sim.tls_url), timeout=60)
 
 
 def test_each_key_has_a_tunnel_at_the_port_of_its_choice(sim: Simulator) -> None:
@@ -165,7 +165,7 @@ def test_a_lease_is_reached_by_its_ip_and_port(sim: Simulator) -> None:
     sim.configure(whitelist=["127.0.0.1"])
     answer = (
         new_session()
-        .get(f"{sim.api_url}/allocate", params={"Key": sim.key, "Num": "2"}, timeout=10)
+        .get(f"{sim.api_url}/allocate", params={"Key": sim.key, "Num": "2"}, timeout=60)
         .json()
     )
     for item in answer["Data"]:
@@ -188,7 +188,7 @@ def test_a_malformed_option_is_refused_as_such(
     server = str(sim.tunnel_url).removeprefix("http://")
     for secret, status in ((PASSWORD, 400), ("guess", 407)):
         session = new_session(f"{sim.key}{user}:{secret}{password}@{server}")
-        answer = session.get("http://d.qg.net/ip", timeout=10)
+        answer = session.get("http://d.qg.net/ip", timeout=60)
         assert answer.status_code == status
         assert (f"{phrases.MALFORMED_TUNNEL_OPTIONS} '{options}'" in answer.text) is (status == 400)
         client = Socks5Client(server)

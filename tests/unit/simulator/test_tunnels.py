@@ -150,14 +150,14 @@ def test_a_tunnel_can_have_an_exit_for_each_request_some_areas_or_few_exits(tunn
 
 def test_a_client_needs_the_password_or_a_whitelisted_address(tunnel: Tunnel) -> None:
     session = new_session(tunnel.server)
-    assert session.get("http://d.qg.net/ip", timeout=10).status_code == 407
+    assert session.get("http://d.qg.net/ip", timeout=60).status_code == 407
     tunnel.sim.configure(whitelist=["127.0.0.1"])
-    assert session.get("http://d.qg.net/ip", timeout=10).status_code == 200
+    assert session.get("http://d.qg.net/ip", timeout=60).status_code == 200
     tunnel.sim.configure(whitelist=[], pwd="with:colon")
     assert tunnel.get().status_code == 407
     assert (
         new_session(f"{tunnel.sim.key}:with:colon:T60@{tunnel.server}")
-        .get("http://d.qg.net/ip", timeout=10)
+        .get("http://d.qg.net/ip", timeout=60)
         .ok
     )
 
@@ -166,18 +166,18 @@ def test_the_control_port_changes_the_exit(tunnel: Tunnel) -> None:
     form = {"auth_key": tunnel.sim.key, "password": PASSWORD}
     url = f"{tunnel.sim.tunnel_control_url}/proxyip"
     before = tunnel.exit()
-    answer = new_session().put(url, data=form, timeout=10).json()
+    answer = new_session().put(url, data=form, timeout=60).json()
     assert answer["proxyip"].partition(":")[0] == tunnel.exit() != before
     for wrong in ({"password": ""}, {"auth_key": "other"}, {"password": "guess"}):
-        assert new_session().put(url, data={**form, **wrong}, timeout=10).status_code == 400
+        assert new_session().put(url, data={**form, **wrong}, timeout=60).status_code == 400
     tunnel.sim.configure(tunnel={"exits": 0})
-    assert new_session().put(url, data=form, timeout=10).status_code == 500
+    assert new_session().put(url, data=form, timeout=60).status_code == 500
 
 
 def test_the_headers_of_connect_choose_the_exit_and_reach_no_target(tunnel: Tunnel) -> None:
     tunnel.sim.configure(whitelist=["127.0.0.1"])
     labeled = tunnel.exit(Proxy_TunnelID="a")
-    authority = new_session().get(f"{tunnel.sim.control_url}/ca.pem", timeout=10).text
+    authority = new_session().get(f"{tunnel.sim.control_url}/ca.pem", timeout=60).text
     client = Socks5Client(tunnel.server)
     client.connection.sendall(b"CONNECT d.qg.net:443 HTTP/1.1\r\nProxy-TunnelID: a\r\n\r\n")
     assert b" 200 " in client.connection.recv(4096)

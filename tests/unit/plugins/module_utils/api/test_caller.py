@@ -1,12 +1,11 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The clients of the APIs, with responses that are no JSON and requests that were never sent: what
-the errors show.
-"""
+"""What clients send and show: signatures, QG.net's time, errors without secrets, repetitions."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,7 +14,12 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import Account, Identity
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import HttpResponse
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.key import KeyCaller
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.key import (
+    EARLIEST,
+    LATEST,
+    KeyCaller,
+    VendorClock,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import Leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product_shapes import (
     read_product_held,
@@ -36,6 +40,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from hypothesis import given
+from hypothesis import strategies as st
 from support import phrases
 
 KEY = "SECRETKEY1"
@@ -204,3 +210,90 @@ def test_no_release_is_sent_without_a_name(tmp_path: Path, by_task: bool) -> Non
     with pytest.raises(QgError, match=phrases.NAMES_NOTHING):
         client.release([lease], by_task=by_task, sending=nullcontext)
     assert transport.methods == []
+
+
+APP_KEY = "0123456789abcdef0123"
+DEMO = Identity("qgdemo01", APP_KEY, "www.qg.net")
+WORDS = st.text(st.characters(codec="utf-8"), max_size=20)
+
+
+@pytest.mark.parametrize("now", [1700000000, 1700000000.0, 1700000000.999])
+def test_the_vector_of_the_facts(now: float) -> None:
+    assert DEMO.signed(now) == {
+        "appid": "qgdemo01",
+        "domain": "www.qg.net",
+        "time": "1700000000",
+        "sign": "ad958eb5e4d73bc42bc2405599287116",
+    }
+
+
+@given(WORDS, WORDS, WORDS, st.integers(0, 10**11))
+def test_the_parts_are_concatenated(app_id: str, app_key: str, domain: str, now: int) -> None:
+    signed = Identity(app_id, app_key, domain).signed(now)
+    whole = hashlib.md5(
+        (app_id + domain + str(now) + app_key).encode("utf-8"), usedforsecurity=False
+    )
+    assert signed == {
+        "appid": app_id,
+        "domain": domain,
+        "time": str(now),
+        "sign": whole.hexdigest(),
+    }
+
+
+def test_the_key_is_shown_by_nothing() -> None:
+    assert APP_KEY not in repr(DEMO)
+    assert APP_KEY not in str(DEMO)
+    assert APP_KEY not in str(DEMO.signed(0))
+
+
+START = 1_800_000_000.0
+WRONG = 1_700_000_000.0
+
+
+class Machine:
+    """A control node with a wrong wall clock."""
+
+    def __init__(self) -> None:
+        self.time = 5000.0
+        self.clock = VendorClock(lambda: self.time, lambda: WRONG)
+
+
+@pytest.fixture(name="machine")
+def machine_fixture() -> Machine:
+    return Machine()
+
+
+def test_the_wall_clock_stands_in_until_a_response_shows_the_vendors_time(machine: Machine) -> None:
+    assert machine.clock.now() == machine.clock.latest() == WRONG
+    machine.clock.observe(START, 0.0)
+    machine.time += 60
+    assert machine.clock.now() == START + 60
+
+
+def test_a_date_of_whole_seconds_does_not_move_the_clock_to_and_fro(machine: Machine) -> None:
+    machine.clock.observe(START, 0.0)
+    machine.time += 0.9
+    machine.clock.observe(START, 0.0)
+    assert machine.clock.now() == pytest.approx(START + 0.9)
+    machine.time += 10
+    machine.clock.observe(START + 5, 3.0)
+    assert machine.clock.now() == pytest.approx(START + 5), "its clock was set back"
+
+
+def test_a_date_leaves_open_a_second_and_the_time_of_the_exchange(machine: Machine) -> None:
+    machine.clock.observe(START, 0.5)
+    assert machine.clock.now() == START
+    assert machine.clock.latest() == START + 1.5
+    machine.time += 0.9
+    machine.clock.observe(START, 0.0)
+    assert machine.clock.now() == pytest.approx(START + 0.9)
+    assert machine.clock.latest() == pytest.approx(START + 1.0)
+
+
+@pytest.mark.parametrize("date", [0.0, EARLIEST - 1, LATEST + 1])
+def test_a_date_of_a_server_whose_clock_is_not_set_is_ignored(
+    machine: Machine, date: float
+) -> None:
+    machine.clock.observe(date, 0.0)
+    assert machine.clock.now() == WRONG

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What both kinds of store do: transactions, locks of processes, and names for secrets."""
+"""What a directory and a database do alike: transactions, locks, and facts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import (
+    LEASE_LIST,
+    PRODUCT,
+    REPLACEMENT,
+    Facts,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError
+from support.machine_clock import MachineClock
 from support.processes import FORK, process_until_killed, wait_for
 
 from .conftest import open_store, quick_over_both, state_place
@@ -83,3 +90,42 @@ def test_a_process_that_is_stopped_keeps_its_lock_and_is_named_until_it_is_kille
                 return held
 
         wait_for(is_free)
+
+
+DAY = 86400.0
+
+
+def test_a_fact_is_used_for_its_time_and_replaced_by_a_newer_one(tmp_path: Path) -> None:
+    now = [0.0]
+    store = open_store(tmp_path, machine=MachineClock(lambda: now[0]))
+    facts = Facts(store, "key")
+    for name, days in ((PRODUCT, 30), (LEASE_LIST, 1)):
+        assert facts.get(name) is None
+        facts.save(name, "first")
+        now[0] += days * DAY - 1
+        assert facts.get(name) == "first"
+        assert Facts(store, "other").get(name) is None
+        now[0] += 2
+        assert facts.get(name) is None
+        facts.save(name, "second")
+        assert Facts(store, "key").get(name) == "second"
+    facts.forget(PRODUCT)
+    assert facts.get(PRODUCT) is None
+    assert facts.get(LEASE_LIST) == "second"
+
+
+def test_facts_about_objects_are_kept_by_key(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    own = Facts(store, "key")
+    other = Facts(store, "other")
+
+    def known() -> list[str | None]:
+        return [facts.get(REPLACEMENT, about) for facts in (own, other) for about in ("a", "b")]
+
+    own.save(REPLACEMENT, "1", "a")
+    own.save(REPLACEMENT, "1", "b")
+    other.save(REPLACEMENT, "2", "a")
+    own.save(REPLACEMENT, "3", "a")
+    assert known() == ["3", "1", "2", None]
+    own.forget(REPLACEMENT, "a")
+    assert known() == [None, "1", "2", None]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of the vendor's APIs: the clients that they make."""
+"""The options of a task: mistakes in them, where its calls go, and results without its secrets."""
 
 from __future__ import annotations
 
@@ -9,12 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    MissingOption,
+    OptionError,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     AccountConnection,
     Connection,
     key_caller,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
+    Mode,
+    Operation,
+    Spec,
+    check_selectors,
+    execute,
+    guarded,
+    read_options,
+    redact,
+    shared,
+)
+from support import phrases
 
 SECRET = "0123456789abcdef0123"
 COMMON = {"timeout": 10.0, "max_wait": 300.0}
@@ -105,3 +121,105 @@ def test_the_text_of_a_connection_has_no_secret() -> None:
     for connection in connections:
         assert SECRET not in repr(connection)
         assert "example" in repr(connection)
+
+
+@pytest.mark.parametrize(
+    ("problem", "message"),
+    [
+        ("is empty", "count is empty: give a number."),
+        ("=0 is out of range", "count=0 is out of range: give a number."),
+        (", entry 2, is empty", "count, entry 2, is empty: give a number."),
+    ],
+)
+def test_a_message_is_option_problem_and_fix(problem: str, message: str) -> None:
+    assert OptionError("count", problem, "give a number").message == message
+
+
+def test_a_mistake_has_fields_that_show_no_secret_of_another_option(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("QG_KEY", "HUSH0123")
+    spec: Spec = {**shared("key", type="str", no_log=True), "count": {"type": "int"}}
+
+    with pytest.raises(OptionError) as refused:
+        read_options(spec, {"count": "HUSH0123"}, place="option")
+
+    assert refused.value.option == "count"
+    assert refused.value.problem == f"='{phrases.HIDDEN}' {phrases.NOT_A_WHOLE_NUMBER}"
+    assert refused.value.fix == "give one, such as 5"
+
+
+def test_an_option_without_a_value_is_told_from_one_with_a_wrong_value() -> None:
+    spec: Spec = shared("key", type="str", required=True, no_log=True)
+
+    with pytest.raises(MissingOption) as refused:
+        read_options(spec, {}, place="option")
+
+    assert refused.value.option == "key"
+    assert (
+        refused.value.fix
+        == f"give it as option {phrases.OR_AS} QG_KEY {phrases.IN_THE_ENVIRONMENT}"
+    )
+
+
+@pytest.mark.parametrize(("selectors", "hint"), [(("ips",), False), (("ips", "all"), True)])
+def test_the_refusal_of_an_empty_selector_names_all_only_if_there_is_such_an_option(
+    selectors: tuple[str, ...], hint: bool
+) -> None:
+    with pytest.raises(OptionError) as refusal:
+        check_selectors(selectors, {"ips": []})
+    assert refusal.value.message.startswith(f"ips is empty ([]), which {phrases.NEVER_MEANS_ALL}: ")
+    assert ("all=true" in refusal.value.message) is hint
+
+
+def test_a_value_of_another_type_is_refused_and_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QG_KEY", "HUSH0123")
+    spec: Spec = {**shared("key", type="str", no_log=True), "count": {"type": "int"}}
+    for value in ("http://me:HUSH7@192.0.2.1", "HUSH0123"):
+        with pytest.raises(OptionError, match=phrases.NOT_A_WHOLE_NUMBER) as refused:
+            read_options(spec, {"count": value}, place="option")
+        assert "HUSH" not in refused.value.message
+
+
+SPEC: dict[str, dict[str, Any]] = {
+    "key": {"type": "str", "no_log": True},
+    "password": {"type": "str", "no_log": True},
+    "ip": {"type": "str"},
+}
+
+
+def test_what_is_no_secret_stays() -> None:
+    result = {"msg": "198.51.100.8 is on the list"}
+    assert redact(result, {"key": "198.", "password": "", "ip": "198.51.100.8"}, SPEC) != result
+    assert redact(result, {"key": "1989", "password": "i", "ip": "198.51.100.8"}, SPEC) == result
+    assert redact(result, {"key": "199", "password": "", "ip": "198.51.100.8"}, SPEC) == result
+
+
+def test_an_unexpected_exception_is_a_failed_result_without_its_text() -> None:
+    def run(params: Any, mode: Mode) -> dict[str, Any]:
+        raise OverflowError(f"Python int too large: {params['key']}")
+
+    result = execute(Operation(spec=SPEC, run=run), {"key": "SECRET"}, Mode())
+    assert result["failed"] is True
+    assert result["changed"] is False
+    assert "unexpected OverflowError at test_options.py, line" in result["msg"]
+    assert "Traceback" not in result["msg"]
+    # What a defect is found with, which Ansible shows at -vvv.
+    assert "in run" in result["exception"]
+    assert "SECRET" not in repr(result)
+
+
+def test_an_error_that_ansible_knows_what_to_do_with_passes() -> None:
+    def work() -> dict[str, Any]:
+        raise ConnectionError("unreachable")
+
+    with pytest.raises(ConnectionError):
+        guarded(work, (ConnectionError,))
+    assert guarded(work)["failed"] is True
+
+
+def test_a_failure_of_the_user_has_no_traceback() -> None:
+    def work() -> dict[str, Any]:
+        raise OptionError("ip", "is wrong", "give another")
+
+    assert guarded(work) == {"failed": True, "changed": False, "msg": "ip is wrong: give another."}

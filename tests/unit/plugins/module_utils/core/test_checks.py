@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""IPv4 addresses: which texts are one, in which order they are listed, and which are accepted."""
+"""IPv4 addresses and durations as users write them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import 
     is_ipv4,
     is_public,
     parse_address,
+    parse_minutes,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from hypothesis import given
@@ -48,3 +49,29 @@ def test_addresses_that_no_host_is_seen_under_can_only_be_removed(ip: str) -> No
 @given(st.ip_addresses(v=4).map(str))
 def test_addresses_are_taken_in_canonical_form_and_once(text: str) -> None:
     assert check_addresses("ips", [f" {text}\n", text], any_scope=True) == {text}
+
+
+@pytest.mark.parametrize(
+    ("value", "minutes"),
+    [
+        ("0", 0),
+        (30, 30),
+        ("30", 30),
+        ("30s", 0.5),
+        ("90s", 1.5),
+        ("120s", 2),
+        ("5m", 5),
+        ("1h", 60),
+        ("2d", 2880),
+    ],
+)
+def test_a_bare_number_means_minutes(value: object, minutes: float) -> None:
+    assert parse_minutes("min_remaining", value) == minutes
+
+
+@pytest.mark.parametrize("value", ["5 m", "30S", "s", "1h30m", True, None, "9" * 10])
+def test_other_text_is_refused(value: object) -> None:
+    with pytest.raises(
+        OptionError, match=r"min_remaining=.* cannot be used: give a number of minutes, or"
+    ):
+        parse_minutes("min_remaining", value)

@@ -1,11 +1,12 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The list that a lookup has remembered decides nothing once it is too old."""
+"""The lookup of proxies: how old a list may be, and that it leaves nothing open."""
 
 from __future__ import annotations
 
 import datetime
+import os
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +45,25 @@ def test_a_new_list_is_not_judged_by_the_time_of_an_old_one(tmp_path: Path) -> N
     node.vendor.advance(60)
     assert look(node.other()) == [lease.host], "of a lookup that remembers nothing"
     assert look(node) == [lease.host]
+
+
+def opened(directory: Path) -> list[str]:
+    """Files below a directory that this process has open."""
+    descriptors = Path("/proc/self/fd")
+    paths = []
+    for name in os.listdir(descriptors):
+        # The directory that is being listed is itself closed by then.
+        if os.path.lexists(descriptors / name):
+            paths.append(os.readlink(descriptors / name))
+    return [path for path in paths if path.startswith(str(directory))]
+
+
+def test_nothing_stays_open(tmp_path: Path) -> None:
+    lookup, _names = lookup_of(proxy)
+    node = Node(tmp_path, Vendor())
+    during = list[str]()
+    node.vendor.before("/query", lambda: during.extend(opened(tmp_path)))
+    with use(node.runtime):
+        lookup.run([], {}, **node.options, product="classic", at_least=0)
+    assert opened(tmp_path) == []
+    assert during
