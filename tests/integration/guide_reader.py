@@ -244,7 +244,7 @@ class Reader:
 
     def _authority_of_sites(self) -> str:
         """Return the authority of the sites that the simulator's proxies reach by HTTPS."""
-        return requests.get(f"{self.sim.control_url}/ca.pem", timeout=5).text
+        return requests.get(f"{self.sim.control_url}/ca.pem", timeout=60).text
 
     def open_terminal(self) -> Terminal:
         """Open a terminal, and type what a reader of the quick start types in each one."""

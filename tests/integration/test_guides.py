@@ -149,7 +149,7 @@ def test_the_quick_start(reader: Reader) -> None:
     (check_and_register, *_) = [step for step in steps if "--check --diff" in step.block.text]
     assert check_and_register.calls.count("/whitelist/add") == 1
     assert reader.sim.whitelist() == [HERE]
-    trial = requests.get(f"http://127.0.0.1:{port}/_sim/state", timeout=5).json()["keys"][
+    trial = requests.get(f"http://127.0.0.1:{port}/_sim/state", timeout=60).json()["keys"][
         "QGDEMO01"
     ]
     assert trial["whitelist"] == [HERE]

@@ -15,7 +15,7 @@ from typing import Any
 
 FORK = multiprocessing.get_context("fork")
 #: Far more than anything takes here, on a busy machine as well.
-TIMEOUT = 60.0
+TIMEOUT = 300.0
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -185,7 +185,7 @@ def trust_sites(crawler: Crawler) -> None:
     """Let programs trust the sites of the simulator, which have an authority of its own."""
     authority = crawler.playground.root / "authorities.pem"
     authority.write_text(
-        requests.get(f"{crawler.sim.control_url}/ca.pem", timeout=5).text, encoding="utf-8"
+        requests.get(f"{crawler.sim.control_url}/ca.pem", timeout=60).text, encoding="utf-8"
     )
     if shutil.which("certutil"):
         database = crawler.playground.home / ".pki" / "nssdb"
