@@ -20,7 +20,6 @@ from integration.playground import Playground, Run
 from qgnet_simulator.running import Simulator
 from support import phrases
 from support.documents import ROOT
-from support.parameters import slow_cases
 
 MONITORING = ROOT / "extensions" / "monitoring"
 ALERTS = MONITORING / "alerts.yml"
@@ -272,27 +271,37 @@ def test_several_keys_are_in_one_file(sim: Simulator, playground: Playground, pa
     assert "QGDEMO77" not in path.read_text(encoding="utf-8") + run.output
 
 
-@pytest.mark.parametrize(
-    "variables",
-    [
-        {"qg_metrics_keys": [{"name": "one", "kye": "QGDEMO02"}]},
-        {"qg_metrics_file": "/nowhere/qgnet.prom"},
-        *slow_cases(
-            {"qg_metrics_file": "qgnet.prom"},
-            {"qg_metrics_keys": [{"name": 'a"b'}]},
-            {"qg_metrics_keys": [{"name": "a"}, {"name": "a"}]},
-            {"qg_max_new_per_day": "many"},
-        ),
-    ],
-    ids=["unknown", "no directory", "relative", "quote", "twice", "cap"],
-)
+#: Variables of a host, and what is said of them.
+MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown": ({"qg_metrics_keys": [{"name": "one", "kye": "QGDEMO02"}]}, "kye"),
+    "nowhere": ({"qg_metrics_file": "/nowhere/qgnet.prom"}, "the directory /nowhere"),
+    "relative": ({"qg_metrics_file": "qgnet.prom"}, phrases.NO_PROM_FILE),
+    "quote": ({"qg_metrics_keys": [{"name": 'a"b'}]}, phrases.UNUSABLE_NAME),
+    "twice": ({"qg_metrics_keys": [{"name": "a"}, {"name": "a"}]}, phrases.NAME_OF_ITS_OWN),
+    "cap": ({"qg_max_new_per_day": "many"}, phrases.NO_CAP),
+}
+
+
 def test_a_mistake_is_reported_before_any_call(
-    sim: Simulator, playground: Playground, path: Path, variables: dict[str, Any]
+    sim: Simulator, playground: Playground, path: Path
 ) -> None:
-    run = write(sim, playground, path, **variables)
-    assert (
-        phrases.METRICS_NOT_WRITTEN in run.of("Check the variables, before any call").result["msg"]
+    """Each host has a key of its own, and a file has the metrics of one."""
+    hosts = {}
+    for name, (variables, _words) in MISTAKES.items():
+        own = {"ansible_connection": "local", "qg_key": f"QGDEMO{name}"}
+        hosts[name] = {"qg_metrics_file": str(path), **own, **variables}
+
+    run = playground.play(
+        "qingguo.qgnet.metrics",
+        inventory=json.dumps({"all": {"hosts": hosts}}),
+        variables={"qg_hosts": "all", "qg_api_url": sim.api_url},
     )
+
+    assert run.rc == 2
+    for name, (_variables, words) in MISTAKES.items():
+        message = run.of("Check the variables, before any call", name).result["msg"]
+        for part in (phrases.METRICS_NOT_WRITTEN, phrases.LIST_THE_KEYS, words):
+            assert part in message
     assert sim.journal() == []
     assert not path.exists()
 

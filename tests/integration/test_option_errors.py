@@ -187,40 +187,25 @@ def selector(module: str, options: Options, option: str, **keywords: Any) -> Mis
 
 SELECTORS = [
     selector("qg_proxy_release", {"ips": None}, "ips"),
-    selector("qg_proxy_release", {"ips": None}, "ips", **THERE),
     selector("qg_proxy_release", {"ips": UNDEFINED}, "ips"),
     selector("qg_proxy_release", {"ips": []}, "ips"),
-    selector("qg_proxy_release", {"ips": ""}, "ips"),
-    selector("qg_proxy_release", {"ips": [""]}, "ips"),
     selector("qg_proxy_release", {"task_ids": None}, "task_ids"),
     selector("qg_proxy_release", {"task_ids": "{{ [] }}"}, "task_ids"),
     selector("qg_proxy_release", {"all": None}, "all"),
     selector("qg_proxy_release", {"all": ""}, "all"),
-    selector("qg_proxy_release", {"ips": None, "all": True}, "ips"),
     selector("qg_proxy_replace", {"ips": None}, "ips"),
-    selector("qg_proxy_replace", {"ips": []}, "ips"),
-    selector("qg_proxy_replace", {"task_ids": UNDEFINED}, "task_ids"),
     selector("qg_proxy_replace", {"task_ids": ""}, "task_ids"),
-    selector("qg_proxy_replace", {"count": None}, "count"),
     selector("qg_proxy_replace", {"count": ""}, "count"),
-    selector("qg_proxy_replace", {"all": None}, "all"),
     selector("qg_proxy_allocate", {"count": 1, "areas": None, "exact": True}, "areas"),
     selector("qg_proxy_allocate", {"count": 1, "isp": None, "exact": True}, "isp"),
     selector("qg_proxy_info", {"task_ids": None}, "task_ids"),
-    selector("qg_proxy_info", {"task_ids": []}, "task_ids"),
     selector("qg_monopoly", {"state": "absent", "uuids": None}, "uuids"),
-    selector("qg_monopoly", {"state": "absent", "uuids": []}, "uuids"),
-    selector("qg_monopoly", {"state": "redialed", "uuids": ""}, "uuids"),
     selector("qg_monopoly", {"state": "absent", "all": None}, "all"),
     selector("qg_monopoly_info", {"uuids": None}, "uuids"),
-    selector("qg_monopoly_info", {"uuids": []}, "uuids"),
     selector("qg_egress_whitelist", {"step": "detect", "ips": None}, "ips"),
     selector("qg_egress_whitelist", {"step": "detect", "state": "absent", "ips": []}, "ips"),
-    selector("qg_egress_whitelist", {"step": "update", "ips": ""}, "ips"),
     role({"ips": None}, "comes from egress_whitelist_ips."),
-    role({"ips": []}, "comes from egress_whitelist_ips."),
     lookup("areas=none", "areas is ", phrases.NEVER_ALL[0]),
-    lookup("areas=[]", "areas is ", phrases.NEVER_ALL[0]),
     lookup("areas=''", "areas is ", phrases.NEVER_ALL[0]),
     lookup("isp=none", "isp is ", phrases.NEVER_ALL[0]),
 ]
@@ -281,7 +266,7 @@ def test_each_first_mistake_is_one_sentence_with_the_option_and_the_fix(
 ) -> None:
     # What must not be touched.
     query: dict[str, Any] = {"Key": sim.key, "Num": 2}
-    assert requests.get(f"{sim.api_url}/allocate", query, timeout=5).json()["Code"] == 0
+    assert requests.get(f"{sim.api_url}/allocate", query, timeout=60).json()["Code"] == 0
     leases = sim.leases()
     sim.configure(whitelist=["203.0.113.5", "203.0.113.6"])
     sim.control("DELETE", "/journal")

@@ -1,26 +1,28 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What all playbooks have in common: which hosts they run for, and with which key; and the playbook
-report.
+"""What all playbooks have in common: which hosts they run for, and with which key; the playbooks
+ensure_leases and report.
 
 Other tests of the playbooks for the whitelist are in test_role.py.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
+from behavior.paid_calls import PLANS
 from integration.fleet import Fleet, public
-from integration.playground import QUERY, Playground, Run, calls
+from integration.module_tasks import CHECK, play, task
+from integration.playground import QUERY, Playground, Run, callers, calls
 from qgnet_simulator.running import Simulator
 from support import phrases
 from support.documents import ROOT
-from support.parameters import slow_cases
 
 REGISTER = "qingguo.qgnet.register"
 REPORT = "qingguo.qgnet.report"
@@ -35,6 +37,15 @@ CRAWLERS = (
     "[all:vars]\nansible_host=127.0.0.1\nansible_port=1\n"
 )
 OTHER_KEY = "QGOTHER1"
+#: The hosts of a playbook, and of those that choose in another way.
+DEFAULT = "qg_hosts | default('all')"
+CHOICES = {
+    **dict.fromkeys(LOCAL, "qg_hosts | default('localhost')"),
+    "deregister": "'localhost' if qg_forget is defined else qg_hosts | default('all')",
+    "refresh_timer": (
+        "'localhost' if qg_timer_state | default('') == 'absent' else qg_hosts | default('')"
+    ),
+}
 
 #: The hosts that a user asks for, and the sentence that refuses them.
 MISTAKES: dict[str, tuple[dict[str, Any], list[str], str]] = {
@@ -73,14 +84,13 @@ def words(run: Run) -> str:
 
 
 def mistaken() -> Iterator[Any]:
-    """Yield one playbook with each mistake, and each other one with some: they share what checks
-    the hosts.
+    """Yield one playbook with each mistake, and one with each other way to choose hosts: they share
+    what checks them.
     """
     for mistake in MISTAKES:
         yield "register", mistake
-    for name in PLAYBOOKS.keys() - {"register"}:
+    for name in ("report", "deregister", "refresh_timer"):
         yield name, "misspelt"
-        yield from slow_cases((name, "missing inventory"), (name, "null"))
 
 
 @pytest.mark.measured
@@ -108,13 +118,10 @@ def test_a_playbook_without_the_hosts_that_were_asked_for_fails(
     assert sim.leases() == []
 
 
-@pytest.mark.parametrize(
-    "name", ["register", *slow_cases("deregister", "refresh_proxies", "verify")]
-)
 def test_a_playbook_for_all_hosts_fails_without_an_inventory(
-    sim: Simulator, playground: Playground, name: str
+    sim: Simulator, playground: Playground
 ) -> None:
-    run = asked(sim, playground, name, inventory=None, environment={"QG_KEY": sim.key})
+    run = asked(sim, playground, "register", inventory=None, environment={"QG_KEY": sim.key})
     assert run.rc != 0
     assert phrases.NO_HOST_IN_INVENTORY in words(run)
     assert sim.journal() == []
@@ -125,10 +132,15 @@ def test_a_timer_is_removed_by_its_name(playground: Playground) -> None:
     playground.play("qingguo.qgnet.refresh_timer", variables=variables, arguments=["--check"]).ok()
 
 
-def test_each_play_of_each_playbook_checks_its_hosts() -> None:
-    for path in PLAYBOOKS.values():
-        for play in yaml.safe_load(path.read_text(encoding="utf-8")):
-            assert "query('qingguo.qgnet.hosts', " in play["hosts"], path.name
+@pytest.mark.parametrize("name", PLAYBOOKS)
+def test_each_play_of_a_playbook_checks_its_hosts(name: str) -> None:
+    """Those on the control node check all hosts, and then take one of those that share a key."""
+    asked_for = f"'qingguo.qgnet.hosts', {CHOICES.get(name, DEFAULT)}"
+    expected = [f"{{{{ query({asked_for}) }}}}"]
+    if name in LOCAL:
+        expected.append(f"{{{{ query({asked_for}, distinct=true) }}}}")
+    plays = yaml.safe_load(PLAYBOOKS[name].read_text(encoding="utf-8"))
+    assert [play["hosts"] for play in plays] == expected
 
 
 @pytest.mark.measured
@@ -179,11 +191,6 @@ def test_localhost_is_registered_without_an_inventory(
     [
         ("all:&crawlers:!crawler2", "", ["crawler1", "crawler3"]),
         (["crawlers[0:1]", "~acc.*1"], "@limit.txt", ["account1", "crawler2"]),
-        *slow_cases(
-            ("crawlers", "", ["crawler1", "crawler2", "crawler3"]),
-            ("crawlers[0],account*", "", ["account1", "account2", "crawler1"]),
-            ("~.*1", "crawlers", ["crawler1"]),
-        ),
     ],
 )
 def test_a_pattern_means_what_it_means_to_ansible(
@@ -227,62 +234,33 @@ def keys_of(**groups: str) -> str:
     return CRAWLERS + "".join(f"[{group}:vars]\nqg_key={key}\n" for group, key in groups.items())
 
 
-@pytest.mark.parametrize("name", ["report", *slow_cases("doctor", "ensure_leases", "metrics")])
 def test_a_playbook_names_the_group_that_has_the_key(
-    sim: Simulator, playground: Playground, name: str
+    sim: Simulator, playground: Playground
 ) -> None:
-    run = asked(sim, playground, name, inventory=keys_of(crawlers=sim.key))
+    run = asked(sim, playground, "report", inventory=keys_of(crawlers=sim.key))
     assert run.rc != 0
     assert phrases.CRAWLERS_SET_KEY in words(run)
-    run = asked(sim, playground, name, inventory=keys_of(crawlers=sim.key, accounts=OTHER_KEY))
+    run = asked(sim, playground, "report", inventory=keys_of(crawlers=sim.key, accounts=OTHER_KEY))
     assert phrases.TWO_GROUPS_SET_KEY in words(run)
     assert sim.key not in run.output
     assert sim.journal() == []
 
 
 @pytest.mark.measured
-@pytest.mark.parametrize("name", ["ensure_leases", *slow_cases("doctor", "metrics", "report")])
-def test_hosts_with_one_key_are_as_one_host(
-    sim: Simulator, playground: Playground, name: str
-) -> None:
-    sources = {"qg_sources": [f"{sim.api_url}/ip"]}
-    asked(sim, playground, name, variables=sources, environment={"QG_KEY": sim.key}).ok()
-    expected = calls_by_key(sim)
-    bought = len(sim.leases())
-    assert list(expected) == [sim.key]
-    sim.reset()
-    run = asked(
-        sim,
-        playground,
-        name,
-        inventory=keys_of(crawlers=sim.key),
-        variables={"qg_hosts": "crawlers", **sources},
-        environment={"QG_STORE": str(playground.root / "other")},
-    ).ok()
-    assert {task.host for task in run.tasks if task.status == "ok"} <= {"crawler1", "localhost"}
-    assert calls_by_key(sim) == expected
-    assert len(sim.leases()) == bought
-    assert sim.key not in run.output
-
-
-@pytest.mark.parametrize(
-    ("name", "leases"), [("ensure_leases", 2), *slow_cases(("doctor", 0), ("report", 0))]
-)
-def test_two_groups_with_two_keys_are_two_hosts(
-    sim: Simulator, playground: Playground, name: str, leases: int
+def test_hosts_with_one_key_are_as_one_host_and_those_with_two_as_two(
+    sim: Simulator, playground: Playground
 ) -> None:
     sim.configure(OTHER_KEY)
     inventory = keys_of(crawlers=sim.key, accounts=OTHER_KEY)
-    variables = {"qg_hosts": "crawlers:accounts", "qg_sources": [f"{sim.api_url}/ip"]}
+    variables = {"qg_hosts": "crawlers:accounts"}
     for _run in range(2):
-        run = asked(sim, playground, name, inventory=inventory, variables=variables).ok()
+        run = asked(sim, playground, "ensure_leases", inventory=inventory, variables=variables).ok()
         assert {task.host for task in run.tasks} == {"crawler1", "account1"}
         for key in (sim.key, OTHER_KEY):
             assert key not in run.output
-            assert len(sim.leases(key)) == leases
+            assert len(sim.leases(key)) == 2
     counts = calls_by_key(sim)
-    for key in (sim.key, OTHER_KEY):
-        assert counts[key]["/allocate"] == (1 if leases else 0)
+    assert counts[sim.key]["/allocate"] == counts[OTHER_KEY]["/allocate"] == 1
 
 
 def test_hosts_that_need_different_numbers_of_leases_are_not_one(
@@ -293,15 +271,6 @@ def test_hosts_that_need_different_numbers_of_leases_are_not_one(
     variables = {"qg_hosts": "all", "qg_api_url": sim.api_url}
     playground.play("qingguo.qgnet.ensure_leases", inventory=inventory, variables=variables).ok()
     assert len(sim.leases()) == 3
-
-
-def test_metrics_of_two_keys_need_names(sim: Simulator, playground: Playground) -> None:
-    inventory = keys_of(crawlers=sim.key, accounts=OTHER_KEY)
-    run = asked(sim, playground, "metrics", inventory=inventory, variables={"qg_hosts": "all"})
-    assert run.rc != 0
-    assert phrases.LIST_THE_KEYS in words(run)
-    assert sim.journal() == []
-    assert not (playground.root / "qgnet.prom").exists()
 
 
 def test_the_report_is_a_table_whose_rows_nobody_can_forge(fleet: Fleet) -> None:
@@ -332,6 +301,32 @@ def test_the_report_is_a_table_whose_rows_nobody_can_forge(fleet: Fleet) -> None
     assert "{{ 7 * 7 }}" in unreadable or "49" not in unreadable
     assert QUERY in calls(fleet.sim)
     assert fleet.sim.key not in run.output
+
+
+@pytest.mark.newest
+def test_the_report_shows_what_was_paid_and_how_long_leases_last(
+    sim: Simulator, playground: Playground
+) -> None:
+    lease = playground.run("qg_proxy_allocate", product="classic", count=2, keep_alive=30)
+    assert lease["changed"] is True
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
+    run = playground.play("qingguo.qgnet.report", environment=environment).ok()
+
+    page = run.of("Show the report").result["msg"]
+    spending = [
+        line.split()
+        for line in page[page.index("SPENDING") + 1 : page.index("GATEWAYS AND LISTS") - 1]
+    ]
+    _total, _head, day, head, buyer = spending
+    assert day[1:5] == ["classic", "1", "2", "0"]
+    assert head[0] == "user"
+    assert buyer[1:] == ["localhost", "1", "2", "0"]
+    leases = page[page.index("LEASES") + 1 : page.index("SPENDING") - 1]
+    servers = {lease["host"]: lease["ip"] for lease in sim.leases()}
+    rows = [line.split() for line in leases[2:-1]]
+    assert {row[0]: row[1] for row in rows} == servers
+    for row in rows:
+        assert row[4] in ("29", "30")
 
 
 def test_the_report_as_data(sim: Simulator, playground: Playground) -> None:
@@ -408,3 +403,141 @@ def test_the_report_and_the_doctor_show_what_is_installed(
     rows, check = shown()
     assert check is not None
     assert f"proxy_list_command=test -e {flag} has failed with 1" in check["detail"]
+
+
+ENSURE = "qingguo.qgnet.ensure_leases"
+
+
+def servers(leases: list[dict[str, Any]]) -> set[str]:
+    return {lease["server"] for lease in leases}
+
+
+def test_module_defaults_choose_the_product_for_all_modules(
+    sim: Simulator, playground: Playground
+) -> None:
+    sim.configure(plan=PLANS["exclusive"], whitelist=["203.0.113.9"])
+    place = f"key='{sim.key}', api_url='{sim.api_url}', product='exclusive'"
+    looked_up = f"{{{{ query('qingguo.qgnet.proxy', {place}, limit=9, max_age=0) }}}}"
+    two = {"count": 2}
+    text = play(
+        task("Whitelist", "qg_whitelist_info"),
+        task("Quota", "qg_quota_info"),
+        task("Areas", "qg_area_info"),
+        task("Prediction", "qg_proxy_allocate", two, **CHECK),
+        task("Lease", "qg_proxy_allocate", two),
+        task("Again", "qg_proxy_allocate", two),
+        task("Look", "qg_proxy_info"),
+        {"name": "Lookup", "ansible.builtin.set_fact": {"found": looked_up}},
+        task("Replace", "qg_proxy_replace", {"count": 1}),
+        task("Release", "qg_proxy_release", {"all": True}),
+        hosts="localhost",
+        defaults={
+            "key": sim.key,
+            "api_url": sim.api_url,
+            "product": "exclusive",
+        },
+    )
+    run = playground.play(text).ok()
+    # The whitelist stays on the classic host, for keys of every product.
+    assert run.of("Whitelist").result["whitelist"] == ["203.0.113.9"]
+    assert run.of("Quota").result["quota"]["total"] == 8
+    assert run.of("Areas").result["count"] == 9
+    assert run.of("Prediction").result["missing"] == 2
+    leases = run.of("Lease").result["leases"]
+    assert len(leases) == 2
+    assert run.of("Again").result["changed"] is False
+    assert servers(run.of("Look").result["leases"]) == servers(leases)
+    assert set(run.of("Lookup").result["ansible_facts"]["found"]) == servers(leases)
+    assert len(run.of("Replace").result["allocated"]) == 1
+    assert len(run.of("Release").result["released"]) == 2
+    assert sim.leases() == []
+    paths = calls(sim)
+    assert paths[0] == "/whitelist/query"
+    assert {path.split("/")[1] for path in paths[1:]} == {"exclusive"}
+    for call in ("get", "replace", "delete"):
+        assert paths.count(f"/exclusive/{call}") == 1
+
+
+#: Variables of a host, and what is wrong with them.
+REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "zero": ({"qg_lease_count": 1, "qg_keep_alive": 0}, ("keep_alive=0", phrases.OUT_OF_RANGE)),
+    "nothing": ({}, (phrases.NO_LEASE_COUNT,)),
+    "null": ({"qg_lease_count": None}, (phrases.NO_LEASE_COUNT,)),
+    "empty": ({"qg_lease_count": ""}, (phrases.NO_LEASE_COUNT,)),
+    "none": ({"qg_lease_count": 0}, (phrases.NO_LEASE_COUNT,)),
+}
+EMPTY = (
+    "qg_min_remaining",
+    "qg_keep_alive",
+    "qg_areas",
+    "qg_isp",
+    "qg_on_uncertain",
+    "qg_ignore_quota",
+)
+#: Variables of a host that leases two.
+LEASING: dict[str, dict[str, Any]] = {
+    # A rulebook passes empty text for variables that it does not have.
+    "areas": {"qg_areas": ["440100", "350500"], "qg_isp": "", "qg_on_uncertain": ""},
+    "unset": dict.fromkeys(EMPTY),
+    "excluding": {},
+}
+
+
+def test_the_playbook_leases_what_is_missing_and_guesses_no_number(
+    sim: Simulator, playground: Playground
+) -> None:
+    """Each host has a key of its own. An empty variable counts as unset, and 0 is not empty."""
+    hosts = {name: variables for name, (variables, _words) in REFUSED.items()}
+    for name, variables in LEASING.items():
+        hosts[name] = {"qg_lease_count": 2, **variables}
+    for name, variables in hosts.items():
+        sim.configure(f"QG{name.upper()}", plan=PLANS["share"] if name == "areas" else {})
+        variables |= {"qg_key": f"QG{name.upper()}", "ansible_connection": "local"}
+    inventory = json.dumps({"crawlers": {"hosts": hosts}})
+    how: dict[str, Any] = {"inventory": inventory, "environment": {"QG_API_URL": sim.api_url}}
+
+    run = playground.play(ENSURE, variables={"qg_hosts": "crawlers"}, **how)
+
+    for name, (_variables, words) in REFUSED.items():
+        refusal = run.of("Lease what is missing", name)
+        assert refusal.status == "failed"
+        # Old releases of Ansible add the place in the playbook.
+        for word in words:
+            assert word in refusal.result["msg"]
+        assert sim.leases(f"QG{name.upper()}") == []
+    for name in LEASING:
+        assert run.of("Lease what is missing", name).status == "ok"
+        assert len(sim.leases(f"QG{name.upper()}")) == 2
+    assert callers(sim) == {f"QG{name.upper()}" for name in LEASING}
+    [sent] = sim.journal("/share/get")
+    assert sent["params"]["area"] == "350500,440100"
+
+    # An excluded address does not count.
+    excluded = sim.leases("QGEXCLUDING")[0]["ip"]
+    variables = {"qg_hosts": "excluding", "qg_exclude_ips": [excluded]}
+    playground.play(ENSURE, variables=variables, **how).ok()
+    others = {lease["ip"] for lease in sim.leases("QGEXCLUDING")} - {excluded}
+    assert len(others) == 2
+    options = f"exclude_ips=['{excluded}'], at_least=2, max_age=0, form='lease'"
+    look = f"{{{{ query('qingguo.qgnet.proxy', key='QGEXCLUDING', {options}) }}}}"
+    text = play({"name": "Lookup", "ansible.builtin.set_fact": {"usable": look}}, hosts="localhost")
+    run = playground.play(text, environment=how["environment"]).ok()
+    usable = run.of("Lookup").result["ansible_facts"]["usable"]
+    assert {lease["ip"] for lease in usable} == others
+
+
+def test_a_playbook_needs_no_product(sim: Simulator, playground: Playground) -> None:
+    sim.configure(plan=PLANS["share"], options={"lease_proxies": False})
+    looked_up = "{{ lookup('qingguo.qgnet.proxy', limit=1) }}"
+    text = play(
+        task("lease", "qg_proxy_allocate", {"count": 1}),
+        {"name": "look", "ansible.builtin.set_fact": {"first": looked_up}},
+        hosts="localhost",
+    )
+    run = playground.play(text, environment={"QG_KEY": sim.key, "QG_API_URL": sim.api_url}).ok()
+    assert run.of("lease").result["product"] == "share"
+    assert (
+        run.of("look").result["ansible_facts"]["first"]
+        == run.of("lease").result["leases"][0]["server"]
+    )
+    assert [path for path in calls(sim) if not path.startswith("/share/")] == ["/query"]

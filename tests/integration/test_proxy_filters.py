@@ -126,7 +126,7 @@ LOOKED_UP = """
 def test_lookup_and_query_give_each_filter_the_same(sim: Simulator, playground: Playground) -> None:
     sim.configure(whitelist=["127.0.0.1"], pwd=PASSWORD)
     query: dict[str, Any] = {"Key": sim.key, "Pwd": PASSWORD, "Num": 3}
-    assert requests.get(f"{sim.api_url}/allocate", params=query, timeout=10).json()["Code"] == 0
+    assert requests.get(f"{sim.api_url}/allocate", params=query, timeout=60).json()["Code"] == 0
     environment = {"QG_KEY": sim.key, "QG_PASSWORD": PASSWORD, "QG_API_URL": sim.api_url}
     text = "".join(LOOKED_UP.replace("FUNCTION", function) for function in ("lookup", "query"))
     run = playground.play(text, environment=environment).ok()
@@ -234,7 +234,7 @@ def play_with_credentials(
     """
     sim.configure(whitelist=[], pwd=SECRET, api_auth=True)
     query: dict[str, Any] = {"Key": sim.key, "Pwd": SECRET, "Num": 1}
-    assert requests.get(f"{sim.api_url}/allocate", params=query, timeout=10).json()["Code"] == 0
+    assert requests.get(f"{sim.api_url}/allocate", params=query, timeout=60).json()["Code"] == 0
     return playground.play(
         play(*tasks, hosts="all"),
         inventory="".join(f"{name} {variables}\n" for name, variables in hosts.items()),

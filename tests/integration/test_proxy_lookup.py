@@ -21,7 +21,7 @@ pytestmark = pytest.mark.measured
 def lease(sim: Simulator, number: int, **parameters: Any) -> list[dict[str, Any]]:
     """Lease some proxies, as another client does; all that the key holds then."""
     query = {"Key": sim.key, "Num": number, **parameters}
-    answer = requests.get(sim.api_url + "/allocate", params=query, timeout=10).json()
+    answer = requests.get(sim.api_url + "/allocate", params=query, timeout=60).json()
     assert answer["Code"] == 0, answer
     sim.control("DELETE", "/journal")
     return sim.leases()
@@ -48,12 +48,8 @@ def found(run: Run, name: str, host: str = "host0") -> Any:
 #: Options, and what is said of them.
 MISTAKES = [
     ("at_least=4", f"{phrases.THREE_MATCH}at_least=4."),
-    ("at_least=101", f"at_least=101 {phrases.OUT_OF_RANGE}"),
-    ("limit=0", f"limit=0 {phrases.OUT_OF_RANGE}"),
     ("areas=0", f"areas contains '0', {phrases.NO_LISTED_AREA}"),
     ("min_remaining=-1", f"min_remaining=-1 {phrases.OUT_OF_RANGE}"),
-    ("max_age=-1", f"max_age=-1 {phrases.OUT_OF_RANGE}"),
-    ("form='url'", f"form=url {phrases.NEEDS_PASSWORD}"),
     ("'something'", phrases.TAKES_NO_TERMS),
     ("isp='train'", "train"),
 ]

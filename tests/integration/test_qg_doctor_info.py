@@ -106,7 +106,7 @@ def test_each_check_of_the_network_has_cause_and_fix(
         proxies[key] = account["proxy_url"].removeprefix("http://")
     sim.configure("LEASED01", pwd=PASSWORD)
     query: dict[str, Any] = {"Key": "LEASED01", "Num": 1}
-    assert requests.get(f"{sim.api_url}/allocate", query, timeout=5).json()["Code"] == 0
+    assert requests.get(f"{sim.api_url}/allocate", query, timeout=60).json()["Code"] == 0
     [lease] = sim.leases("LEASED01")
     before = books(sim)
     sim.control("DELETE", "/journal")

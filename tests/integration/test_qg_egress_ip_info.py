@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.inventory_hosts import reached_by_ssh
+from integration.inventory_hosts import path_for, reached_by_ssh
 from integration.module_tasks import play, task
 from integration.playground import Playground, Task, assert_task_failed
-from integration.shell_tools import path_for
 from qgnet_simulator.running import Simulator
 from support import phrases
 
@@ -196,7 +195,7 @@ def test_agreement_contradictions_silent_sources_and_redirects(
         "there may be two": (against, {"quorum": 1, "samples": 2}, [ADDRESS, STRANGER]),
         "two of five answer": ([*silent, *good], {}, [ADDRESS]),
         "one of three is enough": ([dead, broken, good[0]], {"quorum": 1}, [ADDRESS]),
-        "a slow one": ([slow, *good], {"timeout": 2}, [ADDRESS]),
+        "a slow one": ([slow, *good], {"timeout": 6}, [ADDRESS]),
         "samples": (turns, {"samples": 4}, [ADDRESS, OTHER_ADDRESS]),
         "no sample of the second": (turns, {"samples": 1}, [ADDRESS]),
     }
@@ -251,7 +250,7 @@ def test_each_tool(sim: Simulator, playground: Playground, tmp_path: Path) -> No
         "broken": {"sources": [broken]},
         "dead": {"sources": [f"{DEAD}/ip"]},
         # Enough for an interpreter to start on a machine that has much else to do.
-        "slow": {"sources": [slow, *good], "timeout": 4},
+        "slow": {"sources": [slow, *good], "timeout": 8},
         "proxy": {"sources": good[:1], "through_proxy": proxy},
         "dead proxy": {"sources": good[:1], "through_proxy": DEAD},
     }
