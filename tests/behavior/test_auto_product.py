@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from behavior.paid_calls import ALLOCATE, RELEASE, REPLACE
+from behavior.paid_calls import ALLOCATE
 from support import phrases
 from support.node import Node
 from support.vendor import CLASSIC, PATHS, plan_of
@@ -206,42 +206,6 @@ def test_a_refused_list_contradicts_the_stored_product(key: Make) -> None:
     node.vendor.forget()
     assert node.ok(INFO)["product"] == "exclusive"
     assert calls(node)[:4] == LISTS[:4]
-
-
-@pytest.mark.parametrize(
-    ("product", "module", "options", "sentence"),
-    [
-        (
-            "overseas",
-            ALLOCATE,
-            {"count": 1, "pool": "normal"},
-            f"pool {phrases.NOT_PRODUCTS_OPTION} product=overseas",
-        ),
-        (
-            "classic",
-            ALLOCATE,
-            {"count": 1, "areas": ["350500", "440100"]},
-            f"product=classic {phrases.LEASES_IN_ONE}",
-        ),
-        ("overseas", QUOTA, {}, f"product=overseas {phrases.NO_QUOTA}"),
-        ("share", RELEASE, {"all": True}, f"product=share {phrases.DOES_NOT_RELEASE}"),
-        ("share", ALLOCATE, {"count": 1, "exact": True}, f"exact {phrases.NEEDS_RELEASE}"),
-        ("longterm", REPLACE, {"count": 1}, f"product=longterm {phrases.DOES_NOT_REPLACE}"),
-        (
-            "overseas",
-            INFO,
-            {"task_ids": ["T"]},
-            f"task_ids {phrases.SELECTS_NOTHING} with product=overseas",
-        ),
-    ],
-)
-def test_what_the_product_does_not_support_is_refused_when_it_is_known(
-    key: Make, product: str, module: str, options: dict[str, Any], sentence: str
-) -> None:
-    node = key(product)
-    for reads in (PRODUCTS.index(product) + 1, 0):
-        assert sentence in node.failed(module, **options)["msg"]
-        assert calls(node) == LISTS[:reads]
 
 
 def test_another_process_waits_for_the_first_search(key: Make) -> None:

@@ -166,6 +166,7 @@ NUMBERS: Mistakes = [
     (REPLACE, {"count": 101}, [f"count=101 {phrases.OUT_OF_RANGE}"]),
     (REPLACE, {"all": True, "keep_alive": -1}, [f"keep_alive=-1 {phrases.OUT_OF_RANGE}"]),
     (POOL, {"count": 101}, [f"count=101 {phrases.OUT_OF_RANGE}"]),
+    (POOL, {"product": "share"}, [f"product=share {phrases.NO_POOL}"]),
     (MONOPOLY, {"count": 0}, [f"count=0 {phrases.OUT_OF_RANGE}: give a number from 1 to 100"]),
     (MONOPOLY, {"count": 101}, [f"count=101 {phrases.OUT_OF_RANGE}"]),
     (
@@ -283,6 +284,7 @@ PLACES: Mistakes = [
         areas=["350500", "440100"],
     ),
     allocate(f"areas contains '', {phrases.ONE_WHOLE_NAME} in each entry", areas=["350500", ""]),
+    allocate(phrases.ONE_WHOLE_NAME, product="share", areas=["350500,440100"]),
     allocate(f"areas contains '', {phrases.ONE_WHOLE_NAME}", areas="350500,,440100"),
     allocate(
         f"exclude_areas {phrases.NOT_PRODUCTS_OPTION} product=classic", exclude_areas=["350500"]

@@ -278,23 +278,26 @@ MISTAKES: dict[str, tuple[str, str, dict[str, Any], str]] = {
     ),
     "pool": ("longterm", ALLOCATE, {"count": 1, "pool": "normal"}, f"pool {phrases.NOT_AN_OPTION}"),
     "bgp": ("exclusive", ALLOCATE, {"count": 1, "isp": "bgp"}, "isp=bgp is not a provider"),
-    "two areas in one": (
-        "share",
-        ALLOCATE,
-        {"count": 1, "areas": ["350500,440100"]},
-        phrases.ONE_WHOLE_NAME,
-    ),
     "quota of overseas": ("overseas", "qg_quota_info", {}, f"product=overseas {phrases.NO_QUOTA}"),
-    "pool of share": ("share", "qg_proxy_pool_info", {}, f"product=share {phrases.NO_POOL}"),
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_found_before_any_call(key: Make, mistake: str) -> None:
+def test_a_mistake_is_found_before_any_call_but_those_that_show_the_product(
+    key: Make, mistake: str
+) -> None:
     product, module, options, sentence = MISTAKES[mistake]
     node = key(product)
+    lists = [paths.query for paths in PATHS.values()]
+    reads = lists[: lists.index(PATHS[product].query) + 1]
+
     assert sentence in node.failed(module, **options)["msg"]
     assert node.vendor.calls() == []
+
+    del node.options["product"]
+    for _run in range(2):
+        assert sentence in node.failed(module, **options)["msg"]
+        assert node.vendor.calls() == reads
 
 
 @pytest.mark.parametrize(("product", "code"), [("share", "ACCESS_DENY"), ("classic", -15)])
