@@ -127,11 +127,6 @@ def test_a_playbook_for_all_hosts_fails_without_an_inventory(
     assert sim.journal() == []
 
 
-def test_a_timer_is_removed_by_its_name(playground: Playground) -> None:
-    variables = {"qg_timer_state": "absent", "qg_timer_name": "qg-refresh-none"}
-    playground.play("qingguo.qgnet.refresh_timer", variables=variables, arguments=["--check"]).ok()
-
-
 @pytest.mark.parametrize("name", PLAYBOOKS)
 def test_each_play_of_a_playbook_checks_its_hosts(name: str) -> None:
     """Those on the control node check all hosts, and then take one of those that share a key."""
