@@ -16,10 +16,11 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from behavior.outcomes import FAULTS, PATIENT, Fault, Result, outcome
@@ -99,8 +100,21 @@ SLOW = [
     for case in itertools.product(EVENTS, LOSSES, (0, 50))
     if is_telling(*case) and case not in QUICK
 ]
-CASES = [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)]
 SCENES = [kind for kind in KINDS if kind.name not in ("share", "longterm", "exclusive", "redial")]
+#: What happens to a machine happens to its clocks and its store, which are the same for all kinds:
+#: a purchase of each of both, one in several calls, and a change that nobody pays for.
+OF_A_MACHINE = ("classic", "monopoly", "order of a replacement", "add")
+
+
+def cases() -> Iterator[Any]:
+    """Yield each kind of call with what happens to it."""
+    for kind in SCENES:
+        for case in QUICK:
+            yield pytest.param(kind, *case, id="-".join(map(str, (kind, *case))))
+        for case in SLOW:
+            if case[0] in OF_PROCESSES or kind.name in OF_A_MACHINE:
+                name = "-".join(map(str, (kind, *case)))
+                yield pytest.param(kind, *case, id=name, marks=pytest.mark.slow)
 
 
 def begin(kind: Kind, folder: Path, fault: Fault) -> tuple[Node, Options]:
@@ -175,8 +189,7 @@ def interrupt(kind: Kind, folder: Path, event: str, fault: Fault, step: int) -> 
     assert kind.found(node.vendor) == kind.wanted, step
 
 
-@pytest.mark.parametrize(("event", "loss", "lag"), CASES)
-@pytest.mark.parametrize("kind", SCENES, ids=str)
+@pytest.mark.parametrize(("kind", "event", "loss", "lag"), cases())
 def test_an_interruption_at_any_step_costs_nothing(
     kind: Kind, event: str, loss: str, lag: int, folder: Path
 ) -> None:
