@@ -1042,3 +1042,21 @@ def test_a_run_that_is_killed_at_its_probe_probes_no_more_often(
             sold += fleet.vendor.paid - paid
 
     assert sold <= 7
+
+
+def test_a_host_is_not_told_that_no_exit_works_if_one_is_not_checked_yet(
+    new_node: Callable[..., Node],
+) -> None:
+    """One of two leases is replaced at its end while the other one fails."""
+    fleet = fleet_of(new_node("share", channels=20, lifetime=10), count=1)
+    fleet.run()
+    fleet.vendor.advance(5 * MINUTE)
+    fleet.host.gateway = gateway("share", count=2)
+    fleet.run()
+    fleet.vendor.advance(5 * MINUTE - 12)
+    failing = fleet.vendor.leases[1].host
+    fleet.state_of = lambda server: FAILS if server == failing else WORKS
+
+    assert fleet.run() == 1
+
+    assert fleet.problem == ""

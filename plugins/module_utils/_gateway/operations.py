@@ -315,8 +315,12 @@ def _shut_out(order: Order, pool: Pool, supply: Supply, serving: Sequence[Server
             "report them, and why, or raise "
             f"{names_for(order.installation.kind, pool).of('count')}."
         )
+    is_rejected = all(each.cause is Cause.REJECTED for each in exits)
+    if not is_rejected and any(server.server not in reported for server in serving):
+        # What was leased just now may work, unless the host is refused whatever the exit.
+        return ""
     works_for_others = any(address in supply.working for address in addresses)
-    if all(each.cause is Cause.REJECTED for each in exits):
+    if is_rejected:
         others = ", and lets others through" if works_for_others else ""
         return (
             f"every exit answers 407 to this host{others}. Register the host with the playbook "
