@@ -408,11 +408,11 @@ def test_the_guide_to_lines(machine: Machine, home: Path) -> None:
         tunnel = str(sim.tunnel_url).removeprefix("http://").rstrip("/")
 
         steps = reader.follow(
-            "lines", [Swap("tunnel: tunnel.qg.net:19702", f"tunnel: {tunnel}", "the simulator's")]
+            "lines", [Swap("tunnel=tunnel.qg.net:19702", f"tunnel={tunnel}", "the simulator's")]
         )
 
         assert [call["path"] for call in sim.journal()].count("/proxyip") == 1
-        assert step_of(steps, "ansible-playbook change_exit.yml").calls == ["/proxyip"]
+        assert step_of(steps, "qg_tunnel_exit").calls == ["/proxyip"]
         lines = sim.state()["keys"][sim.key]["monopolies"]
         assert len(lines) == 2
 

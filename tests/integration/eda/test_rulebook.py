@@ -23,7 +23,6 @@ import pytest
 import requests
 import yaml
 from ansible_rulebook.validators import Validate
-from integration.guide_blocks import ENGLISH, blocks
 from qgnet_simulator.running import Simulator
 
 MINUTE = "2"
@@ -35,7 +34,6 @@ PASSWORD = "p+w/SECRETPWD&9= *"
 Event = dict[str, Any]
 
 README = Path(__file__).resolve().parents[3] / "extensions" / "eda" / "README.md"
-GUIDE = ENGLISH / "operations.rst"
 #: The rulebook of the README, which has a condition for each type of event, and a playbook that
 #: gets text of QG.net.
 RULEBOOK = re.findall(r"```yaml\n(.*?)```", README.read_text("utf-8"), re.DOTALL)[0]
@@ -231,18 +229,12 @@ def test_conditions_see_each_change_and_text_of_the_vendor_stays_text(
         assert secret not in rulebook.output
 
 
-def test_rulebooks_of_guides_and_of_the_collection_are_valid() -> None:
+def test_rulebooks_of_the_readme_and_of_the_collection_are_valid() -> None:
     """As ansible-rulebook checks each rulebook that is a file of the user."""
-    guides = [text for path in (README, GUIDE) for text in rulebooks_in(path)]
     shipped = [path.read_text("utf-8") for path in (README.parent / "rulebooks").glob("*.yml")]
-    assert len(guides) == 2
     assert len(shipped) == 3
-    for text in guides + shipped:
+    for text in [RULEBOOK, *shipped]:
         Validate.rulebook(yaml.safe_load(text))
-
-
-def rulebooks_in(path: Path) -> list[str]:
-    return [block.text for block in blocks(path, "yaml") if "  rules:" in block.text]
 
 
 def test_an_entry_that_disappears_is_registered_again(sim: Simulator, rulebook: Rulebook) -> None:
