@@ -26,7 +26,8 @@ options:
   min_remaining:
     description:
       - The minimum remaining time of a matching lease, in minutes or with a unit, such as V(30s).
-        The option does not apply to O(product=longterm).
+        With V(0), each lease counts that QG.net's list shows. The option does not apply to
+        O(product=longterm).
       - It may be at most nine tenths of what a new lease lasts, which is O(keep_alive), or one
         minute with O(product=share). If this is unknown, the task buys one lease first.
     type: str

@@ -101,10 +101,9 @@ class Reconciled(Holdings[R]):
                     break
                 seconds_left = call.settles_at - self.snapshot.read_at
                 if seconds_left > 0:
-                    is_awaited = (await_purchases and call.adds) or (
-                        await_releases and call.removes
-                    )
-                    if not is_awaited:
+                    is_purchase = await_purchases and call.adds
+                    is_release = await_releases and call.removes
+                    if not is_purchase and not is_release:
                         break
                     self._wait_for(call, result, seconds_left)
                 self.look()
