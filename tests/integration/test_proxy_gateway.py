@@ -1327,7 +1327,7 @@ def test_a_mistake_is_named_before_anything_is_paid_for(gateway: Gateway) -> Non
     silent = dict(setting.split("=", 1) for setting in login.split())
     log = f"{phrases.SEE_THE_LOG} haproxy -d -f {gateway.folder}/silent.cfg"
     expected = {
-        "taken": phrases.CANNOT_LISTEN,
+        "taken": phrases.HAPROXY_CANNOT_LISTEN,
         "silent": log,
         "empty": f"proxy_gateway_pools, pool web: {phrases.EMPTY_KEY_OF_POOL}",
     }
@@ -1368,14 +1368,17 @@ def test_a_change_that_haproxy_could_not_serve_leaves_a_gateway_as_it_is(gateway
         run = gateway.play()
 
         assert run.rc == 2
-        assert f"proxy_gateway_pools, pool more: port={port} {phrases.CANNOT_LISTEN}" in shown(run)
+        assert (
+            f"proxy_gateway_pools, pool more: port={port} {phrases.HAPROXY_CANNOT_LISTEN}"
+            in shown(run)
+        )
         assert "(Address already in use)" in shown(run)
     gateway.hosts["gateway"] = {"port": gateway.port, "bind": "192.0.2.10"}
 
     run = gateway.play()
 
     assert run.rc == 2
-    assert f"proxy_gateway_port={gateway.port} {phrases.CANNOT_LISTEN}" in shown(run)
+    assert f"proxy_gateway_port={gateway.port} {phrases.HAPROXY_CANNOT_LISTEN}" in shown(run)
     assert "(Cannot assign requested address)" in shown(run)
     assert gateway.ask().status == 200
     assert {path.name: path.stat().st_mtime_ns for path in gateway.folder.iterdir()} == before

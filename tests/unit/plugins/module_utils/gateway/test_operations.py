@@ -179,7 +179,7 @@ GOOD = {"root", "systemd", "directory"}
         (gateway(), GOOD - {"systemd"}, phrases.NEEDS_SYSTEMD),
         (gateway(service="daemon"), {"directory"}, ""),
         (gateway(), GOOD - {"directory"}, phrases.DOES_NOT_EXIST_ON),
-        (gateway(), GOOD | {"refused=127.0.0.1:3128=In_use"}, phrases.CANNOT_LISTEN),
+        (gateway(), GOOD | {"refused=127.0.0.1:3128=In_use"}, phrases.HAPROXY_CANNOT_LISTEN),
         (gateway(), GOOD | {"refused=127.0.0.1:3129=In_use", "refused=="}, ""),
         (PROXIES, set(), ""),
         (PROXIES, {"directory"}, phrases.IS_A_DIRECTORY),
