@@ -126,12 +126,26 @@ def test_a_timer_from_its_first_run_to_its_removal(node: ControlNode) -> None:
     assert node.files == []
     assert node.systemctl == []
 
+    # One whose first run fails is not installed.
+    node.sim.fault(path="/query", kind="code", code=-13, times=-1)
+    failed = node.play(TIMER, qg_hosts="all")
+
+    assert failed.rc == 2
+    reason = failed.of("Report why it failed").result["msg"]
+    assert reason.startswith("The timer qg-refresh-all was not installed")
+    assert "code -13" in reason
+    assert node.files == []
+    assert node.keys.exists()
+    assert not any(call.startswith("enable") for call in node.systemctl)
+
+    calls_before = len(node.systemctl)
+    node.sim.control("DELETE", "/faults")
     node.play(TIMER, qg_hosts="all").ok()
 
     assert node.files == ["qg-refresh-all.service", "qg-refresh-all.timer"]
     # The refresh ran, in a directory of its own, and wrote the list that somebody had emptied.
     assert (node.root / "one").read_text(encoding="utf-8") == node.sim.leases()[0]["host"] + "\n"
-    assert node.systemctl == [
+    assert node.systemctl[calls_before:] == [
         "daemon-reload",
         "start qg-refresh-all.service",
         "enable qg-refresh-all.timer",
@@ -146,8 +160,13 @@ def test_a_timer_from_its_first_run_to_its_removal(node: ControlNode) -> None:
     assert json.loads(mark[mark.index("{") :])["hosts"] == ["one", "two"]
     assert node.sim.key not in service
 
-    again = node.play(TIMER, qg_hosts="all").ok()
+    # One that is there goes on, whatever becomes of its run.
+    node.sim.fault(path="/query", kind="code", code=-13, times=-1)
+    again = node.play(TIMER, qg_hosts="all")
+    node.sim.control("DELETE", "/faults")
+    assert again.rc == 2
     assert again.of("Write the units").result["changed"] is False
+    assert len(node.files) == 2
 
     # All hosts have left the inventory.
     node.play(TIMER, hosts="three", qg_timer_name="qg-refresh-all", qg_timer_state="absent").ok()
@@ -157,28 +176,6 @@ def test_a_timer_from_its_first_run_to_its_removal(node: ControlNode) -> None:
     assert "disable --now qg-refresh-all.timer" in node.systemctl
     second = node.play(TIMER, qg_timer_name="qg-refresh-all", qg_timer_state="absent").ok()
     assert second.of("Remove the units and the file with the key").result["changed"] is False
-
-
-def test_a_timer_whose_first_run_fails_is_not_installed(node: ControlNode) -> None:
-    node.play(PLAY).ok()
-    node.sim.fault(path="/query", kind="code", code=-13, times=-1)
-
-    run = node.play(TIMER, qg_hosts="all")
-
-    assert run.rc == 2
-    reason = run.of("Report why it failed").result["msg"]
-    assert reason.startswith("The timer qg-refresh-all was not installed")
-    assert "code -13" in reason
-    assert node.files == []
-    assert node.keys.exists()
-    assert not any(call.startswith("enable") for call in node.systemctl)
-
-    # One that was there before goes on.
-    node.sim.control("DELETE", "/faults")
-    node.play(TIMER, qg_hosts="all").ok()
-    node.sim.fault(path="/query", kind="code", code=-13, times=-1)
-    assert node.play(TIMER, qg_hosts="all").rc == 2
-    assert len(node.files) == 2
 
 
 def test_what_cannot_work_is_refused_before_anything_is_written(node: ControlNode) -> None:
