@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import requests
 from integration.ansible_launcher import READ_BY_IMPORT, Launcher
 from qgnet_simulator.running import Simulator
 from support.invariants import Result, assert_no_secret, assert_one_sentence, text_of
@@ -32,6 +33,15 @@ LAUNCHER = Launcher()
 #: Where Ansible writes its log.
 LOG = "ANSIBLE_LOG_PATH"
 DEPRECATION = "[DEPRECATION WARNING]"
+
+
+def lease_elsewhere(sim: Simulator, key: str = "", **parameters: Any) -> list[dict[str, Any]]:
+    """Lease as another client does, and forget the call; returns what the key holds then."""
+    query = {"Key": key or sim.key, "Num": 1, **parameters}
+    answer = requests.get(f"{sim.api_url}/allocate", params=query, timeout=60).json()
+    assert answer["Code"] == 0, answer
+    sim.control("DELETE", "/journal")
+    return sim.leases(key)
 
 
 def calls(sim: Simulator, *paths: str) -> list[str]:

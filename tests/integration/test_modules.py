@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from ansible.release import __version__
 from integration.module_tasks import (
     CHECK,
@@ -29,7 +28,14 @@ from integration.module_tasks import (
     printed,
     task,
 )
-from integration.playground import QUOTA, Playground, Run, assert_task_failed, calls
+from integration.playground import (
+    QUOTA,
+    Playground,
+    Run,
+    assert_task_failed,
+    calls,
+    lease_elsewhere,
+)
 from qgnet_simulator.running import Simulator
 from support import phrases
 
@@ -38,13 +44,9 @@ DIFF = {"diff": True}
 
 
 def hold(sim: Simulator, **parameters: Any) -> dict[str, Any]:
-    """Lease past the collection."""
-    query = {"Key": sim.key, "Num": 1, **parameters}
-    answer = requests.get(sim.api_url + ALLOCATE, params=query, timeout=60).json()
-    assert answer["Code"] == 0
-    sim.control("DELETE", "/journal")
+    """Lease one past the collection, without its effect on limits."""
+    [lease] = lease_elsewhere(sim, **parameters)
     sim.control("DELETE", "/windows")
-    [lease] = sim.leases()
     return lease
 
 

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from ansible.errors import AnsibleActionFail
 from integration.module_tasks import THERE, Cases, play_cases
-from integration.playground import Playground, assert_task_failed
+from integration.playground import Playground, assert_task_failed, lease_elsewhere
 from qgnet_simulator.running import Simulator
 from support import phrases
 from support.invariants import Result, assert_one_sentence
@@ -265,9 +264,7 @@ def test_each_first_mistake_is_one_sentence_with_the_option_and_the_fix(
     sim: Simulator, playground: Playground
 ) -> None:
     # What must not be touched.
-    query: dict[str, Any] = {"Key": sim.key, "Num": 2}
-    assert requests.get(f"{sim.api_url}/allocate", query, timeout=60).json()["Code"] == 0
-    leases = sim.leases()
+    leases = lease_elsewhere(sim, Num=2)
     sim.configure(whitelist=["203.0.113.5", "203.0.113.6"])
     sim.control("DELETE", "/journal")
     arguments = ["-v"]

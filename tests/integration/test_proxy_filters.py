@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 from integration.inventory_hosts import with_login
 from integration.module_tasks import IGNORE, play
-from integration.playground import Playground, Run
+from integration.playground import Playground, Run, lease_elsewhere
 from qgnet_simulator.running import Simulator
 from support import phrases
 from support.documents import plugin
@@ -125,8 +124,7 @@ LOOKED_UP = """
 
 def test_lookup_and_query_give_each_filter_the_same(sim: Simulator, playground: Playground) -> None:
     sim.configure(whitelist=["127.0.0.1"], pwd=PASSWORD)
-    query: dict[str, Any] = {"Key": sim.key, "Pwd": PASSWORD, "Num": 3}
-    assert requests.get(f"{sim.api_url}/allocate", params=query, timeout=60).json()["Code"] == 0
+    lease_elsewhere(sim, Pwd=PASSWORD, Num=3)
     environment = {"QG_KEY": sim.key, "QG_PASSWORD": PASSWORD, "QG_API_URL": sim.api_url}
     text = "".join(LOOKED_UP.replace("FUNCTION", function) for function in ("lookup", "query"))
     run = playground.play(text, environment=environment).ok()
@@ -233,8 +231,7 @@ def play_with_credentials(
     again.
     """
     sim.configure(whitelist=[], pwd=SECRET, api_auth=True)
-    query: dict[str, Any] = {"Key": sim.key, "Pwd": SECRET, "Num": 1}
-    assert requests.get(f"{sim.api_url}/allocate", params=query, timeout=60).json()["Code"] == 0
+    lease_elsewhere(sim, Pwd=SECRET)
     return playground.play(
         play(*tasks, hosts="all"),
         inventory="".join(f"{name} {variables}\n" for name, variables in hosts.items()),

@@ -9,22 +9,12 @@ import base64
 from typing import Any
 
 import pytest
-import requests
 from integration.module_tasks import IGNORE, play, task
-from integration.playground import Playground, Run, calls
+from integration.playground import Playground, Run, calls, lease_elsewhere
 from qgnet_simulator.running import Simulator
 from support import phrases
 
 pytestmark = pytest.mark.measured
-
-
-def lease(sim: Simulator, number: int, **parameters: Any) -> list[dict[str, Any]]:
-    """Lease some proxies, as another client does; all that the key holds then."""
-    query = {"Key": sim.key, "Num": number, **parameters}
-    answer = requests.get(sim.api_url + "/allocate", params=query, timeout=60).json()
-    assert answer["Code"] == 0, answer
-    sim.control("DELETE", "/journal")
-    return sim.leases()
 
 
 def look(options: str, name: str = "it", **keywords: Any) -> dict[str, Any]:
@@ -58,9 +48,9 @@ MISTAKES = [
 def test_it_gives_what_matches_oldest_deadline_first_and_leases_nothing(
     sim: Simulator, playground: Playground
 ) -> None:
-    lease(sim, 1, AreaId=350500, Isp=1, KeepAlive=60)
-    lease(sim, 1, AreaId=440100, Isp=2, KeepAlive=60)
-    held = lease(sim, 1, AreaId=440100, Isp=1, KeepAlive=10)
+    lease_elsewhere(sim, Num=1, AreaId=350500, Isp=1, KeepAlive=60)
+    lease_elsewhere(sim, Num=1, AreaId=440100, Isp=2, KeepAlive=60)
+    held = lease_elsewhere(sim, Num=1, AreaId=440100, Isp=1, KeepAlive=10)
     by_place = {(entry["area_id"], entry["isp"]): entry for entry in held}
     # ansible-core 2.22 masks the key in what it shows of a result, which base64 gets past.
     urls = (
@@ -103,7 +93,7 @@ def test_it_gives_what_matches_oldest_deadline_first_and_leases_nothing(
 
 
 def test_hosts_share_one_reading_of_the_list(sim: Simulator, playground: Playground) -> None:
-    lease(sim, 3)
+    lease_elsewhere(sim, Num=3)
     played = run(sim, playground, look("max_age=60"), hosts=4)
     for number in range(4):
         assert found(played, "it", f"host{number}") == found(played, "it")
@@ -112,7 +102,7 @@ def test_hosts_share_one_reading_of_the_list(sim: Simulator, playground: Playgro
 
 
 def test_without_age_each_reads_for_itself(sim: Simulator, playground: Playground) -> None:
-    lease(sim, 1)
+    lease_elsewhere(sim, Num=1)
     run(sim, playground, look("max_age=0"), hosts=2)
     # The first one shows the product of the key.
     assert calls(sim) == ["/query"] * 3
@@ -123,13 +113,13 @@ def test_spread_gives_each_host_a_proxy_that_it_keeps(
     sim: Simulator, playground: Playground
 ) -> None:
     sim.configure(plan={"channels": 20})
-    lease(sim, 5)
+    lease_elsewhere(sim, Num=5)
     chosen = look("seed=inventory_hostname, limit=1, max_age=0")
     hosts = [f"host{number}" for number in range(8)]
     played = run(sim, playground, chosen, hosts=8)
     first = {host: found(played, "it", host) for host in hosts}
     assert len(set(map(tuple, first.values()))) > 1
-    new = lease(sim, 1)[-1]["host"]
+    new = lease_elsewhere(sim, Num=1)[-1]["host"]
     played = run(sim, playground, chosen, hosts=8)
     for host in hosts:
         assert found(played, "it", host) in (first[host], [new])
@@ -137,7 +127,7 @@ def test_spread_gives_each_host_a_proxy_that_it_keeps(
 
 def test_after_a_change_the_list_is_not_the_old_one(sim: Simulator, playground: Playground) -> None:
     # Another client's, which the first list shows and no record does.
-    lease(sim, 2)
+    lease_elsewhere(sim, Num=2)
     changes: dict[str, dict[str, Any]] = {
         "qg_proxy_allocate": {"count": 3},
         "qg_proxy_replace": {"count": 1},

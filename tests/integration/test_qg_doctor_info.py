@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from integration.module_tasks import play_cases
-from integration.playground import Playground, Run, calls
+from integration.playground import Playground, Run, calls, lease_elsewhere
 from qgnet_simulator.running import Simulator
 from support import phrases
 from support.invariants import Result, assert_one_sentence
@@ -105,9 +104,7 @@ def test_each_check_of_the_network_has_cause_and_fix(
         account = sim.configure(key, whitelist=whitelist, exit=EXIT, proxy=True)
         proxies[key] = account["proxy_url"].removeprefix("http://")
     sim.configure("LEASED01", pwd=PASSWORD)
-    query: dict[str, Any] = {"Key": "LEASED01", "Num": 1}
-    assert requests.get(f"{sim.api_url}/allocate", query, timeout=60).json()["Code"] == 0
-    [lease] = sim.leases("LEASED01")
+    [lease] = lease_elsewhere(sim, "LEASED01")
     before = books(sim)
     sim.control("DELETE", "/journal")
     given = {name: options for name, (options, _check, _parts) in ILLNESSES.items()} | WELL

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import requests
-from integration.playground import QUERY, QUOTA
+from integration.playground import QUERY, QUOTA, lease_elsewhere
 from qgnet_simulator.running import Simulator
 from support import phrases
 
@@ -80,21 +80,13 @@ async def polls(sim: Simulator, path: str, number: int = 2) -> None:
         await asyncio.sleep(0.05)
 
 
-def allocate(sim: Simulator, **parameters: Any) -> dict[str, Any]:
-    query = {"Key": sim.key, "Pwd": PASSWORD, **parameters}
-    answer = requests.get(sim.api_url + "/allocate", params=query, timeout=60).json()
-    assert answer["Code"] == 0, answer
-    lease: dict[str, Any] = answer["Data"][0]
-    return lease
-
-
 def test_each_subject_and_poll_that_changed_is_one_event(
     sim: Simulator, options: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "qingguo.qgnet.qg_watch")
     sim.configure(pwd=PASSWORD, api_auth=True, whitelist=["203.0.113.10", "203.0.113.9"])
     sim.agent(balance="12.34")
-    long = allocate(sim, KeepAlive=60)
+    (long,) = lease_elsewhere(sim, Pwd=PASSWORD, KeepAlive=60)
     seen: list[dict[str, Any]] = []
 
     async def story(queue: Queue) -> None:
@@ -121,11 +113,11 @@ def test_each_subject_and_poll_that_changed_is_one_event(
         assert changed["removed"] == ["203.0.113.10"]
         assert changed["count"] == 2
         # A lease that ends within min_remaining counts as gone before it is: it takes a channel.
-        allocate(sim, KeepAlive=9)
+        lease_elsewhere(sim, Pwd=PASSWORD, KeepAlive=9)
         assert (await event("quota"))["current"]["available"] == 3
         requests.get(
             sim.api_url + "/release",
-            params={"Key": sim.key, "Pwd": PASSWORD, "IP": long["IP"]},
+            params={"Key": sim.key, "Pwd": PASSWORD, "IP": long["ip"]},
             timeout=60,
         )
         while {each["type"] for each in seen[7:]} != {"leases", "quota"}:
