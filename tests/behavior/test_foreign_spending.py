@@ -17,12 +17,13 @@ import pytest
 from behavior.paid_calls import ALLOCATE
 from behavior.world_walks import Walk
 from support.node import Node
+from support.parameters import slow_cases
 from support.vendor import CLASSIC, PATHS
 
 INFO = "qg_proxy_info"
 PRODUCTS = tuple(PATHS)
-#: The seeds of walks, and more of them if QGNET_EXPLORE says so.
-SEEDS = range(1, 41 + 40 * int(os.environ.get("QGNET_EXPLORE", 0)))
+#: The seeds of walks: twenty, some that are slow, and more of them if QGNET_EXPLORE says so.
+SEEDS = [*range(1, 21), *slow_cases(*range(21, 41 + 40 * int(os.environ.get("QGNET_EXPLORE", 0))))]
 
 
 def buy_elsewhere(node: Node, number: int) -> None:

@@ -55,8 +55,8 @@ def typos(name: str) -> set[str]:
         before = name[:place]
         after = name[place + 1 :]
         found |= {before + after, before + letter + letter + after}
-        found |= {f"{before}{wrong}{after}" for wrong in "aex"}
-        found |= {f"{before}{wrong}{letter}{after}" for wrong in "aex"}
+        found |= {f"{before}{wrong}{after}" for wrong in "ex"}
+        found |= {f"{before}{wrong}{letter}{after}" for wrong in "ax"}
         found.add(before + after[:1] + letter + after[1:])
     # qg_ip is a variable of cloud hosts, and two underscores are in variables for the inside of a
     # playbook.
