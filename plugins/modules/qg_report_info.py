@@ -61,7 +61,7 @@ problems:
   elements: str
   sample: []
 product:
-  description: The product of the key, or null if it could not be detected.
+  description: The product of the key, or null if it could not be detected, as with a tunnel's key.
   returned: success
   type: str
   sample: classic

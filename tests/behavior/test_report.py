@@ -85,6 +85,21 @@ def test_that_a_plan_of_reserved_lines_has_no_list_of_leases_is_no_problem(
     assert report["quota"]["used"] == 2
 
 
+def test_that_the_key_of_a_tunnel_has_no_list_of_leases_is_no_problem(
+    new_node: Callable[..., Node],
+) -> None:
+    node = new_node(None, kind="tunnel")
+
+    report = read(node)
+    wrong = read(node, key="NOSUCH01")
+
+    assert report["problems"] == []
+    assert report["leases"] == []
+    assert phrases.TUNNEL_KEY in section(report, "LEASES")[0]
+    assert wrong["leases"] is None
+    assert any(phrases.KEY_IS_WRONG in problem for problem in wrong["problems"])
+
+
 def test_a_list_that_another_product_refuses_is_a_problem(new_node: Callable[..., Node]) -> None:
     node = new_node("share", channels=3)
 

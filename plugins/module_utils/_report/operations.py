@@ -47,7 +47,7 @@ from .._task.api_options import (
     key_caller,
 )
 from .._task.operation import Mode, Operation, Params, Spec, explained
-from .._task.products import all_key_digests, detected
+from .._task.products import UnknownKeyError, all_key_digests, detected
 from .._whitelist.operations import whitelist_with_owners
 from .page import page
 
@@ -76,13 +76,12 @@ class Reporter:
 
     def read(self) -> dict[str, Any]:
         """Return the report as data."""
-        self.data |= {"cap": self.cap, "bought": None, "buyers": None}
+        self.data |= dict.fromkeys(("bought", "buyers", "leases", "foreign"), None)
+        self.data["cap"] = self.cap
         self.data["whitelist"] = self._part("The whitelist", self._whitelist)
         client = self._part("The product of the key", self._client)
         self.data["product"] = client.product if client else None
         quota = None
-        self.data["leases"] = None
-        self.data["foreign"] = None
         if client:
             self._part("The list of leases", lambda: self._leases(client))
             quota = self._part("The quota", lambda: self._quota(client))
@@ -106,11 +105,20 @@ class Reporter:
             self.problems.append(f"{name} cannot be read: {explained(error, self.mode.origin)}")
             return None
 
-    def _client(self) -> Leases:
-        if self.connection.product == AUTO:
+    def _client(self) -> Leases | None:
+        """Return the client of the leases of the key; None for the key of a tunnel, which has a
+        whitelist but no list of leases.
+        """
+        if self.connection.product != AUTO:
+            self.caller.use_product(self.connection.product)
+            return Leases(self.caller)
+        try:
             return detected(self.caller)
-        self.caller.use_product(self.connection.product)
-        return Leases(self.caller)
+        except UnknownKeyError:
+            if self.data["whitelist"] is None:
+                raise
+            self.data["leases"] = []
+            return None
 
     def _whitelist(self) -> dict[str, Any]:
         whitelist = whitelist_with_owners(self.caller)

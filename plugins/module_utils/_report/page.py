@@ -86,7 +86,8 @@ def _leases(data: Mapping[str, Any]) -> list[str]:
                 lease["region"],
             )
         )
-    lines = [f"  {counted(len(rows), 'live lease')} of product {data['product']}"]
+    product = data["product"] or "unknown, as with a tunnel's key"
+    lines = [f"  {counted(len(rows), 'live lease')} of product {product}"]
     if rows:
         head = ("server", "exit", "until (UTC+08:00)", "minutes", "bought by", "region")
         lines += _table(head, rows)
