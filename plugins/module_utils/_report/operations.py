@@ -139,7 +139,8 @@ class Reporter:
             # Plans for reserved lines have no list of leases, but a quota.
             if error.reason is not Reason.PERMISSION or client.lease_quota() is None:
                 raise
-            held, origins = [], Origins({}, None)
+            held = []
+            origins = Origins({}, None)
         rows = []
         results = lease_results(held, client.caller.vendor_clock)
         for lease, row in zip(held, results, strict=True):
