@@ -51,6 +51,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operation
 )
 from support import phrases
 from support.invariants import Result, assert_one_sentence
+from support.parameters import spread
 
 QUERY = "/whitelist/query"
 ADD = "/whitelist/add"
@@ -253,8 +254,7 @@ TROUBLES: dict[str, tuple[Serve, str]] = {
 }
 
 
-@pytest.mark.parametrize("path", [QUERY, ADD])
-@pytest.mark.parametrize("name", TROUBLES)
+@pytest.mark.parametrize(("name", "path"), spread(TROUBLES, [QUERY, ADD]))
 def test_trouble_is_one_sentence_within_the_deadline(
     server: Callable[..., Server], run: Callable[..., Result], name: str, path: str
 ) -> None:
