@@ -189,7 +189,7 @@ def interrupt(kind: Kind, folder: Path, event: str, fault: Fault, step: int) -> 
     assert kind.found(node.vendor) == kind.wanted, step
 
 
-@pytest.mark.parametrize(("kind", "event", "loss", "lag"), cases())
+@pytest.mark.parametrize(("kind", "event", "loss", "lag"), list(cases()))
 def test_an_interruption_at_any_step_costs_nothing(
     kind: Kind, event: str, loss: str, lag: int, folder: Path
 ) -> None:
