@@ -154,6 +154,14 @@ def test_leases_of_the_requested_area_count(key: Make, product: str) -> None:
     assert node.ok(ALLOCATE, count=1, areas=[other])["changed"] is True
 
 
+def test_a_lease_in_an_excluded_area_does_not_count(key: Make) -> None:
+    node = key("exclusive")
+    node.ok(ALLOCATE, count=1, areas=["350500"])
+    assert node.ok(ALLOCATE, count=1, exclude_areas=["440100"])["changed"] is False
+    assert len(node.ok(ALLOCATE, count=1, exclude_areas=["350500"])["allocated"]) == 1
+    assert node.vendor.paid == 2
+
+
 def test_an_area_in_another_spelling_is_not_leased_again(key: Make) -> None:
     """The request says US, and the list 990100."""
     node = key("overseas")
