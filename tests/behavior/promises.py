@@ -399,15 +399,17 @@ def claims_what_the_books_show(walk: Walk, run: Run) -> str:
     if _others_have_bought(walk, run) or _has_equal_names(walk):
         # A release by address takes fresh leases of others along, and equal names are one.
         return ""
+    removed = [known for known in walk.leases if known.removed_at is not None]
+    shown = [known for known in removed if run.began - (known.removed_at or 0) < LIST_LAG]
     if phrases.IS_UNKNOWN not in run.message and phrases.NOT_KNOWN not in run.message:
         lasting = [known for known in run.bought if known.lease.ends > run.ended]
         is_hidden = run.has_mishap and not lists_are_true(walk, run)
         if allocated < len(lasting) and not is_hidden:
             return f"names {allocated} of {len(run.bought)} bought"
-        if released < len(run.gone) and lists_are_true(walk, run):
+        # Which of two is gone because of the run, and which QG.net took back just before it, no
+        # list tells.
+        if released < len(run.gone) and not shown and lists_are_true(walk, run):
             return f"names {released} of {len(run.gone)} released"
-    removed = [known for known in walk.leases if known.removed_at is not None]
-    shown = [known for known in removed if run.began - (known.removed_at or 0) < LIST_LAG]
     most_released = len(run.gone) + len(run.ended_meanwhile()) + len(shown) + len(run.phantoms)
     if not lists_are_true(walk, run):
         return ""

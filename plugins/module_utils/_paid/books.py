@@ -62,8 +62,8 @@ class Books(Reconciled[R]):
         self.is_accepted = False
         #: What calls of this run may have released.
         self._dropped: dict[str, R] = {}
-        #: What QG.net may have replaced.
-        self._swapped: dict[str, Item] = {}
+        #: What calls of this run may have released, or what had ended before.
+        self._seemed_over: dict[str, R] = {}
 
     @property
     def released(self) -> dict[str, R]:
@@ -72,9 +72,9 @@ class Books(Reconciled[R]):
         for name, resource in self._dropped.items():
             if name not in self.held:
                 released[name] = resource
-        for name, item in self._swapped.items():
-            if name not in self.held and (self._is_removed(name) or not self.has_ended(name, item)):
-                released[name] = self.api.from_item(item)
+        for name, resource in self._seemed_over.items():
+            if name not in self.held and self._is_removed(name):
+                released[name] = resource
         return released
 
     def has_ended(self, name: str, item: Item) -> bool:
@@ -98,7 +98,9 @@ class Books(Reconciled[R]):
         before = frozenset(self.held)
         if operation == SWAP:
             # QG.net may release them even if it refuses to replace them.
-            self._swapped.update(self.items(self.held))
+            for name, item in self.items(self.held).items():
+                target = self._seemed_over if self.api.span(item).was_over else self._dropped
+                target[name] = self.held[name]
         call = NewCall(operation, endpoint, number, before, {"terms": terms.as_json()}, self.cap)
         failure = None
         is_whole = False
