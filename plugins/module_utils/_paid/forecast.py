@@ -36,8 +36,8 @@ class Demand:
 class PerDay:
     """How many leases are bought in a day, at least and at most."""
 
-    least: float = 0.0
-    most: float = 0.0
+    least: float
+    most: float
 
     @property
     def usual(self) -> float:
