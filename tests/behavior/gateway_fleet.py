@@ -184,6 +184,15 @@ class Fleet:
         """The problem of the first host after the last run."""
         return self.problems[self.host.name]
 
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Return rows of the store, as another process of the node reads them."""
+        with (
+            self.node.other_process(),
+            use(self.node.runtime),
+            contextlib.closing(open_store(str(self.node.store))) as store,
+        ):
+            return store.rows(query)
+
     def run(self, *, check: bool = False, cap: int | None = None, only: Sequence[str] = ()) -> int:
         """Let a run lease for the hosts, or some of them; returns how many leases QG.net sold
         meanwhile.

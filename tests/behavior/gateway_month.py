@@ -21,8 +21,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import use
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
 from behavior import worlds
 from behavior.gateway_fleet import FAILS, WORKS, Fleet, State, gateway
 from behavior.outcomes import FAULTS
@@ -441,14 +439,8 @@ class Month:
     @staticmethod
     def _journal(fleet: Fleet) -> tuple[set[str], int]:
         """Return what a store knows to be bought, and what its open calls may have bought."""
-        directory = str(fleet.node.store)
-        with (
-            fleet.node.other_process(),
-            use(fleet.node.runtime),
-            contextlib.closing(open_store(directory)) as store,
-        ):
-            names = store.rows("SELECT name FROM effects WHERE effect IN ('held', 'ended')")
-            calls = store.rows("SELECT buys FROM journal WHERE state IN ('sent', 'unknown')")
+        names = fleet.rows("SELECT name FROM effects WHERE effect IN ('held', 'ended')")
+        calls = fleet.rows("SELECT buys FROM journal WHERE state IN ('sent', 'unknown')")
         return {name for (name,) in names}, sum(buys for (buys,) in calls)
 
     def _judge_problems(self, fleet: Fleet, began: float, *, is_faulty: bool) -> None:
