@@ -58,8 +58,8 @@ class OpenCall:
 
     It ``adds`` and ``removes`` so many resources. ``before`` are the names that were held before a
     purchase or a replacement by QG.net, which removes those of its choice. Of a release, they are
-    what it removes.
-    ``answered_at`` is the state time of its response, whatever that says; None without a response.
+    what it removes. ``answered_at`` is the state time of its response, whatever that says; None
+    without a response.
     """
 
     id: int
