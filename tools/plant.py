@@ -34,8 +34,9 @@ UTILS = Path("plugins/module_utils")
 #: The code that pays, writes or waits.
 CODE = {
     "_paid": (
-        *("books", "caps", "ensure", "evidence", "forecast", "holdings", "journal", "lifetime"),
-        *("matching", "origin", "reconciling", "release", "replacement", "result"),
+        *("books", "caps", "ensure", "evidence", "forecast", "holdings", "journal"),
+        *("journal_reader", "lifetime", "matching", "origin", "reconciling", "release"),
+        *("replacement", "result", "snapshot"),
     ),
     "_gateway": ("exits", "lease_sets", "policy", "sightings", "slots", "supply"),
     "_store": ("facts", "installations", "rate_limiter", "registrations", "sqlite"),

@@ -18,18 +18,20 @@ from dataclasses import dataclass, field
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.evidence import (
-    LIST_LAG,
-    OpenCall,
     Outcome,
-    Report,
-    Says,
-    Snapshot,
     Witness,
     certain,
     contradiction,
     new_misses,
     verdict,
     view,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.snapshot import (
+    LIST_LAG,
+    OpenCall,
+    Report,
+    Says,
+    Snapshot,
 )
 
 #: Seconds between two looks, until a call without an end is carried out, and by which a list may

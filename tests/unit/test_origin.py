@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from random import Random
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.evidence import OpenCall
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.origin import (
     BalanceReading,
     Origins,
@@ -24,6 +23,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.origin import 
     origins,
     unexplained,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.snapshot import OpenCall
 
 #: QG.net's clock is so many seconds ahead of state time.
 AHEAD = 1_800_000_000.0

@@ -15,10 +15,10 @@ from .._api.parsing import parse_vendor_time
 from .._leases.api import LeaseApi
 from .._leases.lease_options import read_terms
 from .._paid.caps import recent_purchases
-from .._paid.evidence import MISSED_APART
 from .._paid.forecast import Budget, Demand, forecast
 from .._paid.holdings import Holdings
 from .._paid.lifetime import MONTH, known_lifetime
+from .._paid.snapshot import MISSED_APART
 from .._store.installations import Installation, Installations
 from .records import key_digest, recorded
 

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from .._paid.evidence import MISSED_APART
+from .._paid.snapshot import MISSED_APART
 
 
 @dataclass(frozen=True)

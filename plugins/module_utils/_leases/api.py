@@ -23,9 +23,8 @@ from .._api.parsing import parse_vendor_time
 from .._core.errors import QgError
 from .._core.text import format_sample
 from .._paid.caps import bought_since
-from .._paid.evidence import OpenCall
 from .._paid.holdings import Holdings
-from .._paid.journal import LEASES
+from .._paid.journal_reader import LEASES
 from .._paid.ledger import ledger
 from .._paid.matching import Traits
 from .._paid.origin import (
@@ -40,6 +39,7 @@ from .._paid.origin import (
     unexplained,
 )
 from .._paid.paid_api import BUY, DROP, SWAP, Item, PaidApi, Span
+from .._paid.snapshot import OpenCall
 from .._store.facts import BALANCE
 from .._store.store import StateError
 

@@ -18,7 +18,7 @@ from .._api.exchange import Sending
 from .._api.leases import NamedArea, Quota, Terms
 from .._api.monopolies import Monopolies, Monopoly
 from .._core.errors import CallError, Reason
-from .._paid.journal import MONOPOLIES
+from .._paid.journal_reader import MONOPOLIES
 from .._paid.matching import Traits
 from .._paid.paid_api import BUY, DROP, Item, PaidApi, Span
 from .._task.products import naming_product

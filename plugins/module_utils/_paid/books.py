@@ -16,10 +16,11 @@ from .._api.leases import Terms
 from .._core.errors import CallError
 from .._store.store import after_the_call
 from .caps import check_cap
-from .evidence import OpenCall, unlisted, verdict
-from .journal import HOUR
+from .evidence import unlisted, verdict
+from .journal_reader import HOUR
 from .paid_api import BUY, DROP, SWAP, Item, NewCall, PaidApi
 from .reconciling import Reconciled
+from .snapshot import OpenCall
 from .uncertainty import explaining, unknown
 
 R = TypeVar("R")

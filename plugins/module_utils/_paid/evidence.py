@@ -5,177 +5,27 @@
 """What the evidence about a key proves: what it holds, what became of a call, and what contradicts
 a payment.
 
-These are pure functions over data. :class:`.books.Books` collects the data, waits and pays; it
-decides nothing that is not said here. A single list may be wrong, so two have to agree that
-something is not held. There are three witnesses beside the lists, each with a time of its own:
+These are pure functions over a :class:`.snapshot.Snapshot`. :class:`.books.Books` collects it,
+waits and pays; it decides nothing that is not said here. A single list may be wrong, so two have to
+agree that something is not held. There are three witnesses beside the lists, each with a time of
+its own:
 
-* A call without a known result may still be carried out until :attr:`OpenCall.settles_at`.
+* A call without a known result may still be carried out until
+  :attr:`.snapshot.OpenCall.settles_at`.
 * The quota counts what is held, also what the list lacks, for as long as it counts more.
 * The journal knows what was bought. What the list lacks counts as held until it was missed twice,
   far enough apart.
-
-Times called "state time" are those of the store. Ends of resources are Unix times of QG.net's
-clock.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
-#: The maximum seconds by which a list of QG.net may lag behind a response or a change.
-LIST_LAG = 60.0
-#: The maximum seconds between the sending of a call and its effect, unless its timeout is longer.
-MAX_EXECUTION_DELAY = 30.0
-#: The seconds that two readings of the list which lack a resource have to lie apart, before the
-#: resource counts as gone.
-MISSED_APART = 60.0
-#: The share of its life that lies at least between two such readings, if the resource has a short
-#: life.
-MISSED_SHARE = 0.25
-
-
-class Says(str, Enum):
-    """What the journal says about a resource; the value is that of the store."""
-
-    #: Its call has bought it.
-    HELD = "held"
-    #: A response has reported that its call has released it.
-    GONE = "gone"
-    #: A list, and no response, has shown that its call has released it.
-    UNLISTED = "unlisted"
-    #: Its call has bought it, and it is not held any more.
-    ENDED = "ended"
-
-
-@dataclass(frozen=True)
-class OpenCall:
-    """A call whose whole result is not known.
-
-    It ``adds`` and ``removes`` so many resources. ``before`` are the names that were held before a
-    purchase or a replacement by QG.net, which removes those of its choice. Of a release, they are
-    what it removes. ``answered_at`` is the state time of its response, whatever that says; None
-    without a response.
-    """
-
-    id: int
-    endpoint: str
-    adds: int
-    removes: int
-    before: frozenset[str]
-    sent_at: float
-    timeout: float
-    answered_at: float | None
-
-    @property
-    def settles_at(self) -> float:
-        """When the call can no longer be carried out, and a list must show its effect."""
-        if self.answered_at is not None:
-            return self.answered_at + LIST_LAG
-        return self.sent_at + max(self.timeout, MAX_EXECUTION_DELAY) + LIST_LAG
-
-
-@dataclass(frozen=True)
-class Report:
-    """What the journal says about a resource because of a call, and since when (state time).
-
-    ``life`` are the seconds that the resource was to last when it was recorded, and ``ends`` is
-    when it ends; both are None if that is unknown. ``missed_at`` is the state time of the first of
-    the readings of the list that have lacked it without a break. ``data`` is the resource itself,
-    and ``request`` what the call requested.
-    """
-
-    name: str
-    call: int
-    says: Says
-    at: float
-    ends: float | None = None
-    life: float | None = None
-    missed_at: float | None = None
-    data: Any = None
-    request: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_purchase(self) -> bool:
-        """Whether its call has bought the resource."""
-        return self.says in (Says.HELD, Says.ENDED)
-
-    @property
-    def may_be_unlisted_for(self) -> float:
-        """The seconds for which the list may lack it before it counts as gone."""
-        if self.life is None:
-            return MISSED_APART
-        return min(MISSED_APART, MISSED_SHARE * self.life)
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What is known at one moment.
-
-    ``listed`` are the names in QG.net's list with their ends, and ``read_at`` is the state time at
-    which that list was requested; ``earlier`` has the list before it in this run, if there was one.
-    ``reports`` are in the order of their times. QG.net's clock shows a time between ``now`` and
-    ``latest``. ``quota_used`` is the number of channels that the quota counts as used; None if
-    there is no such quota, or if it is to be ignored.
-    """
-
-    listed: Mapping[str, float | None] = field(default_factory=dict)
-    read_at: float = 0.0
-    now: float = 0.0
-    latest: float = 0.0
-    reports: Sequence[Report] = ()
-    calls: Sequence[OpenCall] = ()
-    earlier: Snapshot | None = None
-    quota_used: int | None = None
-
-    def last_reports(self) -> dict[str, Report]:
-        """Return what was reported last about each resource."""
-        last: dict[str, Report] = {}
-        for report in self.reports:
-            before = last.get(report.name)
-            # That a list shows what a response has reported says nothing new.
-            if before is None or before.says is not Says.GONE or report.says is not Says.UNLISTED:
-                last[report.name] = report
-        return last
-
-    def past(self, old: float) -> list[Report]:
-        """Return the reports that matter no more: no list shows the resource, or only an old one.
-
-        ``old`` is the state time before which a list is an old one.
-        """
-        past = []
-        for report in self.reports:
-            is_past = report.at < old
-            if report.says is Says.HELD:
-                is_past = report.ends is not None and report.ends + LIST_LAG <= self.now
-            if is_past:
-                past.append(report)
-        return past
-
-    def may_lag(self, report: Report) -> bool:
-        """Whether the list may have been written before a response or a list has shown this."""
-        # A list does not lag behind an earlier one.
-        lag = LIST_LAG
-        if report.says in (Says.UNLISTED, Says.ENDED):
-            lag = 0.0
-        return report.at > self.read_at - lag
-
-    def listed_ends(self) -> dict[str, float | None]:
-        """Return when the listed resources end; None if that is unknown."""
-        ends = dict(self.listed)
-        for name, end in self.listed.items():
-            # No list is that old, so clocks differ.
-            if end is not None and end + LIST_LAG <= self.now:
-                ends[name] = None
-        return ends
-
-    def has_ended(self, ends: float | None) -> bool:
-        """Whether what was to end then has ended by itself."""
-        return ends is not None and ends <= self.now
+from .snapshot import OpenCall, Report, Says, Snapshot
 
 
 class Held(Enum):

@@ -15,10 +15,11 @@ from typing import Any, Generic, TypeVar
 from .._api.leases import Terms
 from .._core.errors import CallError, WaitBudgetExceeded
 from .._core.text import format_sample
-from .evidence import Says, Snapshot, certain, view
+from .evidence import certain, view
 from .journal import Journal
 from .matching import Traits, codes_by_name
 from .paid_api import Item, PaidApi
+from .snapshot import Says, Snapshot
 
 R = TypeVar("R")
 

@@ -14,53 +14,18 @@ kept: they are the ledger.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from .._core.errors import CallError, Effect, OptionError
 from .._core.runtime import current_actor
 from .._store.store import Connection, Store, after_the_call
 from .caps import check_cap
-from .evidence import OpenCall, Report, Says
-from .ledger import compact, mapping_in, packed, reading
-from .paid_api import BUY, DROP, Item, NewCall, Span
+from .journal_reader import HOUR, LOST, REFUSED, SENT, SETTLED, UNKNOWN, JournalReader
+from .ledger import compact, packed
+from .paid_api import Item, NewCall
+from .snapshot import Report, Says
 
-#: Seconds for which the effects of calls are kept at most, apart from what is held, and the rows of
-#: calls that buy nothing: a lookup uses a list for as long.
-HOUR = 3600.0
-
-#: The kinds of resources.
-LEASES, MONOPOLIES = "leases", "monopolies"
-#: The states of a call. It is ``SENT`` until its exchange has ended, and ``UNKNOWN`` if that does
-#: not show the whole result: both are open. It is ``LOST`` if its time is over and the list has not
-#: shown all that it may have bought.
-SENT, UNKNOWN, SETTLED, LOST, REFUSED = "sent", "unknown", "settled", "lost", "refused"
-
-_OF_KIND = "FROM journal WHERE key = ? AND kind = ?"
-_OPEN = (
-    "SELECT id, operation, endpoint, buys, before, sent_at, timeout, answered_at "
-    f"{_OF_KIND} AND state IN ('{SENT}', '{UNKNOWN}') ORDER BY id"
-)
-#: The calls that are over, and may have bought more than any list has shown: the rest of it. Their
-#: response says nothing about that.
-_LOST = (
-    "SELECT id, operation, endpoint, buys - got, '[]', sent_at, timeout, NULL "
-    f"{_OF_KIND} AND state = '{LOST}' AND buys > got AND sent_at > ?"
-)
-_LASTING = (
-    f"SELECT id, request, life {_OF_KIND} AND buys > 0 AND life IS NOT NULL AND sent_at > ? "
-    "ORDER BY id DESC LIMIT 100"
-)
-_FIRST = f"SELECT id, before {_OF_KIND} AND buys > 0 ORDER BY id LIMIT 1"
-_LONGEST = f"SELECT coalesce(max(life), 0) {_OF_KIND} AND buys > 0"
-_REPORTS = (
-    "SELECT effects.call, effects.name, effects.effect, effects.at, effects.missed_at, "
-    "effects.ends, effects.item, journal.request "
-    "FROM effects JOIN journal ON journal.id = effects.call "
-    "WHERE effects.key = ? AND effects.kind = ? ORDER BY effects.at, effects.call"
-)
 #: What a response has reported stays, whatever a list shows later.
 _SAVE_EFFECT = (
     "INSERT INTO effects (call, name, key, kind, effect, at, ends, item) "
@@ -99,17 +64,15 @@ _FORGET_EFFECTS = (
 )
 
 
-class Journal:
+class Journal(JournalReader):
     """The calls for one kind of resources of one key.
 
     ``of_run`` are the numbers of the calls of this run.
     """
 
     def __init__(self, store: Store, key: str, kind: str, product: str = "classic") -> None:
-        self.store = store
+        super().__init__(store, key, kind)
         self.of_run: list[int] = []
-        self._key = key
-        self._kind = kind
         self._product = product
 
     def sending(
@@ -216,81 +179,6 @@ class Journal:
                 said = (report.says.value, report.at, report.missed_at)
                 database.execute(_NOTE_MISSING, (*said, report.call, report.name))
 
-    def open(self) -> list[OpenCall]:
-        """Return the calls whose whole result is not known, the earliest first."""
-        return self._calls(_OPEN)
-
-    def lost(self, since: float) -> list[OpenCall]:
-        """Return the calls since a state time that have ended without their whole result, with the
-        rest of it.
-        """
-        return self._calls(_LOST, since)
-
-    def _calls(self, query: str, *values: object) -> list[OpenCall]:
-        calls = []
-        for number, operation, endpoint, adds, before, *times in self._rows(query, *values):
-            with reading(self.store, number):
-                names = _names(before)
-                removes = {BUY: 0, DROP: len(names)}.get(operation, adds)
-                calls.append(OpenCall(number, endpoint, adds, removes, names, *times))
-        return calls
-
-    def reports(self, span: Callable[[Item], Span]) -> list[Report]:
-        """Return what was done, as far as it still matters; the earliest first.
-
-        ``span`` reads how long one lasts.
-        """
-        reports = []
-        for call, name, says, at, missed_at, ends, data, request in self._rows(_REPORTS):
-            with reading(self.store, call):
-                item = Item(ends, json.loads(data))
-                lasting = Span()
-                if item.data is not None:
-                    lasting = span(item)
-                report = Report(
-                    name=name,
-                    call=call,
-                    says=Says(says),
-                    at=at,
-                    ends=lasting.ends,
-                    life=lasting.life,
-                    missed_at=missed_at,
-                    data=item,
-                    request=mapping_in(request),
-                )
-                reports.append(report)
-        return reports
-
-    def lasting(self, keep_alive: int | None, within: float = HOUR) -> float | None:
-        """Return the seconds that the newest purchase with this keep_alive (minutes) had left.
-
-        None without one ``within`` these seconds.
-        """
-        for number, request, life in self._rows(_LASTING, self.store.now() - within):
-            with reading(self.store, number):
-                terms = mapping_in(request).get("terms", {})
-                if terms.get("keep_alive") == keep_alive:
-                    return float(life)
-        return None
-
-    def held_at_first(self) -> frozenset[str] | None:
-        """Return the names that were held before the first purchase that is recorded; None without
-        any purchase.
-        """
-        for number, before in self._rows(_FIRST):
-            with reading(self.store, number):
-                return _names(before)
-        return None
-
-    def longest_life(self) -> float:
-        """Return the seconds that the longest of what was bought had left when it was bought; 0 if
-        none is known.
-        """
-        return float(self._rows(_LONGEST)[0][0])
-
-    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        return self.store.rows(query, self._key, self._kind, *values)
-
     def _save(
         self,
         database: Connection,
@@ -328,13 +216,6 @@ class Journal:
         database.execute(_FORGET_FREE, (now - HOUR, now - 24 * HOUR))
         database.execute(_FORGET_PAID, (self._key, now - _seconds_kept()))
         database.execute(_FORGET_EFFECTS)
-
-
-def _names(text: str) -> frozenset[str]:
-    value = json.loads(text)
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise TypeError
-    return frozenset(value)
 
 
 def _seconds_kept() -> float:

@@ -16,7 +16,7 @@ from .._api.leases import Terms
 from .._core.errors import OptionError
 from .._core.text import counted
 from .holdings import Holdings
-from .journal import HOUR
+from .journal_reader import HOUR
 from .matching import Desired
 
 #: The share of its life for which a new resource has to match at least.

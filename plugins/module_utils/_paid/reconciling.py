@@ -18,8 +18,6 @@ from .._api.leases import Quota
 from .._core.errors import UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import counted
 from .evidence import (
-    LIST_LAG,
-    OpenCall,
     Outcome,
     Verdict,
     Witness,
@@ -30,6 +28,7 @@ from .evidence import (
 )
 from .holdings import Holdings
 from .paid_api import PaidApi
+from .snapshot import LIST_LAG, OpenCall
 from .uncertainty import unknown
 
 R = TypeVar("R")

@@ -12,7 +12,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import LEASES, Journal
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import Journal
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal_reader import LEASES
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.ledger import ledger
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.paid_api import (
     Item,
