@@ -181,7 +181,7 @@ class Dripping(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
         with contextlib.suppress(OSError):
-            for _letter in range(200):
+            for _letter in range(1200):
                 self.wfile.write(b"1")
                 time.sleep(0.1)
 
@@ -209,7 +209,7 @@ def test_a_source_that_never_ends_is_given_up_in_time(tool: str, tmp_path: Path)
             env={"PATH": str(tmp_path)},
             capture_output=True,
             text=True,
-            timeout=15,
+            timeout=60,
             check=False,
         )
         server.shutdown()

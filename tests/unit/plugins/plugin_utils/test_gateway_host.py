@@ -111,4 +111,5 @@ def test_a_process_that_does_not_answer_is_told_from_one_that_does_not_run(
         stopped.bind(str(tmp_path / "gw.sock"))
         stopped.listen()
         assert code() == _gateway_host.NO_ANSWER
-    assert code() not in (0, _gateway_host.NO_ANSWER)
+    # A busy machine may need more time than there is for an answer.
+    assert any(code() not in (0, _gateway_host.NO_ANSWER) for _attempt in range(5))
