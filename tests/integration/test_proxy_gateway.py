@@ -751,13 +751,14 @@ def test_a_client_reports_the_exit_of_its_slot(gateway: Gateway) -> None:
     assert slots.exit("one", 1) == ""
 
     # A refresh buys one lease for it as soon as the new process has checked the other exit, and
-    # the one after it buys none.
-    def refreshed() -> int:
-        gateway.play(REFRESH, arguments=["--limit", "one"]).ok()
-        return sold(gateway.sim)
+    # fails until then. The one after it buys none.
+    def refresh() -> Run:
+        return gateway.play(REFRESH, arguments=["--limit", "one"])
 
-    eventually(lambda: refreshed() == 3)
-    assert refreshed() == 3
+    eventually(lambda: refresh().rc == 0)
+    assert sold(gateway.sim) == 3
+    refresh().ok()
+    assert sold(gateway.sim) == 3
     assert slots.exit("one", 1) not in ("", *first.values())
     assert slots.exit("one", 2) == first[2]
 
