@@ -22,21 +22,24 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration
     ProxyList,
 )
 
-#: Two programs that send a command to the socket of HAProxy and print its answer, for at most three
+#: Two programs that ask HAProxy at its socket for its exits and print the answer, for at most three
 #: seconds. Perl, which each Debian has, starts four times as fast as Python.
 _PERL = (
-    'alarm 3; $s = IO::Socket::UNIX->new($ARGV[0]) or die; print $s "$ARGV[1]\\n"; $| = 1; '
+    'alarm 3; $s = IO::Socket::UNIX->new($ARGV[0]) or die; print $s "show exits\\n"; $| = 1; '
     "print while <$s>"
 )
 _PYTHON = (
     "import signal, socket, sys; signal.alarm(3); s = socket.socket(1); "
-    's.connect(sys.argv[1]); s.sendall(sys.argv[2].encode() + b"\\n"); '
+    's.connect(sys.argv[1]); s.sendall(b"show exits\\n"); '
     "sys.stdout.write(s.makefile().read())"
 )
-_ASK = (
-    "ask() {{ if command -v perl >/dev/null; "
-    'then perl -MIO::Socket::UNIX -e {perl} {run}.sock "$1"; '
-    'else python3 -c {python} {run}.sock "$1"; fi; }}'
+#: What HAProxy answers if its user cannot read the file of leases.
+UNREADABLE = "unreadable"
+_EXITS = (
+    "exits() {{ if command -v perl >/dev/null; "
+    "then said=$(perl -MIO::Socket::UNIX -e {perl} {run}.sock); "
+    "else said=$(python3 -c {python} {run}.sock); fi || return $?; "
+    f'printf "%s\\n" "$said"; [ "$said" != {UNREADABLE} ]; }}}}'
 )
 #: Two programs that try to listen on the addresses of a gateway, and print those where they cannot.
 #: Ports that its process has already are tried at any port of their address.
@@ -75,14 +78,14 @@ _CURRENT = (
     "current=yes; for part in cfg lua map; do [ {run}.pid -ot {file}.$part ] && current=no; done"
 )
 _GATEWAY = f"""\
-{_ASK}
+{_EXITS}
 [ -d /run/systemd/system ] && echo systemd
 [ -d {{directory}} ] && echo directory
 command -v haproxy >/dev/null && echo haproxy
 printf '%8192s' ' ' >{{file}}.room && echo room; rm -f {{file}}.room
 [ -w /root ] && echo root
 {_CURRENT}
-echo '--- exits'; ask 'show exits' 2>/dev/null && [ $current = yes ] && echo serves
+echo '--- exits'; exits 2>/dev/null && [ $current = yes ] && echo serves
 echo '--- file'; cat {{file}}.leases 2>/dev/null
 """
 _LIST = """\
@@ -159,18 +162,19 @@ def _list_part(proxies: ProxyList) -> str:
 #: Replaces the file of leases as a whole.
 _WRITE = f"""\
 umask 022
-{_ASK}
+{_EXITS}
 cat >{{file}}.leases.new <<'{{mark}}' && mv {{file}}.leases.new {{file}}.leases || exit {UNWRITABLE}
 {{text}}{{mark}}
 """
 #: Starts the process, or lets it read its configuration again, and waits until it serves that.
 _RUN = f"""\
 PATH=$PATH:/usr/sbin:/sbin
-{_ASK}
-serves() {{{{ {_CURRENT}; [ $current = yes ] && ask 'show exits' >/dev/null 2>&1; }}}}
+{_EXITS}
+serves() {{{{ {_CURRENT}; [ $current = yes ] && exits >/dev/null 2>&1; }}}}
 began=$(date +%s)
 {{start}}
 for tenth in $(seq 100); do serves && exit 0; sleep 0.1; done
+exits 2>/dev/null
 {{log}}
 exit 1
 """
@@ -217,7 +221,7 @@ def leases_script(gateway: Mapping[str, Any], mark: str, *, asks: bool) -> str:
     script = _WRITE.format(
         text=gateway["text"], mark=mark, **_words(gateway["file"], gateway["run"])
     )
-    return f"{script}ask 'show exits' >/dev/null" if asks else script
+    return f"{script}exits >/dev/null" if asks else script
 
 
 def removal_script(gateway: Mapping[str, Any]) -> str:

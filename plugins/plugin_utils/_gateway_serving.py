@@ -25,6 +25,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import plain
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_host import (
     NO_ANSWER,
+    UNREADABLE,
     UNWRITABLE,
     command_script,
     leases_script,
@@ -201,6 +202,13 @@ class ServingAction(GatewayVariables):
         done = self._low_level_execute_command(run_script(gateway), executable="/bin/sh")
         if done["rc"] == 0:
             return
+        if UNREADABLE in done["stdout"].splitlines():
+            directory = gateway["file"].rpartition("/")[0]
+            raise QgError(
+                f"proxy_gateway_directory={directory} cannot be used, since HAProxy runs as the "
+                f"user haproxy, who cannot read {gateway['file']}.leases: give a directory that "
+                "all users may enter, or let them enter it and its parents."
+            )
         log = f"journalctl --unit={gateway['name']}"
         if gateway["service"] != "systemd":
             log = (

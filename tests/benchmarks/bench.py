@@ -321,6 +321,8 @@ def main(arguments: Sequence[str]) -> None:
     for group in options.groups or GROUPS:
         rows: dict[tuple[str, str], list[Figures]] = defaultdict(list)
         with TemporaryDirectory(prefix="qg-") as folder, running_simulator(SIMULATOR) as sim:
+            # HAProxy is no longer root.
+            Path(folder).chmod(0o755)
             sim.configure(capacity=options.hosts + 10)
             nodes: dict[str, Node] = {}
             for checkout in (ROOT, *map(Path.resolve, options.against)):

@@ -1317,6 +1317,22 @@ MISTAKES: list[tuple[str, Any, str]] = [
 ]
 
 
+@pytest.mark.newest
+@pytest.mark.skipif(os.geteuid() != 0, reason="HAProxy changes its user only as root")
+def test_a_directory_that_haproxy_cannot_enter_is_named_before_anything_is_paid_for(
+    gateway: Gateway,
+) -> None:
+    gateway.folder.chmod(0o700)
+
+    closed = gateway.play()
+
+    assert closed.rc != 0
+    assert phrases.HAPROXY_CANNOT_READ in closed.output
+    assert sold(gateway.sim) == 0
+    gateway.folder.chmod(0o755)
+    gateway.play().ok()
+
+
 @pytest.mark.measured
 def test_a_mistake_is_named_before_anything_is_paid_for(gateway: Gateway) -> None:
     """Wrong values, a port in use, an HAProxy that does not run, and an empty key."""

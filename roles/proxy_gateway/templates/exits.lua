@@ -11,12 +11,13 @@
 -- since the file was written.
 local path = os.getenv("QG_LEASES")
 -- The text of the file, its leases by backend and server, what was set of each server, and whether all was set once.
-local text, leases, set, is_started = nil, {}, {}, false
+local text, leases, set, is_started, is_readable = nil, {}, {}, false, true
 
 local is_state = {ready = true, drain = true, next = true, out = true}
 
 local function read()
     local file = io.open(path)
+    is_readable = file ~= nil
     local now = file and file:read("a") or ""
     if file then
         file:close()
@@ -170,6 +171,10 @@ core.register_cli({"show", "exits"}, "show exits : set the leases of the file, a
     if apply() then
         core.msleep(2)
         apply()
+    end
+    if not is_readable then
+        applet:send("unreadable\n")
+        return
     end
     applet:send("time " .. core.now().sec .. "\n")
     for name, own in pairs(leases) do
