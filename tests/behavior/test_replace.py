@@ -418,15 +418,23 @@ def test_what_a_refused_replacement_gave_up_is_missing_until_it_is_leased_again(
     assert node.vendor.paid == 4
 
 
-def test_a_replacement_is_continued_however_the_product_is_given(
-    new_node: Callable[..., Node],
-) -> None:
+def an_interrupted_replacement(new_node: Callable[..., Node]) -> tuple[Node, list[str]]:
+    """A key of exclusive that is not told its product, and two of three leases whose replacement
+    has died after their release.
+    """
     node = new_node("exclusive", channels=8)
     del node.options["product"]
     node.ok(ALLOCATE, count=3)
     named = sorted(node.vendor.ips)[:2]
     node.vendor.kill("/exclusive/delete", carried_out=True)
     assert node.attempt(REPLACE, ips=named) is None
+    return node, named
+
+
+def test_a_replacement_is_continued_however_the_product_is_given(
+    new_node: Callable[..., Node],
+) -> None:
+    node, named = an_interrupted_replacement(new_node)
 
     node.ok(REPLACE, ips=named, product="exclusive")
 
@@ -437,12 +445,7 @@ def test_a_replacement_is_continued_however_the_product_is_given(
 def test_what_is_released_during_a_replacement_is_not_bought_again(
     new_node: Callable[..., Node],
 ) -> None:
-    node = new_node("exclusive", channels=8)
-    del node.options["product"]
-    node.ok(ALLOCATE, count=3)
-    named = sorted(node.vendor.ips)[:2]
-    node.vendor.kill("/exclusive/delete", carried_out=True)
-    assert node.attempt(REPLACE, ips=named) is None
+    node, named = an_interrupted_replacement(new_node)
     node.vendor.advance(120)
     node.ok("qg_proxy_release", all=True, product="exclusive")
 
