@@ -165,6 +165,10 @@ class Books(Reconciled[R]):
         # What could not be recorded is held nevertheless.
         self.held.update(named)
 
+    def is_short_of(self, number: int) -> bool:
+        """Whether the quota that was read last has shown fewer channels than so many."""
+        return self.quota is not None and self.quota.available < number
+
     def check_cap(self, number: int) -> None:
         """Raise CapReachedError if the cap does not allow to buy this many."""
         if number and self.cap is not None:

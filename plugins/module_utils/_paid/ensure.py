@@ -46,7 +46,7 @@ def buy_missing(
             # replacement is smaller.
             books.settle()
         else:
-            books.confirm(number)
+            books.confirm(is_short=books.is_short_of(number))
         if missing() != number:
             continue
         bought = len(books.bought)

@@ -159,14 +159,13 @@ class Reconciled(Holdings[R]):
         self._see(quota_used=used)
         return contradiction(self.snapshot) is not None
 
-    def confirm(self, number: int = 0) -> None:
-        """Wait until nothing contradicts a payment for so many resources.
+    def confirm(self, *, is_short: bool = False) -> None:
+        """Wait until nothing contradicts a payment.
 
-        Raises UncertainOutcomeError if something still does in the end. ``number`` only decides
-        whether a quota that has shown fewer channels is read again.
+        Raises UncertainOutcomeError if something still does in the end. A quota that ``is_short``
+        of channels is read again.
         """
-        has_room = self.quota is None or self.quota.available >= number
-        if self._is_clear and has_room and not self.snapshot.calls:
+        if self._is_clear and not is_short and not self.snapshot.calls:
             return
         self.settle()
         until = self.now() + LIST_LAG

@@ -105,7 +105,7 @@ class Replacement(Generic[R]):
                     buy_missing(books, self.missing, self.terms)
                     raise
                 # If channels were short, what the release has freed decides about the others.
-                books.confirm(len(old))
+                books.confirm(is_short=books.is_short_of(len(old)))
                 buy_missing(books, self.missing, self.terms)
                 if batch == old[:1]:
                     check_room(books, quota, len(old) - 1, needed=len(old) - 1, used=1)
