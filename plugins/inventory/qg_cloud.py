@@ -128,8 +128,6 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import ru
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import check_settings
 
 Row = dict[str, Any]
-#: The variables of a host, without prefix; passwords only on request.
-_COLUMNS = ("product_id", *INSTANCE_COLUMNS)
 #: Names with another meaning in Ansible, and those of the control node.
 _TAKEN = frozenset({"all", "ungrouped", "_meta", "localhost"})
 
@@ -259,9 +257,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             )
             return
         self.inventory.add_host(name)
-        variables = _untrusted(
-            {f"qg_{column}": row[column] for column in _COLUMNS if column in row}
-        )
+        # Without passwords, unless they were requested.
+        columns = [column for column in INSTANCE_COLUMNS if column in row]
+        variables = _untrusted({f"qg_{column}": row[column] for column in columns})
         for variable, value in variables.items():
             self.inventory.set_variable(name, variable, value)
         # Without an address, Ansible would connect to the number, which is an address as well.

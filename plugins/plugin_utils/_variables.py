@@ -134,7 +134,7 @@ def _of_hosts() -> frozenset[str]:
         INSTANCE_COLUMNS,
     )
 
-    return frozenset(map(variable_name, ("product_id", *INSTANCE_COLUMNS, *FACTS)))
+    return frozenset(map(variable_name, (*INSTANCE_COLUMNS, *FACTS)))
 
 
 @functools.cache

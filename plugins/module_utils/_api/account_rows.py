@@ -186,8 +186,8 @@ _INSTANCE = {
     **times("buy_time", "end_time"),
 }
 _INSTANCE_SECRETS = columns(_exact, "adsl_password", "business_password", "login_password")
-#: The names of all values of a service.
-INSTANCE_COLUMNS = (*_INSTANCE, *_INSTANCE_SECRETS)
+#: The names of all values of a service, after that of the brand for which it was listed.
+INSTANCE_COLUMNS = ("product_id", *_INSTANCE, *_INSTANCE_SECRETS)
 
 _PACKAGE = {
     **columns(
