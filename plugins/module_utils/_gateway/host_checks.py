@@ -83,14 +83,16 @@ def _check_addresses(gateway: Gateway, host: str, flags: Collection[str]) -> Non
     for pool in gateway.pools:
         option = names_for(GATEWAY, pool).of("port")
         places += [(option, str(pool.port), f"{gateway.bind}:{port}") for port in pool.ports]
+    reasons = {}
+    for flag in flags:
+        if flag.startswith("refused="):
+            _name, refused, reason = flag.split("=", 2)
+            reasons[refused] = reason.replace("_", " ")
     for option, value, address in places:
-        for flag in flags:
-            if not flag.startswith(f"refused={address}="):
-                continue
-            reason = flag.rpartition("=")[2].replace("_", " ")
+        if address in reasons:
             raise OptionError(
                 option,
                 f"={value} cannot be used, because HAProxy could not listen on {address} of {host} "
-                f"({reason})",
+                f"({reasons[address]})",
                 "give a port that is free, and an address of the host",
             )

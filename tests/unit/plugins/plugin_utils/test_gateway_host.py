@@ -40,7 +40,8 @@ def test_a_look_tries_the_addresses_that_a_gateway_does_not_have_yet(
         for listener in (own, foreign):
             listener.bind(("127.0.0.1", 0))
             listener.listen()
-        has, taken = own.getsockname()[1], foreign.getsockname()[1]
+        has = own.getsockname()[1]
+        taken = foreign.getsockname()[1]
         (tmp_path / "gw.cfg").write_text(f"frontend a\n    bind 127.0.0.1:{has}\n")
         pools = [{"name": "a", "port": has}, {"name": "b", "port": taken}]
         declared = gateway(
