@@ -16,14 +16,14 @@ from support.node import Node
 
 HOUR = 3600.0
 DAY = 24 * HOUR
-#: By product: the plan, the options of the gateway, and for how many seconds it is simulated: a
-#: dozen lives of a lease, or more.
+#: By product: the plan, the options of the gateway, and for how many seconds it is simulated: ten
+#: lives of a lease, or more.
 PLANS: dict[str, tuple[dict[str, Any], dict[str, Any], float]] = {
-    "classic": ({"lifetime": 30}, {"drain": 120, "interval": 60}, 8 * HOUR),
-    "share": ({"lifetime": 1}, {"drain": 15, "interval": 10}, HOUR / 3),
-    "exclusive": ({"lifetime": 60}, {"drain": 300, "interval": 120}, 12 * HOUR),
-    "overseas": ({"lifetime": 10}, {"drain": 60, "interval": 30}, 2 * HOUR),
-    "longterm": ({"lifetime": 30}, {"drain": 300, "interval": 120}, 6 * HOUR),
+    "classic": ({"lifetime": 30}, {"drain": 120, "interval": 60}, 5 * HOUR),
+    "share": ({"lifetime": 1}, {"drain": 15, "interval": 10}, HOUR / 6),
+    "exclusive": ({"lifetime": 60}, {"drain": 300, "interval": 120}, 10 * HOUR),
+    "overseas": ({"lifetime": 10}, {"drain": 60, "interval": 30}, 5 * HOUR / 3),
+    "longterm": ({"lifetime": 30}, {"drain": 300, "interval": 120}, 5 * HOUR),
 }
 
 
@@ -65,7 +65,7 @@ def test_what_is_bought_is_as_foretold(new_node: Callable[..., Node], product: s
 def test_the_cap_is_reached_when_it_was_foretold(new_node: Callable[..., Node]) -> None:
     fleet = fleet_of(new_node, "share")
     fleet.install()
-    cap = 240
+    cap = 120
 
     text = detail(fleet.node, max_new_per_day=cap)
     began = fleet.vendor.clock.now()

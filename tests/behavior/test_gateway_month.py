@@ -107,7 +107,11 @@ def live(month: Month, between: int, off: float) -> None:
     month.ordinary(1)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.product)
+@pytest.mark.parametrize(
+    "kind",
+    [KINDS[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:])],
+    ids=lambda kind: kind.product,
+)
 def test_some_days(kind: Kind, folder: Path) -> None:
     live(Month(kind, 1, folder), 0, 1.5 * HOUR)
 

@@ -106,6 +106,8 @@ SCENES = [kind for kind in KINDS if kind.name not in ("share", "longterm", "excl
 OF_A_MACHINE = ("classic", "monopoly", "order of a replacement", "add")
 #: Kinds that differ in little from another one, which is interrupted in the quick tests.
 SIMILAR = ("overseas", "release of a resource", "del")
+#: The calls of a replacement: they take the most steps, and most of all may become of a lost one.
+OF_A_REPLACEMENT = ("release of a replacement", "order of a replacement")
 
 
 def cases() -> Iterator[Any]:
@@ -116,6 +118,8 @@ def cases() -> Iterator[Any]:
                 continue
             name = "-".join(map(str, (kind, *case)))
             is_quick = case in QUICK and kind.name not in SIMILAR
+            if kind.name in OF_A_REPLACEMENT:
+                is_quick = is_quick and case[1] == "lost after"
             marks = () if is_quick else pytest.mark.slow
             yield pytest.param(kind, *case, id=name, marks=marks)
 

@@ -54,7 +54,7 @@ KEYS: dict[str, dict[str, Any]] = {
 #: says.
 RUNS = int(os.environ.get("QGNET_EXPLORE", 0))
 STEPS = 40
-QUICK_RUNS = 15
+QUICK_RUNS = 10
 #: A database takes longer, and is in no way special to what decides.
 DATABASE_RUNS = 4
 #: The irregularities under which a result can be foretold whatever else happens, and names tell

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from behavior.outcomes import FAULTS, IMPATIENT, PATIENT, POLL, Result, Run, outcome, read_outcome
@@ -18,6 +19,15 @@ from behavior.paid_calls import KINDS, Kind, Options
 from support.node import Node
 from support.phrases import IS_UNKNOWN
 from support.vendor import Answer, Call, Killed
+
+#: Products that the table tells from "exclusive" in nothing: the quick tests leave them out.
+ALIKE = ("share", "longterm")
+
+
+def row(kind: Kind, *others: str) -> Any:
+    """Return the parameters of a test, which is slow for some kinds."""
+    marks = pytest.mark.slow if kind.name in ALIKE else ()
+    return pytest.param(kind, *others, id="-".join([str(kind), *others]), marks=marks)
 
 
 def sending_times(node: Node, kind: Kind) -> list[float]:
@@ -40,7 +50,7 @@ def assert_run(result: Options, expected: Run) -> None:
 
 @pytest.mark.parametrize("max_wait", [PATIENT, IMPATIENT])
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("kind", [row(kind) for kind in KINDS])
 def test_runs_do_what_the_table_says(kind: Kind, fault: str, max_wait: int, folder: Path) -> None:
     expected = outcome(kind, FAULTS[fault], max_wait)
     node = kind.node(folder)
@@ -120,7 +130,7 @@ READINGS = [
     ],
 )
 @pytest.mark.parametrize("skip", [pytest.param(0, marks=pytest.mark.slow), 1])
-@pytest.mark.parametrize(("kind", "fault"), READINGS, ids=str)
+@pytest.mark.parametrize(("kind", "fault"), [row(*reading) for reading in READINGS])
 def test_a_list_that_cannot_be_read_costs_nothing(
     kind: Kind, fault: str, skip: int, lost: str, folder: Path
 ) -> None:

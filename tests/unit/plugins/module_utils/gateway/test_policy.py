@@ -670,6 +670,7 @@ PRODUCTS = {
 }
 
 
+@pytest.mark.slow
 def test_a_month_of_share_with_a_day_off_the_whitelist_and_an_hour_of_silence() -> None:
     off = Trouble(5 * DAY + 17, 6 * DAY + 17, Cause.REJECTED)
     silent = Trouble(20 * DAY + 33, 20 * DAY + 33 + HOUR, Cause.SILENT)
