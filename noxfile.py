@@ -139,7 +139,7 @@ def run_tests(session: nox.Session, core: str, programs: str, *folders: str) -> 
         marks = ["-m", "not slow and not newest"]
         settings["QGNET_FEW_EXAMPLES"] = "1"
     elif ALL:
-        marks = []
+        marks = ["-m", "not nightly"]
         measured = session.name.split("(")[0]
     pytest(session, *(session.posargs or [*marks, *folders]), measured=measured, **settings)
 
@@ -176,6 +176,13 @@ def devel(session: nox.Session) -> None:
     pytest(
         session, *marks, "tests/unit/plugins", "tests/integration", "--ignore=tests/integration/eda"
     )
+
+
+@nox.session(python=NEWEST_PYTHON)
+def nightly(session: nox.Session) -> None:
+    """Whole months, and all combinations of what the tests of a change try some of."""
+    sync(session, "tests", programs=f"{DATABASE} curl")
+    pytest(session, *(session.posargs or ["-m", "nightly", "tests/behavior", "tests/unit"]))
 
 
 @nox.session(python=NEWEST_PYTHON)

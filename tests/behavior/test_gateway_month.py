@@ -32,6 +32,8 @@ from behavior.gateway_month import REJECTED as ANSWERS_407
 SEEDS = range(1, 2 + int(os.environ.get("QGNET_EXPLORE", 0)))
 #: When a paused pool buys its next probe at the latest, and until that is checked.
 PROBED = HOUR + 10 * MINUTE
+#: Bytes of a store after a month; SQLite's log beside it does not grow beyond 4 MB.
+STORED = 1_000_000
 
 
 def two_dead_hours(month: Month) -> None:
@@ -105,6 +107,8 @@ def live(month: Month, between: int, off: float) -> None:
         month.ordinary(between)
     a_key_off_the_whitelist(month, off)
     month.ordinary(1)
+    for fleet in month.stores:
+        assert (fleet.node.store / "state.sqlite3").stat().st_size < STORED
 
 
 @pytest.mark.parametrize(
@@ -124,6 +128,7 @@ def test_some_days_of_two_stores(kind: Kind, folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.product)
 def test_a_month(kind: Kind, seed: int, folder: Path) -> None:

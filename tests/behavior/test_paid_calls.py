@@ -22,6 +22,7 @@ from support.vendor import Answer, Call, Killed
 
 #: Products that the table tells from "exclusive" in nothing: the quick tests leave them out.
 ALIKE = ("share", "longterm")
+NIGHTLY = (pytest.mark.slow, pytest.mark.nightly)
 
 
 def row(kind: Kind, *others: str) -> Any:
@@ -121,15 +122,18 @@ READINGS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "lost",
-    [
-        "answered",
-        pytest.param("reset before", marks=pytest.mark.slow),
-        pytest.param("reset after", marks=pytest.mark.slow),
-    ],
-)
-@pytest.mark.parametrize("skip", [pytest.param(0, marks=pytest.mark.slow), 1])
+#: Which reading is faulty, and what becomes of the call itself.
+CASES_OF_READINGS = [
+    (1, "answered"),
+    pytest.param(0, "answered", marks=pytest.mark.slow),
+    pytest.param(1, "reset after", marks=pytest.mark.slow),
+    pytest.param(0, "reset after", marks=NIGHTLY),
+    pytest.param(0, "reset before", marks=NIGHTLY),
+    pytest.param(1, "reset before", marks=NIGHTLY),
+]
+
+
+@pytest.mark.parametrize(("skip", "lost"), CASES_OF_READINGS)
 @pytest.mark.parametrize(("kind", "fault"), [row(*reading) for reading in READINGS])
 def test_a_list_that_cannot_be_read_costs_nothing(
     kind: Kind, fault: str, skip: int, lost: str, folder: Path

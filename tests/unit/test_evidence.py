@@ -411,6 +411,7 @@ def test_two_disturbances_cost_nothing(story: tuple[str, ...], has_quota: bool) 
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("has_quota", [True, False])
 @pytest.mark.parametrize("story", STORIES, ids=" ".join)
 def test_three_disturbances_cost_nothing(story: tuple[str, ...], has_quota: bool) -> None:

@@ -563,6 +563,7 @@ def test_headers(reported: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_each_hostile_value_in_each_place_of_each_response() -> None:
     """What the audit found, one by one: the seeds of the fuzzer."""
     with unmeasured():
