@@ -3,15 +3,9 @@
 """What the collection costs beside what people write without it, against the simulator, on this
 machine.
 
-usage: .venv/bin/nox -s bench -- [fleet] [ssh] [task] [jobs] [gateway] [--hosts N] [--rounds N]
-[--against CHECKOUT ...]
+usage: .venv/bin/nox -s bench -- [GROUP ...] [--hosts N] [--rounds N] [--against CHECKOUT ...]
 
-fleet the role for local hosts, at rest and with new hosts, beside a play that runs raw: "true" on
-each ssh the same for hosts reached by SSH, which detect their address, beside raw: curl (needs root
-and sshd) task a task of qg_whitelist that changes nothing, beside one of ansible.builtin.uri that
-reads the same list jobs eight playbooks at once that want the same leases and addresses, beside one
-of them gateway requests through the HAProxy of the role proxy_gateway, beside those through a lease
-(needs root and haproxy)
+The groups are functions of this file, in GROUPS. Some need root, haproxy or sshd.
 
 Every round runs everything once, with each checkout in turn, so that a busy machine slows down all
 of it alike; a figure is the median of the rounds. Results depend on the machine: only the ratios
@@ -23,6 +17,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -59,11 +54,18 @@ JOB = f"""{HEAD}qingguo.qgnet.qg_proxy_allocate:
 """
 #: Addresses for hosts, of the networks for documentation.
 NETWORKS = ("192.0.2", "198.51.100", "203.0.113")
+ADDRESSES = 250 * len(NETWORKS)
+FIVE = f"{HEAD}qingguo.qgnet.qg_proxy_allocate:\n        count: 5\n        product: classic\n"
+GATEWAY = f"{ROLES}proxy_gateway\n"
+REFRESH = "- import_playbook: qingguo.qgnet.refresh_proxies\n"
+PORT = 13128
 REQUESTS = 2000
+RATE = 80
 THREADS = 8
 SSH_HOSTS = 50
 # A short minute, so that rate limits cost little; hosts appear with a public address.
-SIMULATOR = ("--minute", "2", "--map", "127.0.0.1=203.0.113.200")
+SEEN_AS = "203.0.113.200"
+SIMULATOR = ("--minute", "2", "--map", f"127.0.0.1={SEEN_AS}")
 
 
 class Figures(NamedTuple):
@@ -80,21 +82,43 @@ class Node:
         self.folder = folder
         self._sim = sim
         self._home = folder
+        self._checkout = checkout
         link = folder / "collections/ansible_collections/qingguo/qgnet"
         link.parent.mkdir(parents=True)
         link.symlink_to(checkout)
+
+    def start(self, *arguments: str) -> Figures:
+        """Run Python until it has written the file that is its last argument."""
+        ready = self.folder / "ready"
+        ready.unlink(missing_ok=True)
+        command = [sys.executable, *arguments, "--ready-file", str(ready)]
+        environment = os.environ | {"PYTHONPATH": str(self._checkout / "tests/simulator")}
+        begin = time.monotonic()
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        while not ready.exists():
+            time.sleep(0.005)
+        took = time.monotonic() - begin
+        # Popen itself would ask first whether it has ended, and lose what it has used.
+        os.kill(process.pid, signal.SIGTERM)
+        _pid, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        return Figures(took, usage.ru_utime + usage.ru_stime)
 
     def forget(self) -> None:
         """Go on with another home, in which no purchase is known."""
         self._home = Path(mkdtemp(dir=self.folder))
 
-    def inventory(self, hosts: int) -> str:
-        """An inventory of local hosts, each with its address."""
+    def inventory(self, hosts: int, **more: object) -> str:
+        """An inventory of local hosts, each with its address and more variables."""
         python = f"ansible_connection=local ansible_python_interpreter={sys.executable}"
         lines = []
         for number in range(hosts):
-            address = f"{NETWORKS[number // 250]}.{number % 250 + 1}"
-            lines.append(f"host{number} {python} egress_whitelist_ips='[\"{address}\"]'")
+            place = number % ADDRESSES
+            address = f"{NETWORKS[place // 250]}.{place % 250 + 1}"
+            line = f"host{number} {python} egress_whitelist_ips='[\"{address}\"]'"
+            for name, value in more.items():
+                line += f" {name}={value}"
+            lines.append(line)
         return self._inventory(lines)
 
     def ssh_inventory(self, server: Path, port: int) -> str:
@@ -167,8 +191,14 @@ def role(sim: Simulator, node: Node, inventory: str, expected: int, *, new: bool
 def fleet(sim: Simulator, hosts: int) -> Iterator[Case]:
     """The role for a fleet with given addresses."""
     yield 'raw: "true"', lambda node: node.play(RAW, node.inventory(hosts))
-    yield "role, new hosts", lambda node: role(sim, node, node.inventory(hosts), hosts, new=True)
-    yield "role, at rest", lambda node: role(sim, node, node.inventory(hosts), hosts, new=False)
+    expected = min(hosts, ADDRESSES)
+    for name, new in (("role, new hosts", True), ("role, at rest", False)):
+        yield name, partial(fleet_role, sim, hosts, expected, new=new)
+
+
+def fleet_role(sim: Simulator, hosts: int, expected: int, node: Node, *, new: bool) -> Figures:
+    """Run the role for local hosts, of which some have the same address if they are many."""
+    return role(sim, node, node.inventory(hosts), expected, new=new)
 
 
 def ssh(sim: Simulator, _hosts: int) -> Iterator[Case]:
@@ -240,55 +270,116 @@ def jobs(sim: Simulator, _hosts: int) -> Iterator[Case]:
     yield "8 jobs", lambda node: play(node, 8)
 
 
-def gateway(sim: Simulator, _hosts: int) -> Iterator[Case]:
-    """Requests for a page, in parallel, each on a connection of its own: directly through a lease,
-    or the gateway.
-    """
-    sim.configure(whitelist=["203.0.113.200"])
-    port = 13128
+def leases(sim: Simulator, _hosts: int) -> Iterator[Case]:
+    """Five leases that are held, and five that are bought."""
 
-    def serve(node: Node, state: str) -> None:
-        settings = {"state": state, "port": port, "service": "daemon", "directory": node.folder}
-        text = f"{ROLES}proxy_gateway\n      vars:\n        qg_product: classic\n"
-        for name, value in settings.items():
-            text += f"        proxy_gateway_{name}: {value}\n"
-        node.play(text, node.inventory(1))
+    def play(node: Node, *, new: bool) -> Figures:
+        if new:
+            sim.reset()
+            node.forget()
+        else:
+            node.play(FIVE, node.inventory(1))
+        figures = node.play(FIVE, node.inventory(1))
+        if len(sim.leases()) != 5:
+            raise SystemExit(f"{len(sim.leases())} leases were bought, instead of 5")
+        return figures
 
-    def through(host: str, proxy_port: int) -> Figures:
-        def request(_number: int) -> None:
-            connection = http.client.HTTPConnection(host, proxy_port, timeout=30)
-            connection.request("GET", f"{sim.api_url}/ip")
-            answer = connection.getresponse()
-            if answer.status != 200 or not answer.read():
-                raise SystemExit(f"HTTP {answer.status} through {host}:{proxy_port}")
-            connection.close()
+    yield "uri", lambda node: node.play(URI.replace(LOOP, ""), node.inventory(1))
+    yield "five leases, held", lambda node: play(node, new=False)
+    yield "five leases, bought", lambda node: play(node, new=True)
 
+
+def start(_sim: Simulator, _hosts: int) -> Iterator[Case]:
+    """The simulator, until it answers."""
+    yield "python", lambda node: node.start("-c", "open(__import__('sys').argv[-1], 'w')")
+    yield "simulator", lambda node: node.start("-m", "qgnet_simulator", "--port", "0")
+
+
+class Requests:
+    """Requests for a page, each on a connection of its own, through a lease or the gateway."""
+
+    def __init__(self, sim: Simulator, pause: float) -> None:
+        """``pause`` is how many seconds after one request the next one is sent, in 0 seconds as
+        soon as a thread is free.
+        """
+        self._sim = sim
+        self._pause = pause
+        sim.configure(whitelist=[SEEN_AS])
+
+    def direct(self, node: Node) -> Figures:
+        task = "qingguo.qgnet.qg_proxy_allocate:\n        count: 1\n        product: classic\n"
+        node.play(f"{HEAD}{task}", node.inventory(1))
+        host, _colon, port = str(self._sim.leases()[0]["host"]).rpartition(":")
+        return self._through(host, int(port))
+
+    def gateway(self, node: Node) -> Figures:
+        with served(node):
+            return self._through("127.0.0.1", PORT)
+
+    def _through(self, host: str, port: int) -> Figures:
+        """Return what the requests took: together, or each, added up."""
         begin = time.monotonic()
         used_before = time.process_time()
+
+        def request(number: int) -> float:
+            planned = begin + number * self._pause
+            time.sleep(max(0.0, planned - time.monotonic()))
+            sent = time.monotonic()
+            connection = http.client.HTTPConnection(host, port, timeout=30)
+            connection.request("GET", f"{self._sim.api_url}/ip")
+            answer = connection.getresponse()
+            if answer.status != 200 or not answer.read():
+                raise SystemExit(f"HTTP {answer.status} through {host}:{port}")
+            connection.close()
+            return time.monotonic() - sent
+
         with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(request, range(REQUESTS)))
-        return Figures(time.monotonic() - begin, time.process_time() - used_before)
-
-    def measured(node: Node) -> Figures:
-        serve(node, "present")
-        try:
-            return through("127.0.0.1", port)
-        finally:
-            serve(node, "absent")
-
-    def direct(node: Node) -> Figures:
-        node.play(
-            f"{HEAD}qingguo.qgnet.qg_proxy_allocate:\n        count: 1\n        product: classic\n",
-            node.inventory(1),
-        )
-        host, _colon, lease_port = str(sim.leases()[0]["host"]).rpartition(":")
-        return through(host, int(lease_port))
-
-    yield "direct", direct
-    yield "gateway", measured
+            each = sum(pool.map(request, range(REQUESTS)))
+        wall = each if self._pause else time.monotonic() - begin
+        return Figures(wall, time.process_time() - used_before)
 
 
-GROUPS = {"fleet": fleet, "ssh": ssh, "task": task, "jobs": jobs, "gateway": gateway}
+@contextmanager
+def served(node: Node) -> Iterator[str]:
+    """A gateway of this machine; yields its inventory."""
+    settings = {"port": PORT, "service": "daemon", "directory": node.folder}
+    variables = {f"proxy_gateway_{name}": value for name, value in settings.items()}
+    variables["qg_product"] = "classic"
+    inventory = node.inventory(1, **variables)
+    node.play(GATEWAY, inventory)
+    try:
+        yield inventory
+    finally:
+        node.play(GATEWAY, node.inventory(1, **variables, proxy_gateway_state="absent"))
+
+
+def gateway(sim: Simulator, _hosts: int) -> Iterator[Case]:
+    """As many requests as there can be."""
+    yield "direct", Requests(sim, 0).direct
+    yield "gateway", Requests(sim, 0).gateway
+
+
+def rate(sim: Simulator, _hosts: int) -> Iterator[Case]:
+    """The same number of requests a second, which neither is slow for."""
+    yield "direct", Requests(sim, 1 / RATE).direct
+    yield "gateway", Requests(sim, 1 / RATE).gateway
+
+
+def refresh(sim: Simulator, _hosts: int) -> Iterator[Case]:
+    """A refresh of a gateway that changes nothing."""
+    sim.configure(whitelist=[SEEN_AS])
+
+    def play(node: Node) -> Figures:
+        with served(node) as inventory:
+            return node.play(REFRESH, inventory)
+
+    yield 'raw: "true"', lambda node: node.play(RAW, node.inventory(1))
+    yield "refresh", play
+
+
+GROUPS = {
+    each.__name__: each for each in (fleet, ssh, task, leases, jobs, refresh, gateway, rate, start)
+}
 
 
 def report(group: str, rows: dict[tuple[str, str], list[Figures]]) -> None:
@@ -312,7 +403,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; by default all"
     )
-    parser.add_argument("--hosts", type=int, default=200, help="of the fleet, at most 750")
+    parser.add_argument("--hosts", type=int, default=200, help="of the fleet")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--against", type=Path, nargs="*", default=[], help="other checkouts")
     options = parser.parse_args(arguments)
