@@ -125,6 +125,24 @@ def test_a_replacement_of_named_leases_is_continued(
     assert node.vendor.calls(GIVE_BACK, GET) == [], "it is over"
 
 
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_replacement_that_was_refused_is_begun_anew(node: Node, by_name: bool) -> None:
+    """What was leased meanwhile is no successor of its old leases."""
+    node.ok(ALLOCATE, count=3)
+    node.vendor.advance(120)
+    call = GIVE_BACK if by_name else "/replace"
+    options: dict[str, Any] = {"ips": sorted(node.vendor.ips)[:1]} if by_name else {"count": 1}
+    node.vendor.fault(call, "code", code=-103)
+    node.failed(REPLACE, **options)
+    node.ok(ALLOCATE, count=4)
+
+    result = node.ok(REPLACE, **options)
+
+    assert len(result["allocated"]) == 1
+    assert len(node.vendor.leases) == 4
+    assert node.vendor.paid == 5
+
+
 @pytest.mark.parametrize(("ahead", "after", "held"), [(400, 0, 3), (0, 0, 3), (0, 400, 0)])
 def test_no_successor_of_a_lease_that_has_ended_since(
     node: Node, ahead: float, after: float, held: int
