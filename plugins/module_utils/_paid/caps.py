@@ -37,10 +37,9 @@ def check_cap(store: Store, key: str, cap: int, wanted: int, kind: str) -> None:
     bought = bought_today(store, key)
     if bought + wanted > cap:
         noun = "lease" if kind == "leases" else "reserved line"
-        were = "was" if bought == 1 else "were"
         raise CapReachedError(
-            f"max_new_per_day={cap} does not allow {counted(wanted, f'more {noun}')}: in the last "
-            f"24 hours, {bought} {were} bought with this key, as qg_ledger_info shows. The call "
+            f"max_new_per_day={cap} does not allow {counted(wanted, f'more {noun}')}: "
+            f"qg_ledger_info shows {bought} bought with this key in the last 24 hours. The call "
             "was not sent. Ask for less, or raise max_new_per_day (environment "
             "QG_MAX_NEW_PER_DAY).",
             cap={"option": "max_new_per_day", "limit": cap, "bought": bought, "wanted": wanted},

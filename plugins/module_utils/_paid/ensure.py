@@ -70,9 +70,7 @@ def buy_missing(
             # The quota may show what the list does not.
             books.confirm()
             if missing() == number:
-                sent = "it"
-                if failed > 1:
-                    sent = counted(failed, "attempt")
+                sent = counted(failed, "attempt")
                 error.message += (
                     f" After {sent}, {books.api.listing} shows nothing new. {books.payments()}"
                 )
