@@ -136,7 +136,7 @@ def test_a_file_has_what_a_key_and_an_account_hold_and_a_failed_reading_leaves_t
         expected[f'qgnet_up{{key="default",reading="{name}"}}'] = 1
     assert {name: series[name] for name in series if "timestamp" not in name} == expected
     ends = min(held["ends"] for held in sim.leases())
-    assert series[f"qgnet_lease_next_end_timestamp_seconds{key}"] == pytest.approx(ends, abs=5)
+    assert series[f"qgnet_lease_next_end_timestamp_seconds{key}"] == pytest.approx(ends, abs=1)
     read_at = [series[name] for name in series if name.startswith("qgnet_last_success")]
     assert int(before) <= min(read_at)
     assert max(read_at) <= time.time()
