@@ -152,7 +152,11 @@ class ActionModule(ServingAction):
             chosen = [(row, records.recorded(row)) for row in rows]
         else:
             declaration, state = self._declared(params["kinds"][0])
-            chosen = [(self._installation(rows, declaration, params), declaration)]
+            row = self._installation(rows, declaration, params)
+            if state == "absent" and row.options and row.removed_at is None:
+                # What is to go is where it was installed, whatever the variables say now.
+                declaration = records.recorded(row)
+            chosen = [(row, declaration)]
         if not chosen:
             return {"changed": False, "orders": [], "serve": []}
         nonce = f"qg{secrets.token_hex(12)}"

@@ -73,7 +73,12 @@ def run_action(
     if is_network_device:
         connection = object.__new__(NetworkDevice)
     action = plugin("action", name).ActionModule(
-        task, connection, SimpleNamespace(), None, None, None
+        task,
+        connection,
+        SimpleNamespace(),
+        None,
+        SimpleNamespace(template=lambda value: value, available_variables={}),
+        None,
     )
 
     def execute(command: str, **_named: Any) -> dict[str, Any]:

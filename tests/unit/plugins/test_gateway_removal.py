@@ -1,0 +1,99 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The removal of a gateway: what goes, whatever the variables of the role say now, and what the
+result says of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import (
+    Gateway,
+    as_json,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.gateway_options import (
+    GATEWAY_OPTIONS,
+    read_gateway,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
+    GATEWAY,
+    Installation,
+    Installations,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed_options
+from support.plugin_runs import run_action
+
+ID = "0123456789abcdef"
+HOST = "web1"
+
+
+def gateway() -> Gateway:
+    """The gateway that is installed: a service in /etc."""
+    return read_gateway(typed_options(GATEWAY_OPTIONS, {}), "share")
+
+
+class Machine:
+    """A host that has the gateway, and a control node on which it is recorded."""
+
+    def __init__(self, store: Path) -> None:
+        self.commands: list[str] = []
+        self.variables: dict[str, Any] = {
+            "ansible_inventory_sources": ["hosts.yml"],
+            "ansible_play_batch": [HOST],
+            "qg_store": str(store),
+            "proxy_gateway_state": "absent",
+        }
+        row = Installation(
+            ID, GATEWAY, "hosts.yml", HOST, gateway().name, as_json(gateway()), {"qg": "digest"}
+        )
+        with contextlib.closing(open_store(str(store), 5)) as opened:
+            Installations(opened).declare([row], "")
+
+    def shell(self, command: str) -> tuple[int, str, str]:
+        """Answer a look, and note any other command."""
+        nonce = re.match(r".*\necho (qg[0-9a-f]+); echo", command)
+        if nonce is None:
+            self.commands.append(command)
+            return 0, "", ""
+        text = ""
+        if f"cat {gateway().file}.leases" in command:
+            text = f"installation {ID}\n"
+        return 0, f"{nonce[1]}\n\nroot\n--- exits\n--- file\n{text}", ""
+
+    def step(self, step: str, **options: Any) -> dict[str, Any]:
+        options = {"step": step, **options}
+        return run_action("qg_proxy_gateway", options, self.shell, variables=self.variables)
+
+    def remove(self, **variables: Any) -> dict[str, Any]:
+        """Take the steps of the role with these variables."""
+        self.variables |= variables
+        self.variables["proxy_gateway__found"] = self.step("find")
+        self.variables["proxy_gateway__look"] = self.step("look")
+        return self.step("remove")
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{}, {"proxy_gateway_directory": "/opt/crawler", "proxy_gateway_service": "daemon"}],
+    ids=["as installed", "moved since"],
+)
+def test_what_goes_is_where_it_was_installed(machine: Machine, variables: dict[str, Any]) -> None:
+    result = machine.remove(**variables)
+
+    assert result["changed"] is True
+    assert [each["host"] for each in result["removed"]] == [HOST]
+    (command,) = machine.commands
+    assert "systemctl disable --now --quiet qg-proxy-gateway" in command
+    assert command.endswith("rm -f /etc/qg-proxy-gateway.leases")
