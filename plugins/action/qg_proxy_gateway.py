@@ -349,32 +349,44 @@ class ActionModule(ServingAction):
                     f"The {kind} {name} of {self._host} cannot be removed: {said}. It is still "
                     "recorded: set become if it was installed so, and remove it again."
                 )
-        forgotten = self._forget([self._host], kind, name, params)
-        return {**forgotten, "changed": is_there or forgotten["changed"]}
+        return self._forget([self._host], kind, name, params, is_changed=is_there)
 
     def _forget(
-        self, hosts: Sequence[str], kind: str, name: str, params: Mapping[str, Any]
+        self,
+        hosts: Sequence[str],
+        kind: str,
+        name: str,
+        params: Mapping[str, Any],
+        *,
+        is_changed: bool = False,
     ) -> dict[str, Any]:
         """Record that installations are gone, and remove the timers that are of no use then.
 
-        Without a kind and a name, these are all installations of the hosts.
+        Without a kind and a name, these are all installations of the hosts. ``is_changed`` says
+        whether this task has changed anything before.
         """
         if self._task.check_mode:
-            return {"changed": False, "removed": []}
+            return {"changed": is_changed, "removed": []}
         inventory = self.inventory(params)
         with self._store(params) as store:
             names = [self._recorded_name(host, params) for host in hosts]
             rows = records.installations(store)
             removed = rows.remove(inventory, names, kind, name)
             standing = {each.host for each in rows.standing(inventory)}
+        is_changed = is_changed or bool(removed)
         timers = []
         for timer in read_timers():
             recorded = {self._recorded_name(host, params) for host in timer.hosts}
             if timer.inventory == inventory and recorded & set(names) and not recorded & standing:
-                remove_timer(timer)
+                try:
+                    remove_timer(timer)
+                except QgError as error:
+                    error.details["changed"] = is_changed
+                    raise
+                is_changed = True
                 timers.append(timer.name)
         return {
-            "changed": bool(removed or timers),
+            "changed": is_changed,
             "removed": [records.described(each) for each in removed],
             "timers": timers,
         }

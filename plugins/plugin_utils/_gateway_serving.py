@@ -61,16 +61,28 @@ class ServingAction(GatewayVariables):
         served = [each for each in served if not each["is_left_alone"]]
         if not 0 <= wall_time() - before["began"] < LOCK_SECONDS / 2:
             self._renew_locks(served, params)
-        results = []
+        changed = False
+        diffs: list[dict[str, Any]] = []
         for each in served:
-            if each["kind"] == GATEWAY:
-                results.append(self._serve_gateway(each, params))
-            elif self._is_predicted(each):
-                results.append({"changed": True, "diff": []})
-            elif each["leases"]:
-                results.append(self._write_list(each))
-        changed = any(result["changed"] for result in results)
-        return {"changed": changed, "diff": [diff for result in results for diff in result["diff"]]}
+            try:
+                result = self._serve_one(each, params)
+            except QgError as error:
+                if changed:
+                    error.details["changed"] = True
+                raise
+            changed = changed or result["changed"]
+            diffs += result["diff"]
+        return {"changed": changed, "diff": diffs}
+
+    def _serve_one(self, each: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+        """Write and run a gateway or a list."""
+        if each["kind"] == GATEWAY:
+            return self._serve_gateway(each, params)
+        if self._is_predicted(each):
+            return {"changed": True, "diff": []}
+        if each["leases"]:
+            return self._write_list(each)
+        return {"changed": False, "diff": []}
 
     def _recorded_ids(self, host: str) -> list[str]:
         """Return the identifiers of what was recorded for a host when the run began."""
@@ -162,7 +174,8 @@ class ServingAction(GatewayVariables):
             # A new process would ask this one for its ports.
             raise QgError(
                 f"HAProxy of the gateway {gateway['name']} does not answer, as if it were stopped: "
-                "end its processes, and run this again."
+                "end its processes, and run this again.",
+                changed=True,
             )
         return bool(done["rc"] == 0)
 
@@ -207,7 +220,8 @@ class ServingAction(GatewayVariables):
             raise QgError(
                 f"proxy_gateway_directory={directory} cannot be used, since HAProxy runs as the "
                 f"user haproxy, who cannot read {gateway['file']}.leases: give a directory that "
-                "all users may enter, or let them enter it and its parents."
+                "all users may enter, or let them enter it and its parents.",
+                changed=True,
             )
         log = f"journalctl --unit={gateway['name']}"
         if gateway["service"] != "systemd":
@@ -218,7 +232,8 @@ class ServingAction(GatewayVariables):
         why = reason(done["stdout"]) or f"it gave no reason; to see its log, type {log}"
         raise QgError(
             f"HAProxy does not serve {gateway['file']}.cfg: {why}. If it ran before, it serves as "
-            "before."
+            "before.",
+            changed=True,
         )
 
     def _order_of(self, proxies: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -269,7 +284,8 @@ class ServingAction(GatewayVariables):
             if done["rc"] != 0:
                 said = one_line(done["stderr"] or done["stdout"])[:200]
                 raise QgError(
-                    f"proxy_list_command={proxies['command']} has failed with {done['rc']}: {said}"
+                    f"proxy_list_command={proxies['command']} has failed with {done['rc']}: {said}",
+                    changed=True,
                 )
         return {"changed": changed, "diff": [] if proxies["credentials"] else self._diffs(written)}
 

@@ -1,18 +1,20 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The removal of a gateway: what goes, whatever the variables of the role say now, and what the
-result says of it.
+"""The removal of a gateway: what goes, whatever the variables of the role say now; and whether a
+step that fails says that it has changed something.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import (
     Gateway,
     as_json,
@@ -28,6 +30,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed_options
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._timers import Timer
+from support.documents import plugin
 from support.plugin_runs import run_action
 
 ID = "0123456789abcdef"
@@ -44,6 +48,8 @@ class Machine:
 
     def __init__(self, store: Path) -> None:
         self.commands: list[str] = []
+        #: What any command but a look returns and prints.
+        self.answer = (0, "", "")
         self.variables: dict[str, Any] = {
             "ansible_inventory_sources": ["hosts.yml"],
             "ansible_play_batch": [HOST],
@@ -61,7 +67,7 @@ class Machine:
         nonce = re.match(r".*\necho (qg[0-9a-f]+); echo", command)
         if nonce is None:
             self.commands.append(command)
-            return 0, "", ""
+            return self.answer
         text = ""
         if f"cat {gateway().file}.leases" in command:
             text = f"installation {ID}\n"
@@ -97,3 +103,61 @@ def test_what_goes_is_where_it_was_installed(machine: Machine, variables: dict[s
     (command,) = machine.commands
     assert "systemctl disable --now --quiet qg-proxy-gateway" in command
     assert command.endswith("rm -f /etc/qg-proxy-gateway.leases")
+
+
+def test_a_timer_that_stays_does_not_hide_what_was_removed(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_timer: Timer) -> None:
+        raise QgError("The timer stays.")
+
+    action = plugin("action", "qg_proxy_gateway")
+    monkeypatch.setattr(action, "read_timers", lambda: [Timer("refresh", "hosts.yml", (HOST,))])
+    monkeypatch.setattr(action, "remove_timer", refuse)
+
+    result = machine.remove()
+
+    assert result["failed"] is True
+    assert result["changed"] is True
+    again = machine.step("remove", forget=[HOST])
+    assert again["failed"] is True
+    assert again["changed"] is False
+
+
+def test_a_command_that_fails_does_not_hide_that_the_list_was_written(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxies = {
+        "kind": "list",
+        "id": ID,
+        "path": "/etc/crawler/proxies",
+        "mark": "/etc/crawler/.proxies.qgnet",
+        "format": "lines",
+        "template": "",
+        "scheme": "http",
+        "credentials": False,
+        "owner": "",
+        "command": "reload crawler",
+        "pools": [{"name": "proxy_list", "count": 1}],
+        "leases": [{"server": "203.0.113.5:21504"}],
+        "is_left_alone": False,
+    }
+    order = {
+        "installation": {"id": ID},
+        "declaration": {"template": ""},
+        "look": {"flags": []},
+    }
+    machine.variables["proxy_gateway__look"] = {"orders": [order], "serve": []}
+    machine.variables["proxy_gateway__leased"] = {
+        "hosts": {HOST: [proxies]},
+        "began": time.time(),
+    }
+    machine.variables["proxy_gateway__found"] = {"installations": {}}
+    action = plugin("action", "qg_proxy_gateway").ActionModule
+    monkeypatch.setattr(action, "_act", lambda *_args, **_named: {"changed": True})
+    machine.answer = (1, "", "no such service")
+
+    result = machine.step("serve")
+
+    assert result["failed"] is True
+    assert result["changed"] is True
