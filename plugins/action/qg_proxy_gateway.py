@@ -90,6 +90,8 @@ SERVED = "proxy_gateway__served"
 class ActionModule(ServingAction):
     """Looks over the connection of the host, and calls QG.net from the control node."""
 
+    selectors = ("forget",)
+
     def act(self) -> dict[str, Any]:
         """Take one step, and return its result."""
         if self._task.delegate_to:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleActionFail
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import (
     Gateway,
@@ -31,6 +32,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed_options
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._timers import Timer
+from support import phrases
 from support.documents import plugin
 from support.plugin_runs import run_action
 
@@ -122,6 +124,15 @@ def test_a_timer_that_stays_does_not_hide_what_was_removed(
     again = machine.step("remove", forget=[HOST])
     assert again["failed"] is True
     assert again["changed"] is False
+
+
+@pytest.mark.parametrize("forget", ["", []])
+def test_no_host_to_forget_is_a_mistake(machine: Machine, forget: Any) -> None:
+    """A form whose field is left empty gives empty text."""
+    with pytest.raises(AnsibleActionFail) as error:
+        machine.step("remove", forget=forget)
+
+    assert phrases.NEVER_MEANS_ALL in str(error.value)
 
 
 def test_a_command_that_fails_does_not_hide_that_the_list_was_written(
