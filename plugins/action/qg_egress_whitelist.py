@@ -36,8 +36,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options im
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     Params,
     Spec,
+    plain,
     redact,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import (
     Host,
     merged,
@@ -209,9 +211,11 @@ class ActionModule(QgAction):
         if name not in self._variables["groups"]["all"]:
             return params
         variables = self._variables["hostvars"][name]
-        ips = variables.get(f"{params['vars_prefix'] or ''}ips") or params["ips"]
-        if isinstance(ips, str):
-            ips = [ips]
+        ips = params["ips"]
+        if params["vars_prefix"]:
+            option = f"{params['vars_prefix']}ips"
+            if of_host := plain(variables.get(option)):
+                ips = typed(option, SPEC["ips"], of_host)
         return {
             **params,
             "key": str(variables.get("qg_key") or params["key"]),
