@@ -22,6 +22,7 @@ from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, quoted
 from .._store.installations import Installations
 from .._store.registrations import SEEN_EVERY, Registration, Registrations
+from .._store.store import StateError
 from .edit import ABOUT_ADDRESSES, Edit
 from .kept import Kept, rerun, warnings
 
@@ -206,17 +207,22 @@ def update(
         registrations.replace(rows)
     edit = Edit(api, listed, wanted=fleet.wanted, unwanted=fleet.unwanted)
     edit.run(check=check)
+    kept = [entry for entry in fleet.kept(edit) if entry.host in leaving]
+    unexpected = [entry for entry in kept if not entry.is_for(inventory, coming)]
+    told = [*warnings(unexpected)]
     if not check:
         gone = fleet.unwanted - edit.after - edit.unconfirmed
         rows = [row for row in rows if row.ip not in gone]
-        registrations.replace(rows)
-    kept = [entry for entry in fleet.kept(edit) if entry.host in leaving]
-    unexpected = [entry for entry in kept if not entry.is_for(inventory, coming)]
+        try:
+            registrations.replace(rows)
+        except StateError as error:
+            # What was done at QG.net must be told, and the next run deletes these rows.
+            told.append(f"What was removed is still recorded as registered: {error.message}")
     return {
         **edit.result(),
         "hosts": fleet.results(edit),
         "gone_hosts": _gone_hosts(rows, inventory, present),
-        "warnings": list(warnings(unexpected)),
+        "warnings": told,
     }
 
 

@@ -17,7 +17,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import fleet
 from support import phrases
 from support.vendor import Killed
-from support.whitelist import ADD, DEL
+from support.whitelist import ADD, DEL, QUERY
 
 from .conftest import RoleNode
 
@@ -496,3 +496,22 @@ def test_the_control_node_is_not_pruned_although_no_inventory_has_it(node: RoleN
 
     assert result["removed"] == [B]
     assert node.listed() == [A]
+
+
+def test_a_disk_that_is_full_at_the_end_does_not_hide_what_was_done(node: RoleNode) -> None:
+    node.role(a=A)
+
+    def fill_after_the_next() -> None:
+        node.vendor.after(QUERY, node.fill_disk)
+
+    node.vendor.after(QUERY, fill_after_the_next)
+    result = node.role(a=B)
+
+    assert told(result) == {"a": ([B], [A])}
+    assert result["hosts"]["a"]["failed"] is False
+    (warning,) = result["warnings"]
+    assert phrases.STORE_IS_FULL in warning
+    node.fill_disk(full=False)
+    assert node.registered() == [("a", A), ("a", B)]
+    assert told(node.role(a=B)) == {}
+    assert node.registered() == [("a", B)]
