@@ -184,7 +184,7 @@ def read_list(values: Mapping[str, Any], template: str, product: str) -> ProxyLi
         scheme=values["scheme"],
         credentials=values["credentials"],
         owner=values["owner"],
-        command=values["command"],
+        command=values["command"].strip(),
         interval=values["interval"],
         pools=(pool,),
     )

@@ -67,7 +67,7 @@ def check_host(declaration: Declaration, host: str, flags: Collection[str]) -> N
             f"proxy_list_owner={declaration.owner} cannot own the file: name a user of the host, "
             "and set become."
         )
-    if "command" in flags:
+    if "command" in flags and declaration.command:
         program = declaration.command.split()[0]
         raise QgError(
             f"proxy_list_command begins with {program}, which the host does not have: install it, "
@@ -85,8 +85,9 @@ def _check_addresses(gateway: Gateway, host: str, flags: Collection[str]) -> Non
         places += [(option, str(pool.port), f"{gateway.bind}:{port}") for port in pool.ports]
     reasons = {}
     for flag in flags:
-        if flag.startswith("refused="):
-            _name, refused, reason = flag.split("=", 2)
+        name, _equals, refusal = flag.partition("=")
+        if name == "refused":
+            refused, _equals, reason = refusal.partition("=")
             reasons[refused] = reason.replace("_", " ")
     for option, value, address in places:
         if address in reasons:

@@ -465,6 +465,10 @@ def test_text_from_a_command_line_is_read_as_its_type() -> None:
     assert gateway(**text) == gateway(**typed)
 
 
+def test_a_blank_command_is_none() -> None:
+    assert proxy_list(command=" \n").command == ""
+
+
 def test_blanks_between_the_entries_of_a_text_mean_nothing() -> None:
     assert gateway(allow="192.0.2.1, 192.0.2.2").allow == ("192.0.2.1", "192.0.2.2")
 

@@ -181,6 +181,9 @@ GOOD = {"root", "systemd", "directory"}
         (gateway(), GOOD - {"directory"}, phrases.DOES_NOT_EXIST_ON),
         (gateway(), GOOD | {"refused=127.0.0.1:3128=In_use"}, phrases.HAPROXY_CANNOT_LISTEN),
         (gateway(), GOOD | {"refused=127.0.0.1:3129=In_use", "refused=="}, ""),
+        # A host can print anything.
+        (gateway(), GOOD | {"refused=", "refused"}, ""),
+        (dataclasses.replace(PROXIES, command=""), {"command"}, ""),
         (PROXIES, set(), ""),
         (PROXIES, {"directory"}, phrases.IS_A_DIRECTORY),
         (PROXIES, {"closed"}, "cannot be written by this user"),
