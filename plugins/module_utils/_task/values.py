@@ -64,7 +64,7 @@ def _as_list(value: Any) -> list[Any]:
     text = _as_text(value)
     if not text:
         return []
-    return text.split(",")
+    return [entry.strip() for entry in text.split(",")]
 
 
 def _as_dictionary(value: Any) -> dict[str, Any]:

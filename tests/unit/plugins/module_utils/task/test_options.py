@@ -30,6 +30,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     redact,
     shared,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed
 from support import phrases
 
 SECRET = "0123456789abcdef0123"
@@ -46,6 +47,11 @@ PROXY: dict[str, Any] = {**COMMON, "key": SECRET, "password": "x", "api_url": "h
 def test_blanks_around_credentials_do_not_count() -> None:
     padded = {**ACCOUNT, "app_id": " qgdemo01\n", "app_key": f"{SECRET}\n"}
     assert AccountConnection.of(padded) == AccountConnection.of(ACCOUNT)
+
+
+def test_blanks_between_the_entries_of_a_text_do_not_count() -> None:
+    kinds = {"type": "list", "elements": "str", "choices": ["gateway", "list"]}
+    assert typed("kinds", kinds, "gateway, list") == ["gateway", "list"]
 
 
 @pytest.mark.parametrize(
