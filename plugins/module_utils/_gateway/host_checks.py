@@ -26,7 +26,8 @@ def why_not_refreshed(installation: Installation, look: Look) -> str:
         # What is leased could not be served, and would be paid for in each run.
         return (
             f"{what} on {installation.host} cannot be written, since the disk is full or "
-            "read-only, so nothing was leased: make room there. It serves as before."
+            "read-only, or the play lacks become, so nothing was leased: make room there, or set "
+            "become. It serves as before."
         )
     if not look.identifier:
         return (
