@@ -25,7 +25,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     OptionError,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, set_actor
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import (
+    extra_var,
+    format_sample,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     GROUP_OPTIONS,
     SHARED_OPTIONS,
@@ -168,8 +171,8 @@ class QgAction(ActionBase):
             return ""
         return (
             f" In the inventory, {format_sample(owners)} set {name}, and localhost does not: run "
-            f"playbooks of the collection with -e qg_hosts={owners[0]}, and other tasks on these "
-            "hosts."
+            f"playbooks of the collection with {extra_var('qg_hosts', owners[0])}, and other tasks "
+            "on these hosts."
         )
 
     @property

@@ -12,6 +12,7 @@ import html
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
@@ -217,6 +218,13 @@ def either(items: Iterable[str]) -> str:
     """Return items for a message of which one is to be given: "a, b or c"."""
     *others, last = items
     return f"{', '.join(others)} or {last}" if others else last
+
+
+def extra_var(name: str, value: str) -> str:
+    """Return a variable for the command line of ansible-playbook, which splits it at blanks."""
+    if " " in value:
+        value = f'"{value}"'
+    return f"-e {shlex.quote(f'{name}={value}')}"
 
 
 def similar(word: str, words: Iterable[str], number: int = 1, cutoff: float = 0.6) -> list[str]:

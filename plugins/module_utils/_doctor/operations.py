@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import platform
-import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,7 +26,7 @@ from .._api.transport import VERSION
 from .._api.whitelist import Whitelist
 from .._core.checks import check_proxy, check_sources, read_address
 from .._core.errors import CallError, QgError, Reason
-from .._core.text import counted
+from .._core.text import counted, extra_var
 from .._gateway.outlook import outlook
 from .._gateway.records import problem_of
 from .._leases.api import (
@@ -195,8 +194,8 @@ class Doctor:
 
     def _registering(self) -> str:
         """Return the command that registers this machine on the whitelist."""
-        host = shlex.quote(f"qg_hosts={self._own_name()}")
-        return f"{self.mode.ansible_playbook()} qingguo.qgnet.register -e {host}"
+        host = extra_var("qg_hosts", self._own_name())
+        return f"{self.mode.ansible_playbook()} qingguo.qgnet.register {host}"
 
     def _product(self, readable: bool) -> str:
         try:

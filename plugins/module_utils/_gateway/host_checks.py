@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from .._core.errors import OptionError, QgError
+from .._core.text import extra_var
 from .._store.installations import GATEWAY, Installation
 from .declaration import Declaration, Gateway
 from .exits import Look
@@ -34,7 +35,7 @@ def why_not_refreshed(installation: Installation, look: Look) -> str:
             f"{what} is recorded for {installation.host}, but the host does not have it, or the "
             "play lacks become to read it, so nothing was leased. If the host was installed anew, "
             f"run the role proxy_{installation.kind} again; if it is gone for good, run "
-            f"qingguo.qgnet.deregister -e qg_forget={installation.host}."
+            f"qingguo.qgnet.deregister {extra_var('qg_forget', installation.host)}."
         )
     return (
         f"{what} on {installation.host} was installed by another inventory or under another name "

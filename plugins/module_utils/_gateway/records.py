@@ -17,7 +17,7 @@ from typing import Any
 from .._api.parsing import BEIJING
 from .._core.errors import OptionError, QgError
 from .._core.runtime import WaitBudget, wall_time
-from .._core.text import counted, format_sample
+from .._core.text import counted, extra_var, format_sample
 from .._store.installations import LOCK_SECONDS, Installation, Installations
 from .._store.store import Store
 from .declaration import Declaration, from_json
@@ -205,9 +205,9 @@ def problem_of(installation: Installation, now: float, ansible_playbook: str) ->
         return ""
     return (
         f"{name} was last refreshed {_duration(age)} ago. To refresh it by a timer, type: "
-        f"{ansible_playbook} qingguo.qgnet.refresh_timer -e qg_hosts={installation.host}. Only if "
-        f"the host no longer exists, type: {ansible_playbook} qingguo.qgnet.deregister -e "
-        f"qg_forget={installation.host}"
+        f"{ansible_playbook} qingguo.qgnet.refresh_timer "
+        f"{extra_var('qg_hosts', installation.host)}. Only if the host no longer exists, type: "
+        f"{ansible_playbook} qingguo.qgnet.deregister {extra_var('qg_forget', installation.host)}"
     )
 
 

@@ -22,7 +22,7 @@ from .._api.lease_client import Leases
 from .._api.leases import Quota
 from .._api.parsing import BEIJING
 from .._core.errors import CallError, QgError, Reason
-from .._core.text import format_sample
+from .._core.text import extra_var, format_sample
 from .._gateway.outlook import outlook
 from .._gateway.records import described, problem_of
 from .._leases.api import (
@@ -127,8 +127,8 @@ class Reporter:
                 hosts = sorted({owner["host"] for owner in entry["owners"]})
                 self.problems.append(
                     f"{entry['ip']} is registered for {format_sample(hosts)}, and not on the "
-                    f"whitelist. Type: {self.mode.ansible_playbook()} qingguo.qgnet.register -e "
-                    f"qg_hosts={','.join(hosts)}"
+                    f"whitelist. Type: {self.mode.ansible_playbook()} qingguo.qgnet.register "
+                    f"{extra_var('qg_hosts', ','.join(hosts))}"
                 )
         return whitelist
 

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from .._core.text import counted, format_sample
+from .._core.text import counted, extra_var, format_sample
 from .._store.registrations import Registration
 
 #: The number of addresses and hosts that a warning names.
@@ -78,11 +78,11 @@ def warnings(kept: Collection[Kept]) -> Iterator[str]:
 
 def rerun(inventory: str, hosts: Collection[str] = ()) -> str:
     """Return how to deregister the hosts of a run from another inventory, or these ``hosts``."""
-    settings = _setting("egress_whitelist_inventory_id", inventory)
+    settings = extra_var("egress_whitelist_inventory_id", inventory)
     again = "run qingguo.qgnet.deregister again"
     if hosts:
         again += " without --limit and"
-        settings += f" {_setting('qg_forget', ','.join(hosts))}"
+        settings += f" {extra_var('qg_forget', ','.join(hosts))}"
     return f"{again} with {settings}"
 
 
@@ -105,10 +105,3 @@ def _stays(kept: Collection[Kept]) -> str:
 
 def _sample(kept: Collection[Kept]) -> str:
     return format_sample([f"{entry.ip} of {entry.host} ({entry.reason})" for entry in kept], SAMPLE)
-
-
-def _setting(name: str, value: str) -> str:
-    """Return a variable for the command line of ansible-playbook, which splits it at blanks."""
-    if " " in value:
-        value = f'"{value}"'
-    return f"-e {shlex.quote(f'{name}={value}')}"

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import shlex
 from typing import Any
 
 import pytest
@@ -59,3 +61,17 @@ def test_an_overdue_refresh_or_a_problem_is_named(changes: dict[str, Any], words
     assert problem.startswith("The gateway qg-proxy-gateway of crawler1 ")
     assert words in problem
     assert (phrases.REFRESH_BY_A_TIMER in problem) is ("problem" not in changes)
+
+
+@pytest.mark.parametrize(
+    ("host", "value"),
+    [("crawler1", "crawler1"), ("\u722c\u866b$1", "\u722c\u866b$1"), ("a b", '"a b"')],
+)
+def test_a_command_names_the_host_as_a_shell_and_ansible_read_it(host: str, value: str) -> None:
+    overdue = dataclasses.replace(GATEWAY, host=host, refreshed_at=None)
+
+    problem = problem_of(overdue, NOW, "ansible-playbook")
+
+    refreshed, forgotten = re.findall(r"qingguo[.]qgnet[.]\w+ (-e .*?)(?:[.] Only|$)", problem)
+    assert shlex.split(refreshed) == ["-e", f"qg_hosts={value}"]
+    assert shlex.split(forgotten) == ["-e", f"qg_forget={value}"]
