@@ -101,6 +101,7 @@ from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account_rows import (
     INSTANCE_COLUMNS,
+    INSTANCE_SECRETS,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import (
     check_range,
@@ -257,8 +258,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             )
             return
         self.inventory.add_host(name)
-        # Without passwords, unless they were requested.
-        columns = [column for column in INSTANCE_COLUMNS if column in row]
+        # Without passwords, unless they are requested: a cache may still have them.
+        hidden = () if self.get_option("include_secrets") else INSTANCE_SECRETS
+        columns = [column for column in INSTANCE_COLUMNS if column in row and column not in hidden]
         variables = _untrusted({f"qg_{column}": row[column] for column in columns})
         for variable, value in variables.items():
             self.inventory.set_variable(name, variable, value)

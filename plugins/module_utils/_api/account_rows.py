@@ -185,9 +185,10 @@ _INSTANCE = {
     **_coded("order_status", ORDER_STATUS),
     **times("buy_time", "end_time"),
 }
-_INSTANCE_SECRETS = columns(_exact, "adsl_password", "business_password", "login_password")
+#: The values of a service that are secret.
+INSTANCE_SECRETS = columns(_exact, "adsl_password", "business_password", "login_password")
 #: The names of all values of a service, after that of the brand for which it was listed.
-INSTANCE_COLUMNS = ("product_id", *_INSTANCE, *_INSTANCE_SECRETS)
+INSTANCE_COLUMNS = ("product_id", *_INSTANCE, *INSTANCE_SECRETS)
 
 _PACKAGE = {
     **columns(
@@ -257,7 +258,7 @@ def instances(data: object, *, include_secrets: bool = False) -> list[dict[str, 
     """Return the services in the data of getDetail."""
     services = []
     for record in records(data, "a service"):
-        row = _row(record, _INSTANCE, _INSTANCE_SECRETS, include_secrets)
+        row = _row(record, _INSTANCE, INSTANCE_SECRETS, include_secrets)
         if row["suid"] is None:
             raise ResponseShapeError("Suid is missing")
         services.append(row)
