@@ -76,8 +76,8 @@ options:
     default: false
   max_removals:
     description:
-      - The maximum number of addresses that O(prune) removes. If there are more, the task fails
-        before it changes anything.
+      - The maximum number of addresses that O(prune) removes from the whitelist of a key. If there
+        are more, the task fails before it changes this whitelist.
     type: int
     default: 10
   fail:
