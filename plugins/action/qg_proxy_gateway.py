@@ -20,7 +20,10 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import wall_time
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import (
+    format_sample,
+    one_line,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations, records
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import (
     Declaration,
@@ -78,6 +81,7 @@ SPEC: Spec = {
     "is_named": {"type": "bool", "default": False},
     "forget": {"type": "list", "elements": "str"},
     "hosts": {"type": "list", "elements": "str"},
+    "timer": {"type": "str"},
     **INVENTORY_OPTIONS,
     **{name: option for name, option in PROXY_API_OPTIONS.items() if name not in KEY_OPTIONS},
     **CAP_OPTIONS,
@@ -408,9 +412,22 @@ class ActionModule(ServingAction):
                 )
                 for text in missing.values():
                     raise QgError(text)
+                self._check_timer(names, params)
         installations = [records.described(row) for row in chosen]
         return {
             "changed": False,
             "installations": installations,
             "inventory": self.inventory(params),
         }
+
+    def _check_timer(self, names: Sequence[str], params: Mapping[str, Any]) -> None:
+        """Refuse the name of a timer that refreshes none of these hosts: it would end unseen."""
+        for timer in read_timers():
+            recorded = {self._recorded_name(host, params) for host in timer.hosts}
+            is_same = timer.inventory == self.inventory(params) and recorded & set(names)
+            if timer.name == params["timer"] and not is_same:
+                raise QgError(
+                    f"The timer {timer.name} refreshes {format_sample(sorted(recorded))} of the "
+                    f"inventory {timer.inventory}, and would no longer do so: set qg_timer_name to "
+                    "another name, or remove that timer first with qg_timer_state=absent."
+                )

@@ -67,6 +67,10 @@ options:
         that is recorded for any inventory is returned, and what was removed as well.
     type: list
     elements: str
+  timer:
+    description: The name of the timer that is to refresh O(hosts). O(step=info) fails if there is a
+      timer with this name that refreshes none of them.
+    type: str
   inventory_id:
     description:
       - The identifier of the inventory. Hosts of the same name in different inventories are

@@ -20,6 +20,7 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._timers import (
     read_timers,
     remove_timer,
 )
+from support import phrases
 from support.documents import plugin
 from support.plugin_runs import run_action
 
@@ -115,3 +116,46 @@ def test_a_timer_goes_with_the_last_of_what_it_refreshes(
     assert forget("one") == []
     assert forget("two") == [TIMER.name]
     assert removed == [TIMER.name]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "inventory", "name", "is_taken"),
+    [
+        (["one"], TIMER.inventory, TIMER.name, False),
+        # The group has other hosts now.
+        (["one", "three"], TIMER.inventory, TIMER.name, False),
+        (["three"], TIMER.inventory, TIMER.name, True),
+        (["three"], TIMER.inventory, "qg-refresh-others", False),
+        # A group of the same name in another inventory.
+        (["one"], "staging.yml", TIMER.name, True),
+    ],
+)
+def test_a_timer_does_not_take_the_name_of_one_that_refreshes_other_hosts(
+    hosts: list[str],
+    inventory: str,
+    name: str,
+    is_taken: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = str(tmp_path / "store")
+    rows = []
+    for host in hosts:
+        rows.append(Installation(host, "list", inventory, host, "/etc/proxies", {}, {}))
+    with contextlib.closing(open_store(store, 5)) as opened:
+        Installations(opened).declare(rows, "")
+    monkeypatch.setattr(plugin("action", "qg_proxy_gateway"), "read_timers", lambda: [TIMER])
+    options = {
+        "step": "info",
+        "kinds": ["list"],
+        "hosts": hosts,
+        "timer": name,
+        "store": store,
+        "inventory_id": inventory,
+    }
+
+    result = run_action("qg_proxy_gateway", options)
+
+    assert result.get("failed", False) is is_taken
+    if is_taken:
+        assert phrases.TIMER_OF_OTHERS in result["msg"]
