@@ -152,6 +152,11 @@ def iso_time(moment: datetime.datetime | None) -> str | None:
     return moment.isoformat()
 
 
+def beijing_time(moment: float) -> str:
+    """Return a Unix time for results, in whole seconds."""
+    return datetime.datetime.fromtimestamp(round(moment), BEIJING).isoformat()
+
+
 def http_time(text: str) -> float | None:
     """Return the Unix time of an HTTP date; None for anything else."""
     if len(text) > MAX_LENGTH or not text.isascii():

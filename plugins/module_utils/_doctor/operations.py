@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import platform
 import sys
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from .._api.calls import CLASSIC
 from .._api.key import KeyCaller
 from .._api.lease_client import Leases
 from .._api.leases import Lease, Quota
-from .._api.parsing import BEIJING
+from .._api.parsing import beijing_time
 from .._api.transport import VERSION
 from .._api.whitelist import Whitelist
 from .._core.checks import check_proxy, check_sources, read_address
@@ -163,8 +162,7 @@ class Doctor:
             raise QgError(" ".join(problems[:_MAX_PROBLEMS]))
         # A timer that has stopped shows only after a few intervals.
         times = [each.refreshed_at or each.installed_at for each in installed]
-        oldest = datetime.datetime.fromtimestamp(round(min(times)), BEIJING).isoformat()
-        return f"{len(installed)} installed; the oldest refresh was at {oldest}"
+        return f"{len(installed)} installed; the oldest refresh was at {beijing_time(min(times))}"
 
     def _egress(self) -> str:
         failed: list[QgError] = []

@@ -9,12 +9,11 @@ still the same.
 from __future__ import annotations
 
 import contextlib
-import datetime
 import os
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from .._api.parsing import BEIJING
+from .._api.parsing import beijing_time
 from .._core.errors import OptionError, QgError
 from .._core.runtime import WaitBudget, wall_time
 from .._core.text import counted, extra_var, format_sample
@@ -156,6 +155,8 @@ def recorded(installation: Installation) -> Declaration:
 
 def described(installation: Installation) -> dict[str, Any]:
     """Return an installation for results."""
+    removed_at = installation.removed_at
+    refreshed_at = installation.refreshed_at
     return {
         "kind": installation.kind,
         "host": installation.host,
@@ -164,17 +165,10 @@ def described(installation: Installation) -> dict[str, Any]:
         "options": dict(installation.options),
         "seconds": installation.seconds,
         "problem": installation.problem,
-        "installed_at": _beijing_time(installation.installed_at),
-        "removed_at": _beijing_time(installation.removed_at),
-        "refreshed_at": _beijing_time(installation.refreshed_at),
+        "installed_at": beijing_time(installation.installed_at),
+        "removed_at": removed_at and beijing_time(removed_at),
+        "refreshed_at": refreshed_at and beijing_time(refreshed_at),
     }
-
-
-def _beijing_time(moment: float | None) -> str | None:
-    """Return a Unix time as QG.net writes times; None if there is none."""
-    if moment is None:
-        return None
-    return datetime.datetime.fromtimestamp(round(moment), BEIJING).isoformat()
 
 
 def check_key(installation: Installation, pool: str, digest: str) -> None:

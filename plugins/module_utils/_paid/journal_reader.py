@@ -12,8 +12,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from .._store.store import Store
-from .ledger import mapping_in, reading
+from .._store.store import Store, mapping_in
+from .ledger import reading
 from .paid_api import BUY, DROP, Item, Span
 from .snapshot import OpenCall, Report, Says
 

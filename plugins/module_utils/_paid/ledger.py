@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .._api.parsing import BEIJING, iso_time, parse_vendor_time
-from .._store.store import StateError, Store
+from .._store.store import StateError, Store, mapping_in
 from .caps import AMOUNT
 
 #: What the ledger shows of a call beside its time.
@@ -112,14 +112,6 @@ def _unpacked(text: str | None) -> dict[str, str | None]:
     if text is None:
         return {}
     return mapping_in(zlib.decompress(base64.b64decode(text, validate=True)))
-
-
-def mapping_in(text: str | bytes) -> dict[str, Any]:
-    """Return the object in a text; raises TypeError if it is something else."""
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise TypeError
-    return value
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from .store import Connection, StateError, Store
+from .store import Connection, StateError, Store, mapping_in
 
 State = TypeVar("State")
 
@@ -104,8 +104,8 @@ class Installations:
         values = dict(zip(names, row, strict=True))
         fix = f"install the {values['kind']} {values['name']} on {values['host']} again"
         with _reading(self.store, "installations", values["id"], fix):
-            values["options"] = _mapping(values["options"])
-            values["keys"] = _mapping(values["keys"])
+            values["options"] = mapping_in(values["options"])
+            values["keys"] = mapping_in(values["keys"])
         return Installation(**values)
 
     def declare(self, installations: Collection[Installation], run: str) -> list[Installation]:
@@ -217,7 +217,7 @@ class Installations:
             return read({})
         fix = "what its exits did is then forgotten"
         with _reading(self.store, "lease_sets", lease_set, fix):
-            return read(_mapping(rows[0][0]))
+            return read(mapping_in(rows[0][0]))
 
     def set_states(self, prefix: str) -> list[dict[str, Any]]:
         """Return what is remembered in all rows whose names begin with a text without wildcards."""
@@ -226,7 +226,7 @@ class Installations:
             "SELECT id, state FROM lease_sets WHERE id LIKE ?", f"{prefix}%"
         ):
             with _reading(self.store, "lease_sets", name, "what its exits did is then forgotten"):
-                states.append(_mapping(state))
+                states.append(mapping_in(state))
         return states
 
     def save_set_state(self, lease_set: str, state: Mapping[str, Any]) -> None:
@@ -257,13 +257,6 @@ class Installations:
 def _place(installation: Installation) -> tuple[str, str, str, str]:
     """Return what there is one row for."""
     return (installation.kind, installation.inventory, installation.host, installation.name)
-
-
-def _mapping(text: str) -> dict[str, Any]:
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise TypeError
-    return value
 
 
 @contextlib.contextmanager

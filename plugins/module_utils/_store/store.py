@@ -15,6 +15,7 @@ import abc
 import contextlib
 import hashlib
 import hmac
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
@@ -77,6 +78,14 @@ STATEMENTS = tuple(statement.strip() for statement in _TABLES.split(";"))
 
 class StateError(QgError):
     """The store, which was usable when the task began, can no longer be used."""
+
+
+def mapping_in(text: str | bytes) -> dict[str, Any]:
+    """Return the JSON object in a text of a row; raises TypeError if it is something else."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise TypeError
+    return value
 
 
 def after_the_call() -> contextlib.AbstractContextManager[None]:

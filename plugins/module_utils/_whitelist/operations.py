@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator
 from contextlib import contextmanager
 from socket import inet_aton
 from typing import Any
 
 from .._api.key import KeyCaller
-from .._api.parsing import BEIJING
+from .._api.parsing import beijing_time
 from .._api.whitelist import Whitelist
 from .._core.checks import check_addresses, check_range
 from .._core.errors import OptionError
@@ -75,11 +74,10 @@ def whitelist_with_owners(caller: KeyCaller) -> dict[str, Any]:
     ahead = store.wall_ahead()
     owners: dict[str, list[dict[str, Any]]] = {}
     for row in Registrations(store, caller.key_digest).all():
-        since = datetime.datetime.fromtimestamp(round(row.since + ahead), BEIJING).isoformat()
         owner = {
             "host": row.host,
             "inventory_id": row.inventory,
-            "registered_since": since,
+            "registered_since": beijing_time(row.since + ahead),
             "there_before": row.there_before,
         }
         owners.setdefault(row.ip, []).append(owner)
