@@ -70,6 +70,8 @@ SPEC: Spec = {
 #: The variables that the tasks of the role register.
 DETECTED = "egress_whitelist_detected"
 UPDATED = "egress_whitelist_result"
+#: The result of a host for which nothing was changed, so that a play can use all results alike.
+_UNCHANGED: Mapping[str, Any] = {"changed": False, "added": [], "removed": [], "kept": []}
 
 
 class ActionModule(QgAction):
@@ -161,7 +163,7 @@ class ActionModule(QgAction):
             report = reports[name]
             if text := report.get("msg"):
                 is_failed = bool(report.get("failed") or report.get("unreachable"))
-                result["hosts"][name] = {"changed": False, "failed": is_failed, "msg": text}
+                result["hosts"][name] = {**_UNCHANGED, "failed": is_failed, "msg": text}
         unreached = sorted(everyone - alive)
         line = summary_line(result, unreached, check=bool(self._task.check_mode))
         if not self._task.no_log:
@@ -238,7 +240,7 @@ class ActionModule(QgAction):
             except QgError as error:
                 if len(lists) == 1:
                     raise
-                failure = {"changed": False, "failed": True, **error.as_result()}
+                failure = {**_UNCHANGED, "failed": True, **error.as_result()}
                 results.append({"hosts": dict.fromkeys(hosts, failure)})
         return results
 

@@ -1,12 +1,14 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The addresses that the inventory has for a host which is forgotten."""
+"""Hosts that are forgotten: which addresses the inventory has for them, and what a play can use of
+their results.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,34 @@ class HostVars(dict[str, Any]):
 
     def raw_get(self, name: str) -> Any:
         return self[name]
+
+
+def forget(store: Path, hosts: HostVars, **options: Any) -> dict[str, Any]:
+    """The result for all hosts of an inventory, which are forgotten."""
+    names = list(hosts)
+    options |= {
+        "step": "update",
+        "state": "absent",
+        "forget": names,
+        "key": "QGDEMO01",
+        "store": str(store),
+    }
+    of_play = {
+        "ansible_play_batch": names,
+        "ansible_play_hosts": names,
+        "ansible_play_hosts_all": names,
+        "groups": {"all": names},
+        "hostvars": hosts,
+    }
+    return run_action("qg_egress_whitelist", options, variables=of_play)
+
+
+def replace_update(patch: pytest.MonkeyPatch, update: Callable[..., Any]) -> None:
+    """Let this update the whitelist of a key."""
+    action = plugin("action", "qg_egress_whitelist")
+    patch.setattr(action, "update", update)
+    patch.setattr(action, "key_caller", lambda *_given: None)
+    patch.setattr(action, "locked", lambda *_given: contextlib.nullcontext())
 
 
 @pytest.mark.parametrize(
@@ -53,27 +83,26 @@ def test_a_host_that_is_forgotten_has_its_addresses_from_the_inventory(
         forgotten.update(hosts)
         raise QgError("that is enough")
 
-    action = plugin("action", "qg_egress_whitelist")
-    monkeypatch.setattr(action, "update", update)
-    monkeypatch.setattr(action, "key_caller", lambda *_given: None)
-    monkeypatch.setattr(action, "locked", lambda *_given: contextlib.nullcontext())
-    options = {
-        "step": "update",
-        "state": "absent",
-        "forget": ["web1"],
-        "vars_prefix": prefix,
-        "key": "QGDEMO01",
-        "store": str(tmp_path),
-    }
-    of_play = {
-        "ansible_play_batch": ["web1"],
-        "ansible_play_hosts": ["web1"],
-        "ansible_play_hosts_all": ["web1"],
-        "groups": {"all": ["web1"]},
-        "hostvars": HostVars(web1=variables),
-    }
+    replace_update(monkeypatch, update)
 
-    result = run_action("qg_egress_whitelist", options, variables=of_play)
+    result = forget(tmp_path, HostVars(web1=variables), vars_prefix=prefix)
 
     assert result["msg"] == "that is enough"
     assert forgotten == {"web1": Host(unwanted=frozenset(unwanted))}
+
+
+def test_a_host_whose_key_fails_has_the_fields_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The playbook verify names what each host adds and removes."""
+
+    def update(_api: Any, _inventory: str, _hosts: Any, **_named: Any) -> Any:
+        raise QgError("The key has expired.")
+
+    replace_update(monkeypatch, update)
+
+    result = forget(tmp_path, HostVars(web1={"qg_key": "KEY1"}, web2={"qg_key": "KEY2"}))
+
+    for own in result["hosts"].values():
+        assert (own["failed"], own["msg"]) == (True, "The key has expired.")
+        assert (own["added"], own["removed"], own["kept"]) == ([], [], [])
