@@ -26,6 +26,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import digest_in_run
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import is_database
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
+    registered_name,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     EGRESS_OPTIONS,
     INVENTORY_OPTIONS,
@@ -43,7 +46,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import (
     Host,
     merged,
-    registered_name,
     summary_line,
     update,
 )

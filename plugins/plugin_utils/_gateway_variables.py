@@ -39,6 +39,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening impor
     is_database,
     open_store,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
+    registered_name,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     KEY_OPTIONS,
@@ -52,7 +55,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     read_options,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed_options
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import registered_name
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._list_file import check_template
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import variable_value

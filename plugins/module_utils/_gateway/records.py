@@ -18,6 +18,7 @@ from .._core.errors import OptionError, QgError
 from .._core.runtime import WaitBudget, wall_time
 from .._core.text import counted, extra_var, format_sample
 from .._store.installations import LOCK_SECONDS, Installation, Installations
+from .._store.registrations import inventory_name
 from .._store.store import Store
 from .declaration import Declaration, from_json
 
@@ -192,6 +193,7 @@ def problem_of(installation: Installation, now: float, ansible_playbook: str) ->
     ``ansible_playbook`` are the first words of the command.
     """
     name = f"The {installation.kind} {installation.name} of {installation.host}"
+    host = inventory_name(installation.host)
     if installation.problem:
         return f"{name} has a problem: {installation.problem}"
     age = now - (installation.refreshed_at or installation.installed_at)
@@ -200,8 +202,8 @@ def problem_of(installation: Installation, now: float, ansible_playbook: str) ->
     return (
         f"{name} was last refreshed {_duration(age)} ago. To refresh it by a timer, type: "
         f"{ansible_playbook} qingguo.qgnet.refresh_timer "
-        f"{extra_var('qg_hosts', installation.host)}. Only if the host no longer exists, type: "
-        f"{ansible_playbook} qingguo.qgnet.deregister {extra_var('qg_forget', installation.host)}"
+        f"{extra_var('qg_hosts', host)}. Only if the host no longer exists, type: "
+        f"{ansible_playbook} qingguo.qgnet.deregister {extra_var('qg_forget', host)}"
     )
 
 

@@ -37,6 +37,7 @@ from .._paid.forecast import allowed_after, duration, number
 from .._paid.ledger import spending, sums
 from .._paid.origin import Origins
 from .._store.installations import Installations
+from .._store.registrations import inventory_name
 from .._task.api_options import (
     AUTO,
     CAP_OPTIONS,
@@ -124,7 +125,7 @@ class Reporter:
         whitelist = whitelist_with_owners(self.caller)
         for entry in whitelist["entries"]:
             if not entry["listed"]:
-                hosts = sorted({owner["host"] for owner in entry["owners"]})
+                hosts = sorted({inventory_name(owner["host"]) for owner in entry["owners"]})
                 self.problems.append(
                     f"{entry['ip']} is registered for {format_sample(hosts)}, and not on the "
                     f"whitelist. Type: {self.mode.ansible_playbook()} qingguo.qgnet.register "

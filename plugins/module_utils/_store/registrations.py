@@ -10,6 +10,7 @@ interrupted.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from .store import Store
 
+#: Hosts that are in every inventory of Ansible: the control node itself.
+CONTROL_NODE = ("localhost", "127.0.0.1", "::1")
 #: Seconds for which a run in sync writes nothing, so that most of them only read.
 SEEN_EVERY = 6 * 3600.0
 _SAVE = (
@@ -24,6 +27,18 @@ _SAVE = (
     "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key, inventory, host, ip) DO UPDATE SET "
     "there_before = excluded.there_before, since = excluded.since, seen_at = excluded.seen_at"
 )
+
+
+def registered_name(name: str, *, is_shared: bool) -> str:
+    """Return the name under which a host is registered; localhost is another one on each node."""
+    if is_shared and name in CONTROL_NODE:
+        return f"{name} on {os.uname().nodename}"
+    return name
+
+
+def inventory_name(registered: str) -> str:
+    """Return the name that a registered host has in an inventory on this node."""
+    return registered.removesuffix(f" on {os.uname().nodename}")
 
 
 class Registration(NamedTuple):

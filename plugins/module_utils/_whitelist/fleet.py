@@ -11,7 +11,6 @@ that another host is registered with.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from socket import inet_aton
@@ -21,7 +20,7 @@ from .._api.whitelist import Whitelist
 from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, quoted
 from .._store.installations import Installations
-from .._store.registrations import SEEN_EVERY, Registration, Registrations
+from .._store.registrations import CONTROL_NODE, SEEN_EVERY, Registration, Registrations
 from .._store.store import StateError
 from .edit import ABOUT_ADDRESSES, Edit
 from .kept import Kept, rerun, warnings
@@ -35,8 +34,6 @@ FOR_OTHERS = "kept for others"
 THERE_BEFORE = "there before"
 UNKNOWN = "of unknown address"
 FAILED = "with an error"
-#: Hosts that are in every inventory of Ansible: the control node itself.
-_CONTROL_NODE = ("localhost", "127.0.0.1", "::1")
 
 
 class Host(NamedTuple):
@@ -226,13 +223,6 @@ def update(
     }
 
 
-def registered_name(name: str, *, is_shared: bool) -> str:
-    """Return the name under which a host is registered; localhost is another one on each node."""
-    if is_shared and name in _CONTROL_NODE:
-        return f"{name} on {os.uname().nodename}"
-    return name
-
-
 def summary_line(result: Mapping[str, Any], unreached: Collection[str], *, check: bool) -> str:
     """Return the outcome of a run in one line: each host once, and the changed addresses."""
     hosts = result["hosts"].values()
@@ -306,7 +296,7 @@ def _gone_hosts(
     gone: dict[str, list[str]] = {}
     for row in rows:
         # The control node of any run need not be in its inventory.
-        is_node = row.host.partition(" on ")[0] in _CONTROL_NODE
+        is_node = row.host.partition(" on ")[0] in CONTROL_NODE
         if row.inventory == inventory and row.host not in present and not is_node:
             gone.setdefault(row.host, []).append(row.ip)
     return gone

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shlex
 from typing import Any
@@ -65,7 +66,13 @@ def test_an_overdue_refresh_or_a_problem_is_named(changes: dict[str, Any], words
 
 @pytest.mark.parametrize(
     ("host", "value"),
-    [("crawler1", "crawler1"), ("\u722c\u866b$1", "\u722c\u866b$1"), ("a b", '"a b"')],
+    [
+        ("crawler1", "crawler1"),
+        ("\u722c\u866b$1", "\u722c\u866b$1"),
+        # In a database, localhost has the name of its node.
+        (f"localhost on {os.uname().nodename}", "localhost"),
+        ("localhost on another", '"localhost on another"'),
+    ],
 )
 def test_a_command_names_the_host_as_a_shell_and_ansible_read_it(host: str, value: str) -> None:
     overdue = dataclasses.replace(GATEWAY, host=host, refreshed_at=None)
