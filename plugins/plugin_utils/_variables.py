@@ -147,7 +147,7 @@ def _in_files(pattern: str) -> frozenset[str]:
     files = filter(Path.is_file, _COLLECTION.glob(pattern))
     names = set[str]()
     for path in files:
-        names.update(word.findall(path.read_text(encoding="utf-8")))
+        names.update(word.findall(path.read_text(encoding="utf-8", errors="replace")))
     return frozenset(names)
 
 

@@ -152,10 +152,12 @@ def test_the_groups_that_set_a_variable_are_named() -> None:
     assert owners_of("qg_password", groups, dict.fromkeys("abcd", given)) == []
 
 
-def test_a_directory_beside_the_playbooks_is_none(
+def test_what_else_is_beside_the_playbooks_has_no_variables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "playbooks" / ".ansible").mkdir(parents=True)
     (tmp_path / "playbooks" / "own.yml").write_text("hosts: '{{ qg_hosts }}'\n", encoding="utf-8")
+    # What file managers and editors leave there is no text.
+    (tmp_path / "playbooks" / ".DS_Store").write_bytes(b"\0\0\0\1Bud1\xff\xfe")
     monkeypatch.setattr(_variables, "_COLLECTION", tmp_path)
     assert _variables._in_files.__wrapped__("playbooks/**/*.*") == {"qg_hosts"}
