@@ -87,7 +87,8 @@ class GatewayVariables(QgAction):
         product = self._shared_values(PRODUCT_OPTIONS)["product"]
         if kind == GATEWAY:
             return read_gateway(values, product), values["state"]
-        path = values["template"]
+        # A list goes without its template, which may have gone before.
+        path = "" if values["state"] == "absent" else values["template"]
         declaration = read_list(values, self._template(path) if path else "", product)
         if path:
             check_template(as_json(declaration), path)

@@ -107,6 +107,20 @@ def test_what_goes_is_where_it_was_installed(machine: Machine, variables: dict[s
     assert command.endswith("rm -f /etc/qg-proxy-gateway.leases")
 
 
+def test_a_list_goes_without_its_template(machine: Machine) -> None:
+    machine.variables |= {
+        "proxy_list_state": "absent",
+        "proxy_list_path": "/etc/crawler/proxies",
+        "proxy_list_template": "gone.j2",
+        "proxy_gateway__found": machine.step("find", kinds=["list"]),
+    }
+
+    look = machine.step("look", kinds=["list"])
+
+    assert look.get("failed", False) is False
+    assert [each["path"] for each in look["serve"]] == ["/etc/crawler/proxies"]
+
+
 def test_a_timer_that_stays_does_not_hide_what_was_removed(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
