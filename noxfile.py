@@ -22,7 +22,7 @@ from nox.command import CommandFailed
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
 import workspace
-from workspace import CACHE, CORES, DATABASE, HOSTS, INTEGRATION, NEWEST
+from workspace import CACHE, CORES, DATABASE, HOSTS, INTEGRATION, NEWEST, WORKERS
 
 # As CI and a release run them: also the tests that are marked as slow, and with the coverage
 # measured.
@@ -103,7 +103,7 @@ def pytest(session: nox.Session, *arguments: str, measured: str = "", **settings
     start.
     """
     folder = workspace.temporary()
-    command = ["pytest", "--quiet", f"--basetemp={folder}", *workspace.WORKERS, *arguments]
+    command = ["pytest", "--quiet", f"--basetemp={folder}", *WORKERS, *arguments]
     if measured:
         (CACHE / "coverage").mkdir(exist_ok=True)
         for old in (CACHE / "coverage").glob(f"{measured}*"):
@@ -176,13 +176,6 @@ def devel(session: nox.Session) -> None:
     pytest(
         session, *marks, "tests/unit/plugins", "tests/integration", "--ignore=tests/integration/eda"
     )
-
-
-@nox.session(python=NEWEST_PYTHON)
-def nightly(session: nox.Session) -> None:
-    """Whole months, and all combinations of what the tests of a change try some of."""
-    sync(session, "tests", programs=f"{DATABASE} curl")
-    pytest(session, *(session.posargs or ["-m", "nightly", "tests/behavior", "tests/unit"]))
 
 
 @nox.session(python=NEWEST_PYTHON)
@@ -405,6 +398,8 @@ define(
     "tests/benchmarks/bench.py",
     PYTHONPATH=f"{ROOT}/tests",
 )
+# Whole months, and all combinations of what the tests of a change try some of.
+define("nightly", DATABASE, "pytest", *WORKERS, "-m=nightly", "tests/behavior", "tests/unit")
 # Random defects in the code that pays, writes or waits: --seed, --number.
 define("planted", f"{DATABASE} curl", "python", "tools/plant.py")
 DEMO = "curl haproxy" if "gateway" in sys.argv else "curl"
