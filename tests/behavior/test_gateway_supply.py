@@ -766,6 +766,23 @@ def test_a_banned_exit_is_not_released_while_a_pool_with_other_terms_uses_it(
     assert banned in of_area.host.exits
 
 
+def test_a_banned_exit_is_released_although_it_has_worked_for_a_host_of_another_run(
+    new_node: Callable[..., Node],
+) -> None:
+    node = new_node("exclusive", channels=20, lifetime=1440)
+    first = fleet_of(node, ("web1",), count=2, reports=True)
+    second = fleet_of(node, ("web2",), count=2, reports=True)
+    assert first.run() == 2
+    assert second.run() == 0
+    node.vendor.advance(2 * HOUR)
+    banned = second.host.exits[0]
+    second.state_of = lambda server: REPORTED if server == banned else WORKS
+
+    assert run_both(first, second, MINUTE) == 1
+
+    assert banned not in servers_held(node)
+
+
 def test_an_exit_that_fails_for_two_pools_of_a_run_is_replaced_at_once(
     new_node: Callable[..., Node],
 ) -> None:

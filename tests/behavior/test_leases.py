@@ -175,6 +175,14 @@ def test_min_remaining_counts_only_leases_that_last(node: Node) -> None:
     assert node.vendor.calls(*WRITES) == [GET]
 
 
+def test_a_new_lease_that_ends_too_soon_is_reported(new_node: Callable[..., Node]) -> None:
+    """How long the leases of a plan last shows only when one was bought."""
+    node = new_node("exclusive", channels=9, lifetime=10)
+    result = node.failed(ALLOCATE, count=1, min_remaining=30)
+    assert phrases.LESS_THAN_MIN_REMAINING in result["msg"]
+    assert node.vendor.paid == 1
+
+
 @pytest.mark.parametrize("lost", [False, True], ids=["remembered", "store lost"])
 def test_area_and_provider_come_from_the_store_or_the_region(node: Node, lost: bool) -> None:
     terms: dict[str, Any] = {"areas": [HUAIAN], "isp": "unicom"}

@@ -138,8 +138,10 @@ def test_the_ledger_is_kept_for_400_days_or_as_the_environment_says(
         assert len(bought()) == entries
     monkeypatch.setenv("QG_LEDGER_DAYS", "1")
     assert len(bought()) == 2
-    monkeypatch.setenv("QG_LEDGER_DAYS", "0")
-    assert f"QG_LEDGER_DAYS='0' {phrases.NOT_DAYS}" in node.failed(ALLOCATE, count=20)["msg"]
+    for days_kept in ("0", "36501"):
+        monkeypatch.setenv("QG_LEDGER_DAYS", days_kept)
+        message = node.failed(ALLOCATE, count=20)["msg"]
+        assert f"QG_LEDGER_DAYS='{days_kept}' {phrases.NOT_DAYS}" in message
 
 
 def test_what_is_unknown_counts_as_bought_until_it_is_known(node: Node) -> None:

@@ -397,6 +397,22 @@ def test_what_is_replaced_by_name_gets_a_successor_by_any_clock(
     assert len(node.vendor.leases) == 2
 
 
+@pytest.mark.parametrize("skip", range(6))
+def test_a_list_that_lacks_a_lease_once_after_a_refusal_costs_nothing(
+    node: Node, skip: int
+) -> None:
+    """QG.net has kept all of them, whatever a single list shows."""
+    node.ok(ALLOCATE, count=3)
+    node.vendor.advance(300)
+    node.vendor.fault("/replace", "code", code=-103)
+    node.vendor.fault("/query", "partial", drop=1, skip=skip)
+
+    node.failed(REPLACE, count=1)
+
+    assert len(node.ok(ALLOCATE, count=3)["leases"]) == 3
+    assert node.vendor.paid == 3
+
+
 def test_what_a_refused_replacement_gave_up_is_missing_until_it_is_leased_again(
     node: Node,
 ) -> None:

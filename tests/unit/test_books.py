@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import Leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Terms
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.api import LeaseApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.books import locked_books
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.matching import Desired, Traits
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     PROXY_API_OPTIONS,
     Connection,
@@ -36,3 +38,12 @@ def test_the_quota_counts_unless_its_reader_says_otherwise(
             # Without a quota that counts, two lists have to agree.
             books.look()
             assert books.read_quota() is contradicts
+
+
+def test_whether_a_resource_lasts_long_enough_is_unclear_without_its_end() -> None:
+    held = {"a": Traits("a", None, None, None, Terms())}
+
+    plan = Desired(1, min_remaining=30).plan(held, dict)
+
+    assert plan.unclear == ["a"]
+    assert plan.error is not None

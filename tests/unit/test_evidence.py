@@ -442,6 +442,15 @@ def test_reports_of_what_no_list_shows_are_past() -> None:
     assert [report.name for report in snapshot.past(400.0)] == ["released", "ended"]
 
 
+@pytest.mark.parametrize(("later", "last"), [(Says.UNLISTED, Says.GONE), (Says.HELD, Says.HELD)])
+def test_what_was_released_is_held_again_only_when_a_response_says_so(
+    later: Says, last: Says
+) -> None:
+    reports = [Report("a", 1, Says.GONE, 10.0), Report("a", 2, later, 20.0)]
+
+    assert Snapshot(reports=reports).last_reports()["a"].says is last
+
+
 def test_what_a_list_shows_again_counts_as_gone_only_after_two_more_readings() -> None:
     """Of a life of 40 seconds, they are at least 10 seconds apart."""
     report = Report("a", 1, Says.HELD, 0.0, ends=1e6, life=40.0)

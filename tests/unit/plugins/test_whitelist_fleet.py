@@ -86,6 +86,15 @@ def test_an_address_that_another_host_has_stays(node: RoleNode) -> None:
     assert told(node.role(a=A, b=D)) == {"a": ([], [C]), "b": ([D], [])}
 
 
+def test_of_many_hosts_with_an_address_one_is_named_and_the_others_are_counted(
+    node: RoleNode,
+) -> None:
+    node.role(a=A, b=A, c=A)
+    (kept,) = node.role(a=B)["hosts"]["a"]["kept"]
+    assert kept["host"] == "b"
+    assert kept["reason"] == phrases.FOR_B_AND_ANOTHER
+
+
 def test_what_was_there_before_is_never_removed_for_a_host(node: RoleNode) -> None:
     node.configure(whitelist=[OFFICE])
     node.role(a=OFFICE)

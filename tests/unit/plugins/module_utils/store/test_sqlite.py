@@ -135,6 +135,15 @@ def test_processes_that_start_together_create_one_database(tmp_path: Path) -> No
     ] == []
 
 
+def test_a_new_store_has_the_files_of_its_database_alone(tmp_path: Path) -> None:
+    opened(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} <= {
+        DATABASE,
+        f"{DATABASE}-wal",
+        f"{DATABASE}-shm",
+    }
+
+
 def be_killed_while_creating(directory: Path) -> None:
     os.link = lambda *_paths: os.kill(os.getpid(), signal.SIGKILL)
     opened(directory)
