@@ -5,10 +5,11 @@
 is the import.
 
 A server process imports what ansible-playbook imports, reads the documentation of Ansible's
-plugins, which takes as long, and forks for each run. Ansible reads its settings while it is
-imported, so a server serves only runs with the same settings; what the collection and the tasks
-read for themselves may differ. As usual, the collection is first loaded after the fork, but its
-files are compiled before it: Ansible keeps no compiled ones.
+plugins, which takes as long, and forks for each run. A module that one run has packed is there for
+the next ones. Ansible reads its settings while it is imported, so a server serves only runs with
+the same settings; what the collection and the tasks read for themselves may differ. As usual, the
+collection is first loaded after the fork, but its files are compiled before it: Ansible keeps no
+compiled ones.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class Server:
     """A process that has imported ansible-core in one environment."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
+        self._archives = tempfile.TemporaryDirectory(prefix="qg-modules-")
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).resolve())],
             env=dict(environment),
@@ -87,7 +89,8 @@ class Server:
         timer = threading.Timer(timeout, self._process.kill)
         timer.start()
         try:
-            self._process.stdin.write(json.dumps(request) + "\n")
+            whole = {**request, "archives": self._archives.name}
+            self._process.stdin.write(json.dumps(whole) + "\n")
             self._process.stdin.flush()
             answer = self._process.stdout.readline()
         finally:
@@ -101,6 +104,7 @@ class Server:
     def stop(self) -> None:
         """End the server, which has nothing left to do when nothing more can be asked of it."""
         self._process.communicate()
+        self._archives.cleanup()
 
 
 class Launcher:
@@ -193,6 +197,10 @@ def become(request: Mapping[str, Any]) -> None:
 
     # It was made by the import, in a directory that each test begins anew.
     os.makedirs(constants.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
+    # A run takes as long to pack a module with its imports as to send it ten times.
+    archives = Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache")
+    if not archives.is_symlink():
+        archives.symlink_to(request["archives"])
     # It has also opened the log, which is a file of an earlier test by now; a closed one is opened
     # again by its name.
     for handler in logging.root.handlers:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from integration.fleet import Fleet
-from integration.playground import LAUNCHER, Playground
+from integration.playground import LAUNCHER, MODULES, Playground
 from qgnet_simulator.running import Simulator
 from support.postgres import database_server, database_url
 from support.simulator import sim, simulator, simulator_arguments
@@ -74,6 +74,7 @@ def playground_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="qg-") as folder:
         yield Path(folder)
         LAUNCHER.stop()
+        MODULES.stop()
 
 
 @pytest.fixture

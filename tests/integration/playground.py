@@ -18,6 +18,7 @@ from typing import Any
 
 import requests
 from integration.ansible_launcher import READ_BY_IMPORT, Launcher
+from integration.module_launcher import ModuleLauncher
 from qgnet_simulator.running import Simulator
 from support.invariants import Result, assert_no_secret, assert_one_sentence, text_of
 
@@ -30,6 +31,7 @@ DEL = "/whitelist/del"
 QUOTA = "/info/quota"
 SECRET_OPTIONS = ("key", "password", "app_key")
 LAUNCHER = Launcher()
+MODULES = ModuleLauncher()
 #: Where Ansible writes its log.
 LOG = "ANSIBLE_LOG_PATH"
 DEPRECATION = "[DEPRECATION WARNING]"
@@ -161,6 +163,12 @@ class Playground:
     def store(self) -> Path:
         return self.root / "state"
 
+    @property
+    def interpreter(self) -> str:
+        """A Python for hosts. Where the coverage is measured, it has to start anew."""
+        is_measured = "COVERAGE_PROCESS_CONFIG" in os.environ
+        return sys.executable if is_measured else MODULES.interpreter
+
     def write(self, name: str, text: str) -> Path:
         """A file that the test itself puts down, such as a playbook or its variables."""
         path = self.root / "play" / name
@@ -206,10 +214,17 @@ class Playground:
         spy = self.root / f"spy{self._runs}"
         if isinstance(playbook, str) and "\n" in playbook:
             playbook = self.write(f"playbook{self._runs}.yml", playbook)
+        own = {**self.environment, **(environment or {})}
+        # The server of an environment has imported Ansible with it, and opens its log again for
+        # each run. One for a single run would take longer than the run.
+        is_fresh = any(
+            name.startswith(READ_BY_IMPORT) and name != LOG for name in environment or {}
+        )
+        python = sys.executable if is_fresh else self.interpreter
         command = [
             str(Path(sys.executable).parent / "ansible-playbook"),
             *(["-i", str(self.write("hosts", inventory))] if inventory is not None else []),
-            *("-e", "ansible_python_interpreter={{ ansible_playbook_python }}"),
+            *("-e", f"ansible_python_interpreter={python}"),
             *(
                 "-e",
                 f"@{self.write(f'variables{self._runs}.json', json.dumps(dict(variables or {})))}",
@@ -217,15 +232,12 @@ class Playground:
             *arguments,
             str(playbook),
         ]
-        own = {**self.environment, **(environment or {})}
         outcome = LAUNCHER.run(
             command,
             self.root / "play",
             self.ansible_environment(record, spy) | own,
             PLAY_SECONDS,
-            # The server of an environment has imported Ansible with it, and opens its log again for
-            # each run.
-            fresh=any(name.startswith(READ_BY_IMPORT) and name != LOG for name in own),
+            fresh=is_fresh,
         )
         assert LOG not in own or Path(own[LOG]).stat().st_size, "Ansible has not written its log"
         # What ansible-core deprecates, it says in every run, unless its settings forbid it.
