@@ -43,14 +43,15 @@ def write(
     path: Path,
     play: str = PLAY,
     arguments: Sequence[str] = (),
+    hosts: Sequence[str] = ("one",),
     **variables: Any,
 ) -> Run:
-    """Run the role for two hosts, of which the first has its list at this path, and the other
+    """Run the role for these hosts, of which the host "one" has its list at this path, and others
     beside it.
     """
     return playground.play(
         play,
-        inventory="one ansible_connection=local\ntwo ansible_connection=local\n",
+        inventory="".join(f"{host} ansible_connection=local\n" for host in hosts),
         variables={
             "proxy_list_path": f"{path.parent}/{{{{ inventory_hostname }}}}",
             "proxy_list_count": 2,
@@ -72,7 +73,10 @@ def servers(sim: Simulator) -> list[str]:
 def test_a_file_of_servers_from_its_first_leases_to_its_removal(
     sim: Simulator, playground: Playground, path: Path, pace: str
 ) -> None:
-    write(sim, playground, path, pace=pace, proxy_list_command=f"touch {path}.changed").ok()
+    def write_both(play: str = PLAY, **variables: Any) -> Run:
+        return write(sim, playground, path, play, (), ("one", "two"), **variables)
+
+    write_both(pace=pace, proxy_list_command=f"touch {path}.changed").ok()
 
     # For all hosts, and one lease first, since nothing says how long new ones last.
     assert [call["params"]["Num"] for call in sim.journal() if call["path"] == "/allocate"] == [
@@ -86,30 +90,28 @@ def test_a_file_of_servers_from_its_first_leases_to_its_removal(
     assert Path(f"{path}.changed").exists()
 
     # A refresh takes all from what was recorded, whatever the variables are.
-    again = write(
-        sim, playground, path, REFRESH, proxy_list_count=5, proxy_list_path="/nowhere/list"
-    ).ok()
+    again = write_both(REFRESH, proxy_list_count=5, proxy_list_path="/nowhere/list").ok()
 
     assert {task.result["changed"] for task in again.by_host(WRITING).values()} == {False}
     assert len(calls(sim, "/allocate")) == 2
 
     # While the vendor fails, an existing file is kept, and each run fails.
     sim.fault(path="/query", kind="code", code=-13, times=-1)
-    failed = write(sim, playground, path, REFRESH)
+    failed = write_both(REFRESH)
 
     assert failed.rc == 2
     assert f"The list {path} of one: " in " ".join(failed.output.split())
     assert path.read_text().splitlines() == servers(sim)
 
-    write(sim, playground, path, proxy_list_state="absent").ok()
+    write_both(proxy_list_state="absent").ok()
 
     assert [file.name for file in path.parent.iterdir()] == ["one.changed"]
     assert len(sim.leases()) == 2
-    second = write(sim, playground, path, proxy_list_state="absent").ok()
+    second = write_both(proxy_list_state="absent").ok()
     assert {task.result["changed"] for task in second.by_host("Remove the list").values()} == {
         False
     }
-    refreshed = write(sim, playground, path, REFRESH)
+    refreshed = write_both(REFRESH)
     assert refreshed.rc == 2
     assert phrases.WAS_REMOVED in refreshed.output
 
@@ -137,31 +139,30 @@ def test_a_command_that_has_failed_is_run_again(
     write(sim, playground, path, REFRESH).ok()
     assert made.exists()
 
-    made.unlink()
-    write(sim, playground, path, REFRESH).ok()
-    assert not made.exists()
-
 
 @pytest.mark.measured
 def test_check_mode_predicts_and_changes_nothing(
     sim: Simulator, playground: Playground, path: Path
 ) -> None:
-    def changes(arguments: list[str], **variables: Any) -> set[bool]:
-        run = write(sim, playground, path, arguments=arguments, **variables).ok()
-        return {task.result["changed"] for task in run.by_host(WRITING).values()}
+    usual: dict[str, Any] = {"count": 2, "drain": 5, "interval": 4}
+    cases: dict[str, dict[str, Any]] = {"one": usual, "format": usual, "path": usual}
 
-    assert changes(["--check"]) == {True}
+    def changes(*arguments: str, **others: dict[str, Any]) -> dict[str, bool]:
+        run = write_all(sim, playground, path, {**cases, **others}, *arguments).ok()
+        return {host: task.result["changed"] for host, task in run.by_host(WRITING).items()}
+
+    assert changes("--check") == dict.fromkeys(cases, True)
     assert not path.parent.exists()
     assert sim.leases() == []
     assert write(sim, playground, path, REFRESH).rc == 2
 
-    assert changes([]) == {True}
-    assert changes(["--check"]) == {False}
-    assert changes(["--check"], proxy_list_format="urls") == {True}
+    assert changes() == dict.fromkeys(cases, True)
     # As many leases are there, but not the directory.
-    elsewhere = f"{path.parent}/more/{{{{ inventory_hostname }}}}"
-    assert changes(["--check"], proxy_list_path=elsewhere) == {True}
-    assert path.read_text().splitlines() == servers(sim)
+    elsewhere = {**usual, "path": f"{path.parent}/more/list"}
+    predicted = changes("--check", format={**usual, "format": "urls"}, path=elsewhere)
+    assert predicted == {"one": False, "format": True, "path": True}
+    for host in cases:
+        assert path.with_name(host).read_text().splitlines() == servers(sim)
     assert len(calls(sim, "/allocate")) == 2
 
     write(sim, playground, path, arguments=["--check"], proxy_list_state="absent").ok()

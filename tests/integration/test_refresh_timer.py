@@ -24,13 +24,15 @@ PLAY = """
   roles: [qingguo.qgnet.proxy_list]
 """
 #: Notes each call, and runs the command of a service that is started, from another directory and
-#: without the environment of the caller, as systemd does.
+#: without the environment of the caller, as systemd does, unless it is told to refuse.
 SYSTEMCTL = """#!{python}
 import os, pathlib, shlex, subprocess, sys
 root = pathlib.Path({root!r})
 with open(root / "calls", "a") as calls:
     calls.write(" ".join(sys.argv[1:]) + "\\n")
 if sys.argv[1] == "start":
+    if (root / "refuses").exists():
+        sys.exit(1)
     environment = {{"PATH": "/usr/bin:/bin", "HOME": str(root)}}
     for line in (root / "units" / sys.argv[2]).read_text().splitlines():
         name, _equals, value = line.partition("=")
@@ -84,7 +86,7 @@ class ControlNode:
                 f"proxy_list_path={self.root}/{host} proxy_list_interval={8 - number} "
                 "proxy_list_drain=20"
             )
-            python = f"ansible_python_interpreter={sys.executable}"
+            python = f"ansible_python_interpreter={self.playground.interpreter}"
             lines.append(f"{host} ansible_connection=local {python} {options}\n")
         places = {
             "qg_timer__units": str(self.units),
@@ -161,9 +163,8 @@ def test_a_timer_from_its_first_run_to_its_removal(node: ControlNode) -> None:
     assert node.sim.key not in service
 
     # One that is there goes on, whatever becomes of its run.
-    node.sim.fault(path="/query", kind="code", code=-13, times=-1)
+    (node.root / "refuses").touch()
     again = node.play(TIMER, qg_hosts="all")
-    node.sim.control("DELETE", "/faults")
     assert again.rc == 2
     assert again.of("Write the units").result["changed"] is False
     assert len(node.files) == 2
