@@ -72,38 +72,47 @@ def shown(run: RoleRun) -> str:
 # --- strategies and ways to use the role
 
 
-@pytest.mark.parametrize(
-    ("playbook", "batches"),
-    [
-        pytest.param(play(), 1, id="linear"),
-        pytest.param(play("serial: 2"), 2, id="serial"),
-        pytest.param(use(INCLUDE), 1, id="include"),
-        pytest.param("qingguo.qgnet.register", 1, id="playbook"),
-        pytest.param(use(IMPORT, header="become: true"), 1, id="become"),
-    ],
+#: Plays that use the role in each way, for hosts of their own, which are two batches of the second.
+WAYS = "".join(
+    text.replace("'all'", f"'{hosts}'").replace("hosts: all", f"hosts: {hosts}")
+    for hosts, text in {
+        "h1:h2": play(),
+        "h3:h4:h5:h6": play("serial: 2"),
+        "h7:h8": use(INCLUDE),
+        "h9:h10": use(IMPORT, header="become: true"),
+    }.items()
 )
+WAYS += """
+- ansible.builtin.import_playbook: qingguo.qgnet.register
+  vars: {qg_hosts: "h11:h12"}
+"""
+BATCHES = 6
+
+
 def test_a_batch_costs_one_write_when_new_and_one_reading_in_sync(
-    fleet: Fleet, playbook: str, batches: int
+    sim: Simulator, playground: Playground
 ) -> None:
+    fleet = Fleet(sim, playground, size=12)
     fleet.sim.configure(whitelist=[OFFICE])
 
-    first = fleet.run(playbook, arguments=["--diff"]).ok()
+    first = fleet.run(WAYS, arguments=["--diff"]).ok()
 
-    assert calls(fleet.sim) == NEW * batches
+    assert calls(fleet.sim) == NEW * BATCHES
     assert fleet.listed() == [OFFICE, *fleet.all_addresses]
     assert first.changed == set(fleet.hosts)
     assert first.in_sync == set(fleet.hosts)
     for number in range(1, fleet.size + 1):
         assert first.hosts[f"h{number}"]["added"] == [public(number)]
-    assert first.stdout.count("+++ after") == batches
+    assert first.stdout.count("+++ after") == BATCHES
 
-    second = fleet.run(playbook, arguments=["--diff"]).ok()
+    second = fleet.run(WAYS, arguments=["--diff"]).ok()
 
-    assert calls(fleet.sim) == IN_SYNC * batches
+    assert calls(fleet.sim) == IN_SYNC * BATCHES
     assert second.changed == set()
     assert second.in_sync == set(fleet.hosts)
     assert "changed=1" not in second.stdout
-    assert len(second.by_host(REPORT)) == (1 if batches == 1 else fleet.size)
+    # One host reports for all, unless they run in batches.
+    assert list(second.by_host(REPORT)) == ["h1", "h3", "h4", "h5", "h6", "h7", "h9", "h11"]
 
 
 @pytest.mark.parametrize("header", ["strategy: free", *slow_cases("strategy: host_pinned")])
@@ -167,13 +176,12 @@ def test_the_play_can_use_the_result_of_each_host_and_touches_no_other(fleet: Fl
     )
     variables = {"own": "203.0.113.{{ inventory_hostname[1:] }}"}
 
-    fleet.run(use(IMPORT, check), limit="h2,h4", variables=variables).ok()
-
-    assert fleet.listed() == [public(2), public(4)]
+    fleet.put_in_sync()
+    fleet.move(h1="198.51.100.1", h4="198.51.100.4")
 
     fleet.run(use(IMPORT, check), limit="h2,h3", variables=variables).ok()
 
-    assert fleet.listed() == [public(2), public(3), public(4)]
+    assert fleet.listed() == fleet.all_addresses
 
 
 # --- hosts that fail, are skipped or cannot be reached
@@ -321,18 +329,21 @@ def test_a_host_with_several_addresses_needs_as_many_samples(fleet: Fleet) -> No
 
 @pytest.mark.newest
 @pytest.mark.measured
-@pytest.mark.parametrize("fail", [True, False])
-def test_one_address_bound_to_another_key_is_one_hosts_trouble(fleet: Fleet, fail: bool) -> None:
-    fleet.sim.configure(OTHER_KEY, whitelist=[public(1)])
+def test_an_address_bound_to_another_key_is_one_hosts_trouble(fleet: Fleet) -> None:
+    """It fails the host, unless this is not wanted."""
+    bound = [public(1), public(2)]
+    fleet.sim.configure(OTHER_KEY, whitelist=bound)
+    fleet.set("h2", fail=False)
 
-    run = fleet.run(fail=fail)
+    run = fleet.run()
 
-    assert run.rc == (2 if fail else 0)
-    assert set(run.failed(REPORT)) == ({"h1"} if fail else set())
-    assert run.changed == set(fleet.hosts) - {"h1"}
-    assert fleet.listed() == fleet.all_addresses[1:]
-    result = run.of(REPORT, "h1").result
-    assert_says(result if fail else {"msg": result["warnings"][0]}, public(1), "-206")
+    assert run.rc == 2
+    assert set(run.failed(REPORT)) == {"h1"}
+    assert run.changed == {"h3", "h4"}
+    assert fleet.listed() == fleet.all_addresses[2:]
+    assert_says(run.of(REPORT, "h1").result, bound[0], "-206")
+    (warning,) = run.of(REPORT, "h2").result["warnings"]
+    assert_says({"msg": warning}, bound[1], "-206")
 
 
 @pytest.mark.newest
@@ -570,9 +581,6 @@ def test_batches_that_deregister_warn_only_of_hosts_that_stay(fleet: Fleet) -> N
     assert fleet.listed() == [public(3)]
 
 
-UNPARSED = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"}
-
-
 @pytest.mark.measured
 def test_prune_needs_the_whole_inventory_and_waits_for_all_hosts(
     fleet: Fleet, closed_port: int
@@ -587,19 +595,20 @@ def test_prune_needs_the_whole_inventory_and_waits_for_all_hosts(
     assert "ANY_UNPARSED" in run.output
     assert calls(fleet.sim) == []
 
-    run = fleet.run(limit="h2", environment=UNPARSED, **options)
+    fleet.playground.environment["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"] = "true"
+    run = fleet.run(limit="h2", **options)
 
     assert run.rc == 2
     assert phrases.PRUNE_WITH_LIMIT in shown(run)
     assert calls(fleet.sim) == []
 
     # The last batch prunes, so that none of the others has missed anything.
-    run = fleet.run(play("serial: 1"), environment=UNPARSED, **options).ok()
+    run = fleet.run(play("serial: 1"), **options).ok()
 
     assert run.warnings == [[], [], []]
 
     fleet.make_unreachable("h1", closed_port)
-    run = fleet.run(environment=UNPARSED, **options)
+    run = fleet.run(**options)
 
     assert phrases.PRUNED_NOTHING in run.warnings[0][0]
     assert fleet.listed() == fleet.all_addresses
