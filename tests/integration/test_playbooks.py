@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 from behavior.paid_calls import PLANS
 from integration.fleet import Fleet, public
-from integration.module_tasks import CHECK, play, task
+from integration.module_tasks import CHECK, IGNORE, play, task
 from integration.playground import QUERY, Playground, Run, callers, calls
 from qgnet_simulator.running import Simulator
 from support import phrases
@@ -51,19 +50,14 @@ CHOICES = {
 MISTAKES: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "missing inventory": ({}, ["-i", "missing.yml"], f"missing.yml {phrases.CORRECT_ITS_PATH}"),
     "misspelt": ({"qg_hosts": "crawlres"}, [], f"'crawlres': {phrases.SET_QG_HOSTS}"),
-    "misspelt in part": (
-        {"qg_hosts": "crawlers,acounts"},
-        [],
-        f"'acounts': {phrases.SET_QG_HOSTS}",
-    ),
-    "misspelt exclusion": (
-        {"qg_hosts": "crawlers:!acounts"},
-        [],
-        f"'acounts': {phrases.SET_QG_HOSTS}",
-    ),
-    "empty": ({"qg_hosts": ""}, [], phrases.QG_HOSTS_IS_EMPTY),
-    "null": ({"qg_hosts": None}, [], phrases.QG_HOSTS_IS_EMPTY),
     "limit": ({"qg_hosts": "crawlers"}, ["--limit", "accounts"], phrases.CORRECT_LIMIT),
+}
+#: Other patterns that a user asks for, and the sentence that refuses them.
+REFUSED_PATTERNS: dict[str, tuple[str | None, str]] = {
+    "misspelt in part": ("crawlers,acounts", f"'acounts': {phrases.SET_QG_HOSTS}"),
+    "misspelt exclusion": ("crawlers:!acounts", f"'acounts': {phrases.SET_QG_HOSTS}"),
+    "empty": ("", phrases.QG_HOSTS_IS_EMPTY),
+    "null": (None, phrases.QG_HOSTS_IS_EMPTY),
 }
 
 
@@ -83,18 +77,18 @@ def words(run: Run) -> str:
     return " ".join(run.output.split())
 
 
-def mistaken() -> Iterator[Any]:
-    """Yield one playbook with each mistake, and one with each other way to choose hosts: they share
-    what checks them.
-    """
-    for mistake in MISTAKES:
-        yield "register", mistake
-    for name in ("report", "deregister", "refresh_timer"):
-        yield name, "misspelt"
+#: One playbook with each mistake, and one with each other way to choose hosts: they share what
+#: checks them.
+MISTAKEN = [
+    *(("register", mistake) for mistake in MISTAKES),
+    ("report", "misspelt"),
+    ("deregister", "misspelt"),
+    ("refresh_timer", "misspelt"),
+]
 
 
 @pytest.mark.measured
-@pytest.mark.parametrize(("name", "mistake"), sorted(mistaken(), key=str))
+@pytest.mark.parametrize(("name", "mistake"), MISTAKEN)
 def test_a_playbook_without_the_hosts_that_were_asked_for_fails(
     sim: Simulator, playground: Playground, name: str, mistake: str
 ) -> None:
@@ -116,6 +110,21 @@ def test_a_playbook_without_the_hosts_that_were_asked_for_fails(
     assert run.tasks == []
     assert sim.journal() == []
     assert sim.leases() == []
+
+
+@pytest.mark.measured
+def test_each_part_of_a_pattern_has_to_match(playground: Playground) -> None:
+    chosen = {"chosen": "{{ query('qingguo.qgnet.hosts', pattern) }}"}
+    tasks = [
+        {"name": name, "ansible.builtin.set_fact": chosen, "vars": {"pattern": pattern}}
+        for name, (pattern, _sentence) in REFUSED_PATTERNS.items()
+    ]
+
+    run = playground.play(play(*tasks, hosts="crawler1", **IGNORE), inventory=CRAWLERS)
+
+    for name, (_pattern, sentence) in REFUSED_PATTERNS.items():
+        assert run.of(name).status == "failed", name
+        assert sentence in run.of(name).result["msg"], name
 
 
 def test_a_playbook_for_all_hosts_fails_without_an_inventory(
@@ -338,6 +347,10 @@ def test_the_report_as_data(sim: Simulator, playground: Playground) -> None:
     assert "page" not in data
 
 
+REPORT_AND_DOCTOR = """
+- ansible.builtin.import_playbook: qingguo.qgnet.report
+- ansible.builtin.import_playbook: qingguo.qgnet.doctor
+"""
 LIST = """
 - hosts: localhost
   gather_facts: false
@@ -354,10 +367,9 @@ def test_the_report_and_the_doctor_show_what_is_installed(
     how: dict[str, Any] = {"environment": {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}}
 
     def shown() -> tuple[list[str], dict[str, Any] | None]:
-        report = playground.play(REPORT, **how).ok()
-        doctor = playground.play("qingguo.qgnet.doctor", variables=sources, **how)
-        checks = doctor.of("Check the control node and the key").result["checks"]
-        page = report.of("Show the report").result["msg"]
+        run = playground.play(REPORT_AND_DOCTOR, variables=sources, **how)
+        checks = run.of("Check the control node and the key").result["checks"]
+        page = run.of("Show the report").result["msg"]
         problems = " ".join(page[: page.index("HOSTS")])
         rows = [problems, *page[page.index("GATEWAYS AND LISTS") + 1 :]]
         return rows, next((check for check in checks if check["name"] == "gateways"), None)
