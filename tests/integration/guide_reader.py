@@ -255,15 +255,28 @@ class Reader:
         return terminal
 
     def follow(
-        self, guide: str, swaps: Iterable[Swap] = (), *, starts_with_key: bool = True
+        self,
+        guide: str,
+        swaps: Iterable[Swap] = (),
+        *,
+        starts_with_key: bool = True,
+        begin: str = "",
+        end: str | None = None,
     ) -> list[Step]:
-        """Paste all blocks of a document, one after the other, and return what came of each."""
+        """Paste the blocks of a document, one after the other, and return what came of each.
+
+        These are all, or those from the first one with some words, and before that with others.
+        """
         texts = {swap.old: swap.new for swap in swaps}
         used: set[str] = set()
         terminal = self._main_terminal(starts_with_key)
         steps = []
+        has_begun = False
         for number, block in enumerate(blocks(document(guide))):
-            if block == self.machine.install_block:
+            has_begun = has_begun or begin in block.text
+            if end is not None and end in block.text:
+                break
+            if not has_begun or block == self.machine.install_block:
                 continue
             typed = self._typed(block, number)
             for old in [old for old in texts if old in typed]:
