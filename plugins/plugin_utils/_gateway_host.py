@@ -166,14 +166,19 @@ umask 022
 cat >{{file}}.leases.new <<'{{mark}}' && mv {{file}}.leases.new {{file}}.leases || exit {UNWRITABLE}
 {{text}}{{mark}}
 """
-#: Starts the process, or lets it read its configuration again, and waits until it serves that.
+#: Starts the process, or lets it read its configuration again, and waits until it serves that, or
+#: says that it cannot read its leases.
 _RUN = f"""\
 PATH=$PATH:/usr/sbin:/sbin
 {_EXITS}
 serves() {{{{ {_CURRENT}; [ $current = yes ] && exits >/dev/null 2>&1; }}}}
 began=$(date +%s)
 {{start}}
-for tenth in $(seq 100); do serves && exit 0; sleep 0.1; done
+for tenth in $(seq 100); do
+    serves && exit 0
+    [ "$said" = {UNREADABLE} ] && break
+    sleep 0.1
+done
 exits 2>/dev/null
 {{log}}
 exit 1

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
+import signal
 import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -28,6 +31,13 @@ def link_programs(folder: Path, *names: str) -> None:
         path = sys.executable if program == "python3" else shutil.which(program)
         assert path is not None, program
         (folder / program).symlink_to(path)
+
+
+def write_program(folder: Path, name: str, text: str) -> None:
+    """Let a folder have a program that is this script."""
+    path = folder / name
+    path.write_text(f"#!{folder}/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -67,14 +77,9 @@ def test_the_reason_of_a_service_is_one_of_this_reload(tmp_path: Path) -> None:
     """Its log may have that of an earlier one."""
     programs = tmp_path / "programs"
     link_programs(programs, "sh", "date", "perl")
-    for name, text in (
-        ("systemctl", "exit 1"),
-        ("seq", ""),
-        ("journalctl", f'echo "$@" >{tmp_path}/asked'),
-    ):
-        path = programs / name
-        path.write_text(f"#!{programs}/sh\n{text}\n")
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    write_program(programs, "systemctl", "exit 1")
+    write_program(programs, "seq", "")
+    write_program(programs, "journalctl", f'echo "$@" >{tmp_path}/asked')
     served = {
         "file": str(tmp_path / "gw"),
         "run": str(tmp_path / "gw"),
@@ -114,3 +119,86 @@ def test_a_process_that_does_not_answer_is_told_from_one_that_does_not_run(
         assert code() == _gateway_host.NO_ANSWER
     # A busy machine may need more time than there is for an answer.
     assert any(code() not in (0, _gateway_host.NO_ANSWER) for _attempt in range(5))
+
+
+def test_nobody_waits_for_a_process_that_cannot_read_its_leases(tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    link_programs(programs, "sh", "date", "perl")
+    write_program(programs, "systemctl", "")
+    write_program(programs, "journalctl", "")
+    write_program(programs, "seq", "echo 1 2 3")
+    write_program(programs, "sleep", f"echo >{tmp_path}/slept")
+    (tmp_path / "gw.pid").touch()
+    served = {
+        "file": str(tmp_path / "gw"),
+        "run": str(tmp_path / "gw"),
+        "name": "gw",
+        "service": "systemd",
+    }
+
+    def answer(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection = listener.accept()[0]
+                connection.recv(100)
+                connection.sendall(b"unreadable\n")
+                connection.close()
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "gw.sock"))
+        listener.listen()
+        answering = threading.Thread(target=answer, args=(listener,))
+        answering.start()
+        done = subprocess.run(
+            [str(programs / "sh"), "-c", _gateway_host.run_script(served)],
+            env={"PATH": str(programs)},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        listener.shutdown(socket.SHUT_RDWR)
+    answering.join()
+
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [_gateway_host.UNREADABLE]
+    assert not (tmp_path / "slept").exists()
+
+
+def test_a_number_that_another_process_has_got_is_not_signaled(tmp_path: Path) -> None:
+    """As after a restart of a container, whose programs soon have the same numbers again."""
+    programs = tmp_path / "programs"
+    link_programs(programs, "sh", "cat", "date", "grep", "perl", "rm")
+    write_program(programs, "seq", "")
+    write_program(programs, "haproxy", f"echo >{tmp_path}/started")
+    served = {
+        "file": str(tmp_path / "gw"),
+        "run": str(tmp_path / "gw"),
+        "name": "gw",
+        "service": "daemon",
+    }
+    refresh = _gateway_host.run_script(served)
+    removal = _gateway_host.removal_script(served)
+
+    def end_of(script: str, *arguments: str) -> int | None:
+        """Return the signal that a process with this number and these arguments gets."""
+        program = "import time; print(flush=True); time.sleep(600)"
+        with subprocess.Popen(
+            [sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            (tmp_path / "gw.pid").write_text(f"{process.pid}\n")
+            command = [str(programs / "sh"), "-c", script]
+            subprocess.run(command, env={"PATH": str(programs)}, check=False)
+            # What was sent to it comes before this one.
+            process.send_signal(signal.SIGINT)
+            return process.wait()
+
+    for script in (refresh, removal):
+        assert end_of(script) == -signal.SIGINT
+    assert (tmp_path / "started").exists()
+    (tmp_path / "started").unlink()
+    own = str(tmp_path / "gw.cfg")
+    assert end_of(refresh, "-f", own) == -signal.SIGUSR2
+    assert end_of(removal, "-f", own) == -signal.SIGTERM
+    assert not (tmp_path / "started").exists()
