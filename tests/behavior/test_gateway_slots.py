@@ -61,6 +61,17 @@ def test_check_mode_records_nothing(fleet: Fleet) -> None:
     assert fleet.remembered_sets() == 1
 
 
+def test_slots_whose_leases_would_be_bought_are_no_problem(fleet: Fleet) -> None:
+    assert fleet.run(check=True) == 0
+
+    assert fleet.problem == ""
+    assert fleet.bought == 3
+    fleet.run(cap=2)
+    fleet.run(check=True)
+    assert fleet.problem == ""
+    assert fleet.run() == 1
+
+
 def test_a_successor_waits_at_the_slot_of_the_lease_that_ends(fleet: Fleet) -> None:
     fleet.run()
     first = slots(fleet)

@@ -241,7 +241,7 @@ def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> Non
     elif pool.has_slots:
         served_slots = {server.slot for server in serving}
         closed = [str(slot) for slot in range(1, pool.count + 1) if slot not in served_slots]
-        if closed:
+        if len(closed) > supply.unbought:
             outcome.problems.append(
                 f"{place}: no lease serves at these slots, which close each connection: "
                 f"{format_sample(closed)}. The warnings of the run say why."

@@ -65,8 +65,8 @@ class Supply:
     None if QG.net's list could not be read; ``lasting`` are the same leases. ``held`` are the names
     of all leases of the key. ``slot_leases`` are those of pools with slots, and None if there are
     none or they are not known. ``bad`` are servers that nobody should use, and ``working`` the
-    addresses of those that work for a host. The clock of the control node is ``clock_ahead``
-    seconds ahead of QG.net's.
+    addresses of those that work for a host. The number of leases that check mode would have bought
+    is ``unbought``. The clock of the control node is ``clock_ahead`` seconds ahead of QG.net's.
     """
 
     leases: list[dict[str, Any]] | None = None
@@ -78,6 +78,7 @@ class Supply:
     bad: frozenset[str] = frozenset()
     working: frozenset[str] = frozenset()
     bought: int = 0
+    unbought: int = 0
     clock_ahead: float = 0.0
     warnings: list[str] = field(default_factory=list)
     #: The IPv4 address and port of each of its servers, and None for a name without an address.
@@ -237,6 +238,8 @@ class Supplier:
         result = ensure_leases(
             client, desired, check=self.check, cap=self.cap, ignore_quota=ignore_quota
         )
+        if self.check:
+            supply.unbought += result.missing
         supply.bought += result.missing if self.check else len(result.allocated)
         again = supply.bad.intersection(lease.server for lease in result.allocated)
         if again:
