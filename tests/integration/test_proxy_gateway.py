@@ -7,7 +7,6 @@ the vendor fails.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import hashlib
 import itertools
@@ -42,7 +41,6 @@ from qgnet_simulator.running import Simulator
 from support import phrases
 from support.documents import role_options
 from support.invariants import assert_no_secret
-from support.parameters import slow_cases
 
 PLAY = """
 - hosts: all
@@ -169,15 +167,15 @@ class Gateway:
     def configuration(self, name: str = "gateway") -> str:
         return (self.folder / f"{name}.cfg").read_text(encoding="utf-8")
 
-    def servers(self, name: str = "gateway") -> list[str]:
+    def servers(self, name: str = "gateway", pool: str = "qg") -> list[str]:
         """The lines of the leases, each with a pool, a server, an address, a deadline and a
         state.
         """
         lines = (self.folder / f"{name}.leases").read_text(encoding="utf-8").splitlines()
-        return [line for line in lines if line.startswith("qg ")]
+        return [line for line in lines if line.startswith(f"{pool} ")]
 
-    def addresses(self) -> set[str]:
-        return {line.split()[2] for line in self.servers()}
+    def addresses(self, name: str = "gateway", pool: str = "qg") -> set[str]:
+        return {line.split()[2] for line in self.servers(name, pool)}
 
     def ask(self, port: int | None = None) -> Any:
         """Ask for the own address through the gateway."""
@@ -211,13 +209,15 @@ class Gateway:
         text = re.sub(rf"(?m) \d+ ({states})$", rf" {end} \1", path.read_text(encoding="utf-8"))
         path.write_text(text, encoding="utf-8")
 
-    def report(self, exit_: Exit) -> str:
-        """What HAProxy says of an exit."""
+    def report(self, address: str, name: str = "gateway", backend: str = "qg") -> str:
+        """What HAProxy says of an exit in one of its backends."""
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(self.folder / "gateway.sock"))
+            connection.connect(str(self.folder / f"{name}.sock"))
             connection.sendall(b"show exits\n")
             lines = connection.makefile().read().splitlines()
-        return next(line for line in lines if f":{exit_.port} " in line)
+        return next(
+            line for line in lines if line.startswith(f"{backend} ") and f" {address} " in line
+        )
 
     def signal(self, number: int, name: str = "*") -> None:
         for path in self.folder.glob(f"{name}.pid"):
@@ -251,34 +251,57 @@ PRIVATE = [
 ]  # fmt: skip
 
 
+#: Leases of QG.net's list that no gateway can use.
+UNUSABLE: list[Mapping[str, Any]] = [
+    {"host": "198.51.100.2:0", "port": "0"},
+    {"host": "198.51.100.3:70000", "port": "70000"},
+    {"host": "198.51.100.4", "port": None},
+    {"host": "[2001:db8::1]:80", "port": "80"},
+    {"host": "198.51.100.5:80\n    server evil 127.0.0.1:1", "port": "80"},
+    {"host": "no-such-host.invalid:80", "port": "80"},
+]
+
+
 @pytest.mark.newest
 def test_what_crawlers_see(gateway: Gateway, upstreams: Upstreams) -> None:
     """Of one gateway with a pool for each question, since to install one takes longer than to ask
     it.
     """
     old = upstreams.exits(3)
-    single = free_port()
-    pair = free_port()
-    triple = free_port()
+    ports = {name: free_port() for name in ("single", "pair", "triple", "limited", "slotted")}
     closed = free_port()
+    metrics = f"127.0.0.1:{free_port()}"
     # Names that sections of the configuration might have themselves.
     pools = [
-        {"name": "clients", "port": single, "count": 1},
-        {"name": "gateway", "port": pair, "count": 2},
-        {"name": "clients_any", "port": triple, "count": 3},
+        {"name": "clients", "port": ports["single"], "count": 1},
+        {"name": "gateway", "port": ports["pair"], "count": 2},
+        {"name": "clients_any", "port": ports["triple"], "count": 3},
+        {"name": "limited", "port": ports["limited"], "count": 3, "per_exit": 3},
+        {"name": "slotted", "port": ports["slotted"], "count": 1, "per_exit": 3, "slots": True},
     ]
     gateway.hosts = {
-        "open": {"pools": pools},
+        "open": {"pools": pools, "allow": ["127.0.0.1"], "reports": True, "metrics": metrics},
         "closed": {"port": closed, "web_only": True, "check": "tcp"},
     }
-    gateway.holds(*old)
-    gateway.play().ok()
+    gateway.holds(*old, *UNUSABLE)
+    run = gateway.play().ok()
 
-    assert_no_client_reaches_the_site_of_another(upstreams, single)
-    assert_a_request_is_repeated_only_if_the_exit_failed(upstreams, pair)
-    new = assert_labels_keep_their_exits_over_reloads_and_refreshes(gateway, upstreams, triple, old)
-    assert_the_check_alone_empties_no_pool(upstreams, triple, new)
-    assert_a_lease_serves_until_its_deadline_without_a_refresh(gateway, upstreams, single)
+    assert phrases.FIVE_LEFT_OUT in shown(run)
+    assert gateway.addresses("open", "clients_any") == {each.address for each in old}
+    assert_programs_poll_the_gateway_instead_of_a_link_of_the_vendor(gateway, ports["triple"], old)
+    assert_no_client_reaches_the_site_of_another(upstreams, ports["single"])
+    assert_a_request_is_repeated_only_if_the_exit_failed(upstreams, ports["pair"])
+    assert_no_exit_has_more_requests_than_per_exit(upstreams, ports["limited"], old)
+    assert_a_slot_has_no_more_connections_than_per_exit(upstreams, ports["slotted"], old)
+    new = assert_labels_keep_their_exits_over_reloads_and_refreshes(
+        gateway, upstreams, ports["triple"], old
+    )
+    assert_the_check_alone_empties_no_pool(gateway, upstreams, ports["triple"], new)
+    assert_a_reported_exit_gets_no_more_requests_and_its_labels_move(
+        gateway, ports["triple"], new, metrics
+    )
+    assert_a_lease_serves_until_its_deadline_without_a_refresh(gateway, upstreams, ports["single"])
+    assert_a_list_has_what_serves_and_is_for_clients_alone(ports["triple"])
     # The answer of the exits to what may pass.
     for each in old:
         each.mode = "404"
@@ -320,9 +343,9 @@ def assert_labels_keep_their_exits_over_reloads_and_refreshes(
     for _time in range(5):
         gateway.reload("open")
         assert exits() == first
-    # The leases have an hour left, too little by this drain, and are replaced.
-    gateway.holds(*new, seconds=9000)
-    gateway.play(arguments=["--limit", "open"], proxy_gateway_drain=7200).ok()
+    # The vendor lists others, and these serve until they end.
+    gateway.holds(*new)
+    gateway.play(REFRESH, arguments=["--limit", "open"]).ok()
     assert exits() == first
     without_label = [ask("") for _time in range(6)]
     assert [each for each in without_label if each in old] == []
@@ -333,19 +356,25 @@ def assert_labels_keep_their_exits_over_reloads_and_refreshes(
 
 
 def assert_the_check_alone_empties_no_pool(
-    upstreams: Upstreams, port: int, exits: list[Exit]
+    gateway: Gateway, upstreams: Upstreams, port: int, exits: list[Exit]
 ) -> None:
     """The target of the check may be what is down, while the exits pass the requests of
     crawlers.
     """
     site = upstreams.site("site")
-    for each in exits:
-        each.passes_check = False
-    # Two checks each 1.5 seconds take an exit out.
-    time.sleep(5)
+
+    def are(state: str) -> bool:
+        reports = [gateway.report(each.address, "open", "clients_any") for each in exits]
+        return all(f" {state} " in line for line in reports)
+
+    def become(state: str) -> None:
+        for each in exits:
+            each.passes_check = state == "UP"
+        eventually(lambda: are(state))
+
+    become("DOWN")
     answers = [upstreams.ask(port, "CONNECT", site.address).status for _request in range(20)]
-    for each in exits:
-        each.passes_check = True
+    become("UP")
     assert set(answers) == {200}
 
 
@@ -430,17 +459,13 @@ PROGRAMS = [
 ]
 
 
-@pytest.mark.newest
-def test_programs_poll_the_gateway_instead_of_a_link_of_the_vendor(
-    gateway: Gateway, upstreams: Upstreams
+def assert_programs_poll_the_gateway_instead_of_a_link_of_the_vendor(
+    gateway: Gateway, port: int, exits: list[Exit]
 ) -> None:
     """With another host in the link, and nothing else."""
-    exits = upstreams.exits(3)
-    gateway.holds(*exits)
-    gateway.play(proxy_gateway_count=3, proxy_gateway_allow=["127.0.0.1"]).ok()
     gateway.sim.control("DELETE", "/journal")
     addresses = sorted(each.address for each in exits)
-    host = f"127.0.0.1:{gateway.port}"
+    host = f"127.0.0.1:{port}"
 
     for program in PROGRAMS:
         assert sorted(program(LINK.replace("share.proxy.qg.net", host))) == addresses, (
@@ -451,10 +476,19 @@ def test_programs_poll_the_gateway_instead_of_a_link_of_the_vendor(
     assert len(requests.get(f"http://{host}/query?key=QGDEMO01", timeout=10).json()["data"]) == 3
     assert calls(gateway.sim) == []
 
-    # An exit that fails the check is left out, and ended leases are.
+    # An exit that fails the check is left out.
+    def is_listed() -> bool:
+        return exits[0].address in shell(f"curl --silent http://{host}/leases")
+
     exits[0].mode = "close"
-    eventually(lambda: exits[0].address not in shell(f"curl --silent http://{host}/leases"))
-    gateway.end_leases("gateway", 5)
+    eventually(lambda: not is_listed())
+    exits[0].mode = "good"
+    eventually(is_listed)
+
+
+def assert_a_list_has_what_serves_and_is_for_clients_alone(port: int) -> None:
+    """Once all leases have ended."""
+    host = f"127.0.0.1:{port}"
     eventually(lambda: shell(f"curl --silent http://{host}/leases") == "")
     empty = requests.get(f"http://{host}/query", timeout=10).json()
     assert (empty["code"], empty["data"]) == ("SUCCESS", [])
@@ -465,41 +499,44 @@ def test_programs_poll_the_gateway_instead_of_a_link_of_the_vendor(
     assert shell(f"curl --proxy http://{host} {status} http://www.example.com/leases") == "503"
 
 
-@pytest.mark.newest
-def test_no_exit_has_more_requests_than_per_exit(gateway: Gateway, upstreams: Upstreams) -> None:
-    exits = upstreams.exits(2)
-    gateway.holds(*exits)
-    gateway.play(proxy_gateway_count=2, proxy_gateway_per_exit=3).ok()
+def assert_no_exit_has_more_requests_than_per_exit(
+    upstreams: Upstreams, port: int, exits: list[Exit]
+) -> None:
+    for each in exits:
+        each.most = 0
 
-    # Ten rounds of 0.2 seconds.
-    load = upstreams.load(
-        gateway.port, upstreams.site("fast", pause=0.2), 60, 60, ("CONNECT", "GET")
-    )
+    # Seven rounds of 0.2 seconds.
+    load = upstreams.load(port, upstreams.site("fast", pause=0.2), 60, 60, ("CONNECT", "GET"))
 
     assert load.failures == 0
-    assert [each.most for each in exits] == [3, 3]
+    assert [each.most for each in exits] == [3, 3, 3]
 
     # The exits are free again only after what waits has given up.
-    load = upstreams.load(gateway.port, upstreams.site("slow", pause=7), 12, 12)
+    load = upstreams.load(port, upstreams.site("slow", pause=7), 15, 15)
 
-    assert sorted(answer.status for answer in load.answers) == [200] * 6 + [503] * 6
-    assert all(5 <= answer.seconds < 7 for answer in load.answers if answer.status == 503)
-    assert [each.most for each in exits] == [3, 3]
+    assert sorted(answer.status for answer in load.answers) == [200] * 9 + [503] * 6
+    refused = [answer.seconds for answer in load.answers if answer.status == 503]
+    served = [answer.seconds for answer in load.answers if answer.status == 200]
+    # By its own clock, HAProxy has let them wait for five seconds.
+    assert min(refused) > 4.5
+    assert max(refused) < min(served)
+    assert [each.most for each in exits] == [3, 3, 3]
 
 
-def test_a_slot_has_no_more_connections_than_per_exit(
-    gateway: Gateway, upstreams: Upstreams
+def assert_a_slot_has_no_more_connections_than_per_exit(
+    upstreams: Upstreams, port: int, exits: list[Exit]
 ) -> None:
-    (exit_,) = upstreams.exits(1)
-    gateway.holds(exit_)
-    gateway.play(proxy_gateway_slots=True, proxy_gateway_per_exit=3).ok()
+    for each in exits:
+        each.most = 0
 
-    load = upstreams.load(
-        gateway.port, upstreams.site("fast", pause=0.2), 30, 30, ("CONNECT", "GET")
-    )
+    load = upstreams.load(port, upstreams.site("fast", pause=0.2), 30, 30, ("CONNECT", "GET"))
 
     assert load.failures == 0
-    assert exit_.most == 3
+    assert sorted(each.most for each in exits) == [0, 0, 3]
+    # Access is that of a pool's port.
+    page = f"--silent --proxy 127.0.0.1:{port} http://{upstreams.site('site').address}"
+    assert shell(f"curl {page}") == "site"
+    assert shell(f"curl --interface 127.0.0.2 {page} || echo refused") == "refused\n"
 
 
 LOG_LINE = re.compile(
@@ -507,41 +544,6 @@ LOG_LINE = re.compile(
     r"(?P<exit>127\.0\.0\.1:\d+|-:-) "
     r"(?P<site>\S+) (?P<status>\d{3}) (-?\d+/){3}\d+"
 )
-
-
-def test_the_log_of_a_slot_has_what_bytes_show(gateway: Gateway, upstreams: Upstreams) -> None:
-    (exit_,) = upstreams.exits(1)
-    site = upstreams.site("site")
-    gateway.holds(exit_)
-    gateway.play(proxy_gateway_log=True, proxy_gateway_slots=True).ok()
-    path = gateway.folder / "gateway.cfg"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
-        log.bind(str(gateway.folder / "log"))
-        (gateway.folder / "log").chmod(0o666)
-        path.write_text(
-            gateway.configuration().replace("/dev/log", str(gateway.folder / "log")),
-            encoding="utf-8",
-        )
-        gateway.reload()
-        log.settimeout(2)
-        line = ""
-
-        def is_logged() -> bool:
-            nonlocal line
-            # The process of before, which logs elsewhere, may still have taken the last request.
-            upstreams.ask(
-                gateway.port, "GET", site.address, "account-7", "Cookie: hidden\r\n", "/hidden"
-            )
-            with contextlib.suppress(TimeoutError):
-                while not line.startswith("20"):
-                    line = log.recv(4096).decode().partition("]: ")[2].rstrip("\n")
-            return line.startswith("20")
-
-        eventually(is_logged)
-
-    assert re.fullmatch(rf"20\S+Z qg\.1 127\.0\.0\.1 - {exit_.address} - - \d+/\d+/-/\d+", line), (
-        line
-    )
 
 
 @pytest.mark.newest
@@ -553,9 +555,13 @@ def test_the_log_says_who_used_which_exit_and_no_secret(
     site = upstreams.site("site")
     gateway.holds(exit_)
     gateway.environment["QG_PASSWORD"] = PWD
-    run = gateway.play(
-        arguments=["--diff", "-vvv"], proxy_gateway_log=True, proxy_gateway_credentials=True
-    ).ok()
+    slot = free_port()
+    pools = [
+        {"name": "qg", "port": gateway.port, "credentials": True},
+        {"name": "slotted", "port": slot, "slots": True},
+    ]
+    gateway.hosts["gateway"] = {"log": True, "pools": pools}
+    run = gateway.play(arguments=["--diff", "-vvv"]).ok()
     # The log of this machine is not for tests.
     path = gateway.folder / "gateway.cfg"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
@@ -571,8 +577,10 @@ def test_the_log_says_who_used_which_exit_and_no_secret(
         shell(f"PATH=$PATH:/usr/sbin; haproxy -W -D -p {gateway.folder}/gateway.pid -f {path}")
         head = "Authorization: Bearer hidden4\r\nCookie: hidden5\r\n"
 
-        def line_of(method: str, target: str, label: str = "", path: str = "/") -> str:
-            upstreams.ask(gateway.port, method, target, label, head, path)
+        def line_of(
+            method: str, target: str, label: str = "", path: str = "/", port: int = gateway.port
+        ) -> str:
+            upstreams.ask(port, method, target, label, head, path)
             log.settimeout(30)
             while True:
                 line = log.recv(4096).decode().partition("]: ")[2]
@@ -587,6 +595,7 @@ def test_the_log_says_who_used_which_exit_and_no_secret(
             # Refused before the rules.
             line_of("GET", f"hidden3:hidden6@{site.address}", "account-7"),
         ]
+        of_slot = line_of("GET", site.address, "account-7", "/hidden1", slot)
         exit_.mode = "407"
         lines.append(line_of("GET", site.address, "other"))
 
@@ -604,7 +613,10 @@ def test_the_log_says_who_used_which_exit_and_no_secret(
     assert labels[2] == "-"
     assert labels[4] not in labels[:4]
     assert len(salt) == 32
-    assert_no_secret(["hidden", "account-7", PWD, gateway.sim.key, salt], lines)
+    # A slot does not know what it passes on.
+    shape = rf"20\S+Z slotted\.1 127\.0\.0\.1 - {exit_.address} - - \d+/\d+/-/\d+"
+    assert re.fullmatch(shape, of_slot), of_slot
+    assert_no_secret(["hidden", "account-7", PWD, gateway.sim.key, salt], [*lines, of_slot])
     assert_no_secret([PWD, salt], run.output)
 
 
@@ -656,57 +668,48 @@ PAGES = {
 
 
 def report(
-    gateway: Gateway,
+    upstreams: Upstreams,
+    gateway: int,
     label: str,
     method: str = "POST",
     port: str = "",
     path: str = "/report",
     head: str = BANNED,
 ) -> int:
-    """Report the exit of a label, or try to; returns the status."""
-    return gateway.upstreams.ask(
-        gateway.port, method, f"gateway.qgnet.invalid{port}", label, head, path
-    ).status
+    """Report the exit of a label, or that of a slot, or try to; returns the status."""
+    target = f"gateway.qgnet.invalid{port}"
+    return upstreams.ask(gateway, method, target, label, head, path).status
 
 
-@pytest.mark.newest
-def test_a_reported_exit_gets_no_more_requests_and_its_labels_move(
-    gateway: Gateway, upstreams: Upstreams
+def assert_a_reported_exit_gets_no_more_requests_and_its_labels_move(
+    gateway: Gateway, port: int, exits: list[Exit], metrics: str
 ) -> None:
-    exits = upstreams.exits(3)
+    upstreams = gateway.upstreams
     site = upstreams.site("site")
-    metrics = free_port()
-    gateway.holds(*exits)
-    gateway.play(
-        proxy_gateway_count=3,
-        proxy_gateway_reports=True,
-        proxy_gateway_metrics=f"127.0.0.1:{metrics}",
-    ).ok()
-    labels = [f"label{number}" for number in range(12)]
+    labels = [f"client{number}" for number in range(12)]
+    try_to_report = partial(report, upstreams, port)
 
     def exit_of(label: str) -> Exit:
         before = [each.served for each in exits]
-        assert upstreams.ask(gateway.port, "CONNECT", site.address, label).status == 200
+        assert upstreams.ask(port, "CONNECT", site.address, label).status == 200
         return next(
             each for each, served in zip(exits, before, strict=True) if each.served > served
         )
 
     first = {label: exit_of(label) for label in labels}
-    banned = first["label0"]
-    for page, (method, port, path, head) in PAGES.items():
-        assert report(gateway, "label0", method, port, path, head) == 403, page
-    assert report(gateway, "") == 404
-    assert report(gateway, "unknown") == 404
+    banned = first["client0"]
+    for page, form in PAGES.items():
+        assert try_to_report("client0", *form) == 403, page
+    assert try_to_report("") == 404
+    assert try_to_report("unknown") == 404
     # A site of this name that is not the gateway's.
-    assert (
-        upstreams.ask(gateway.port, "GET", "gateway.qgnet.invalid.example:1", "label0").status
-        != 403
-    )
+    other = "gateway.qgnet.invalid.example:1"
+    assert upstreams.ask(port, "GET", other, "client0").status != 403
     assert {label: exit_of(label) for label in labels} == first
 
     # Two threads of a client may report the same.
-    assert report(gateway, "label0") == 202
-    assert report(gateway, "label0") == 202
+    assert try_to_report("client0") == 202
+    assert try_to_report("client0") == 202
     served = banned.served
 
     # From the very next request on.
@@ -714,53 +717,16 @@ def test_a_reported_exit_gets_no_more_requests_and_its_labels_move(
 
     assert banned not in after.values()
     assert [label for label in labels if first[label] not in (banned, after[label])] == []
-    listed = requests.get(f"http://127.0.0.1:{gateway.port}/leases", timeout=10).text
+    listed = requests.get(f"http://127.0.0.1:{port}/leases", timeout=10).text
     assert banned.address not in listed
-    text = requests.get(f"http://127.0.0.1:{metrics}/metrics", timeout=10).text
-    assert 'haproxy_backend_http_responses_total{proxy="qg.reports",code="2xx"} 2\n' in text
+    text = requests.get(f"http://{metrics}/metrics", timeout=10).text
+    counted = 'haproxy_backend_http_responses_total{proxy="clients_any.reports",code="2xx"} 2\n'
+    assert counted in text
     for _time in range(3):
-        gateway.reload()
+        gateway.reload("open")
         assert {label: exit_of(label) for label in labels} == after
-    assert upstreams.load(gateway.port, site, 60, 10).failures == 0
+    assert upstreams.load(port, site, 60, 10).failures == 0
     assert banned.served == served
-
-
-@pytest.mark.newest
-def test_a_client_reports_the_exit_of_its_slot(gateway: Gateway) -> None:
-    slots = Slots(gateway, 2, reports=True)
-    gateway.play(arguments=["--limit", "one"]).ok()
-    first = {slot: slots.exit("one", slot) for slot in (1, 2)}
-
-    def report_slot(
-        method: str = "POST", port: str = "", path: str = "/report", head: str = BANNED
-    ) -> int:
-        target = f"gateway.qgnet.invalid{port}"
-        return gateway.upstreams.ask(slots.ports["one"], method, target, "", head, path).status
-
-    for page, form in PAGES.items():
-        assert report_slot(*form) != 202, page
-    assert {slot: slots.exit("one", slot) for slot in (1, 2)} == first
-    assert report_slot() == 202
-
-    # From the very next request on, the slot refuses, whatever the protocol.
-    for client in (["--proxy"], ["--proxytunnel", "--proxy"], ["--socks5-hostname"]):
-        assert slots.exit("one", 1, *client) == ""
-    assert report_slot() == 404
-    assert slots.exit("one", 2) == first[2]
-    gateway.reload("one")
-    assert slots.exit("one", 1) == ""
-
-    # A refresh buys one lease for it as soon as the new process has checked the other exit, and
-    # fails until then. The one after it buys none.
-    def refresh() -> Run:
-        return gateway.play(REFRESH, arguments=["--limit", "one"])
-
-    eventually(lambda: refresh().rc == 0)
-    assert sold(gateway.sim) == 3
-    refresh().ok()
-    assert sold(gateway.sim) == 3
-    assert slots.exit("one", 1) not in ("", *first.values())
-    assert slots.exit("one", 2) == first[2]
 
 
 @pytest.mark.slow
@@ -774,8 +740,8 @@ def test_a_thousand_false_reports_cost_no_more_than_the_bound(gateway: Gateway) 
         return gateway.upstreams.ask(gateway.port, "GET", site, label, path="/ip").status
 
     assert {ask(label) for label in labels} == {200}
-    for method, port, path, head in PAGES.values():
-        assert report(gateway, "label0", method, port, path, head) == 403
+    for form in PAGES.values():
+        assert report(gateway.upstreams, gateway.port, "label0", *form) == 403
     gateway.play(REFRESH).ok()
     assert sold(gateway.sim) == 2
 
@@ -785,7 +751,7 @@ def test_a_thousand_false_reports_cost_no_more_than_the_bound(gateway: Gateway) 
 
     # A single one is replaced, as soon as the other one passes its check.
     before = gateway.addresses()
-    assert report(gateway, "label0") == 202
+    assert report(gateway.upstreams, gateway.port, "label0") == 202
     eventually(lambda: refreshed() == 3)
     assert refreshed() == 3
     assert len(gateway.addresses() & before) == 1
@@ -795,7 +761,7 @@ def test_a_thousand_false_reports_cost_no_more_than_the_bound(gateway: Gateway) 
     while reports < 1000:
         for label in labels * 10:
             ask(label)
-            report(gateway, label)
+            report(gateway.upstreams, gateway.port, label)
             reports += 1
         run = gateway.play(REFRESH)
 
@@ -823,15 +789,25 @@ def test_few_tunnels_fail_whatever_an_exit_does(gateway: Gateway, upstreams: Ups
     assert upstreams.load(gateway.port, site, 200, 20).failures == 0
     for mode in ("reset", "close", "502", "407", "silent"):
         exits[0].mode = mode
+        began = time.monotonic()
         load = upstreams.load(gateway.port, site, 300, 20)
-        # 1 % of 5,000: once the exit is out, none fails.
-        assert load.failures <= 50, mode
+        assert load.failures <= most_failures(load, began, len(exits)), mode
         # The gateway gives up after 4 seconds.
         assert load.longest < 20, mode
         assert upstreams.load(gateway.port, site, 200, 20).failures == 0, mode
         exits[0].mode = "good"
         # Until it is in again.
-        eventually(lambda: " UP " in gateway.report(exits[0]))
+        eventually(lambda: " UP " in gateway.report(exits[0].address))
+
+
+def most_failures(load: Load, began: float, exits: int) -> float:
+    """Return how many requests can meet one of so many exits that dies.
+
+    Two checks that fail take it out within three seconds; until then, its share of the requests
+    meets it.
+    """
+    in_three_seconds = 3 * len(load.answers) / (time.monotonic() - began)
+    return in_three_seconds / exits
 
 
 def load_during(gateway: Gateway, site: Site, count: int, work: Callable[[], object]) -> Load:
@@ -886,10 +862,7 @@ def test_twenty_thousand_requests_while_leases_are_replaced_and_exits_die(
         began = time.monotonic()
         load = load_during(gateway, site, 3500, partial(die, dying, mode))
         total += len(load.answers)
-        # Two checks that fail take an exit out, within three seconds; until then, a quarter of the
-        # requests meet it.
-        in_three_seconds = 3 * len(load.answers) / (time.monotonic() - began)
-        assert load.failures <= in_three_seconds / 4, Counter(
+        assert load.failures <= most_failures(load, began, len(exits)), Counter(
             answer.status for answer in load.answers
         )
         after = upstreams.load(gateway.port, site, 500, 20, ("CONNECT", "GET"))
@@ -903,39 +876,6 @@ def test_twenty_thousand_requests_while_leases_are_replaced_and_exits_die(
 
 
 # --- leases
-
-
-@pytest.mark.measured
-def test_a_pool_that_cannot_be_leased_leaves_the_others_alone(gateway: Gateway) -> None:
-    """For a key that QG.net does not know, or a drain that no lease of the product has."""
-    gateway.sim.configure(plan={"kind": "share", "channels": 10})
-    share = {"product": "share"}
-    unknown = free_port()
-    gateway.hosts = {
-        "mixed": {
-            "pools": [
-                {"name": "good", "port": gateway.port, "count": 2, **share},
-                {"name": "bad", "port": unknown, "key": "QGNOKEY1", **share},
-            ]
-        },
-        "named": {"pools": [{"name": "web", "port": free_port(), "drain": 60, **share}]},
-        "detected": {
-            "pools": [{"name": "web", "port": free_port(), "drain": 60, "product": "auto"}]
-        },
-    }
-
-    run = gateway.play()
-
-    assert run.rc == 2
-    assert "Pool bad of mixed: " in shown(run)
-    assert "Pool good" not in shown(run)
-    failures = {task.host: task.result["msg"] for task in run.tasks if task.status == "failed"}
-    for host in ("named", "detected"):
-        assert f"pool web: drain=60 {phrases.DRAIN_TOO_LONG}" in failures[host]
-    assert gateway.ask().status == 200
-    assert gateway.ask(unknown).status == 503
-    assert len(gateway.sim.leases()) == 2
-    assert len(calls(gateway.sim, "/share/get")) == 1
 
 
 @pytest.mark.measured
@@ -978,22 +918,6 @@ def test_leases_of_a_minute_with_credentials_and_a_vendor_that_dies(gateway: Gat
     assert gateway.ask().status == 200
 
 
-@pytest.mark.measured
-def test_channels_that_are_free_are_used_when_they_are_too_few(gateway: Gateway) -> None:
-    gateway.sim.configure(plan={"channels": 8, "lifetime": 5})
-    options: dict[str, Any] = {"proxy_gateway_count": 5, "proxy_gateway_drain": 60}
-    gateway.play(**options).ok()
-    first = gateway.addresses()
-
-    gateway.sim.advance(250)
-    gateway.play(REFRESH, **options).ok()
-
-    assert len(gateway.sim.leases()) == 8
-    assert len(gateway.servers()) == 8
-    assert first < gateway.addresses()
-    assert gateway.ask().status == 200
-
-
 @pytest.mark.slow
 def test_a_pool_without_a_working_exit_buys_one_lease_to_try_it(gateway: Gateway) -> None:
     """It fails with the cause, and buys nothing more. test_gateway_supply.py has how it goes on."""
@@ -1014,26 +938,11 @@ def test_a_pool_without_a_working_exit_buys_one_lease_to_try_it(gateway: Gateway
     assert sold(gateway.sim) == 3
 
 
-def test_leases_that_cannot_be_used_are_left_out(gateway: Gateway, upstreams: Upstreams) -> None:
-    (good,) = upstreams.exits(1)
-    unusable: list[Mapping[str, Any]] = [
-        {"host": "198.51.100.2:0", "port": "0"},
-        {"host": "198.51.100.3:70000", "port": "70000"},
-        {"host": "198.51.100.4", "port": None},
-        {"host": "[2001:db8::1]:80", "port": "80"},
-        {"host": "198.51.100.5:80\n    server evil 127.0.0.1:1", "port": "80"},
-        {"host": "no-such-host.invalid:80", "port": "80"},
-    ]
-    gateway.holds(good, *unusable)
-
-    run = gateway.play().ok()
-
-    assert gateway.addresses() == {good.address}
-    assert phrases.FIVE_LEFT_OUT in shown(run)
-    assert upstreams.ask(gateway.port, "GET", upstreams.site("site").address).body == "site"
-
-
 # --- slots
+
+
+#: How curl can be told to use a proxy.
+CLIENTS = (["--proxy"], ["--proxytunnel", "--proxy"], ["--socks5-hostname"], ["--socks5"])
 
 
 class Slots:
@@ -1041,10 +950,8 @@ class Slots:
 
     def __init__(self, gateway: Gateway, count: int, **options: Any) -> None:
         self.gateway = gateway
-        port = free_ports(3 * count)
+        port = free_ports(2 * count)
         self.ports = {"one": port, "two": port + count}
-        #: The first of so many for a third host.
-        self.spare = port + 2 * count
         for host, port in self.ports.items():
             gateway.hosts[host] = {"port": port, "count": count, "slots": True, **options}
         del gateway.hosts["gateway"]
@@ -1081,37 +988,25 @@ def test_slots_serve_clients_without_a_user_name_on_two_hosts(
     gateway: Gateway, upstreams: Upstreams
 ) -> None:
     gateway.sim.configure(plan={"lifetime": 5, "channels": 10})
-    slots = Slots(gateway, 2, drain=120)
-    gateway.hosts["closed"] = {
-        **gateway.hosts["one"],
-        "port": slots.spare,
-        "allow": ["192.0.2.0/24"],
-    }
+    slots = Slots(gateway, 2, drain=120, reports=True)
 
     gateway.play().ok()
 
     assert sold(gateway.sim) == 2
-    first = {slot: slots.exit("one", slot) for slot in (1, 2)}
-    assert len({*first.values(), ""}) == 3
+    bought = {slot: slots.exit("one", slot) for slot in (1, 2)}
+    assert len({*bought.values(), ""}) == 3
     for host in slots.ports:
-        for slot, address in first.items():
-            for client in (
-                ["--proxy"],
-                ["--proxytunnel", "--proxy"],
-                ["--socks5-hostname"],
-                ["--socks5"],
-            ):
+        for slot, address in bought.items():
+            for client in CLIENTS:
                 assert slots.exit(host, slot, *client) == address, (host, slot, client)
-    # Access is that of a pool's port.
-    assert gateway.ask(gateway.hosts["closed"]["port"]).status == 0
-    assert gateway.play(arguments=["--check"]).ok().output.count(" changed=0 ") == 3
+    first = assert_a_client_reports_the_exit_of_its_slot(slots, bought)
 
     # The successors wait, and take over when the leases end.
     gateway.sim.advance(200)
     for host in slots.ports:
         gateway.play(REFRESH, arguments=["--limit", host, "--diff"]).ok()
         assert {slot: slots.exit(host, slot) for slot in (1, 2)} == first
-    assert sold(gateway.sim) == 4
+    assert sold(gateway.sim) == 5
     assert slots.servers("one") == slots.servers("two")
     assert slots.servers("one").keys() == {"qg.1 ready", "qg.1 next", "qg.2 ready", "qg.2 next"}
     for host in slots.ports:
@@ -1131,8 +1026,37 @@ def test_slots_serve_clients_without_a_user_name_on_two_hosts(
 
     assert_a_successor_takes_over_early_and_for_good(gateway, upstreams, slots.ports["two"])
 
-    gateway.play(proxy_gateway_state="absent").ok()
-    assert list(gateway.folder.iterdir()) == []
+
+def assert_a_client_reports_the_exit_of_its_slot(
+    slots: Slots, bought: dict[int, str]
+) -> dict[int, str]:
+    """The next refresh replaces it on both hosts; returns the exits of the slots then."""
+    gateway = slots.gateway
+    try_to_report = partial(report, gateway.upstreams, slots.ports["one"], "")
+    for page, form in PAGES.items():
+        assert try_to_report(*form) != 202, page
+    assert {slot: slots.exit("one", slot) for slot in (1, 2)} == bought
+    assert try_to_report() == 202
+
+    # From the very next request on, the slot refuses, whatever the protocol.
+    for client in CLIENTS:
+        assert slots.exit("one", 1, *client) == ""
+    assert try_to_report() == 404
+    assert slots.exit("one", 2) == bought[2]
+    gateway.reload("one")
+    assert slots.exit("one", 1) == ""
+
+    # The new process must have checked the other exit, or the refresh would fail.
+    checked = slots.servers("one")["qg.2 ready"]
+    eventually(lambda: " UP L7OK " in gateway.report(checked, "one", "qg.2"))
+    # One lease is bought for it, and none for the other host.
+    for host in slots.ports:
+        gateway.play(REFRESH, arguments=["--limit", host]).ok()
+        assert sold(gateway.sim) == 3
+        assert slots.exit(host, 1) not in ("", *bought.values())
+        assert slots.exit(host, 2) == bought[2]
+    assert slots.exit("one", 1) == slots.exit("two", 1)
+    return {slot: slots.exit("one", slot) for slot in (1, 2)}
 
 
 def assert_a_successor_takes_over_early_and_for_good(
@@ -1155,15 +1079,17 @@ def assert_a_successor_takes_over_early_and_for_good(
             return []
         return [each for each in (first, successor) if each.served > before[each.port]]
 
+    def check(each: Exit, result: str) -> None:
+        each.passes_check = result == "L7OK"
+        eventually(lambda: f" {result} " in gateway.report(each.address, "two", "qg.1"))
+
     eventually(lambda: serving() == [first])
     first.passes_check = False
     eventually(lambda: serving() == [successor])
-    first.passes_check = True
-    time.sleep(3)
+    check(first, "L7OK")
     assert serving() == [successor]
-    first.passes_check = False
-    successor.passes_check = False
-    time.sleep(5)
+    check(first, "DOWN")
+    check(successor, "DOWN")
     for _request in range(10):
         assert len(serving()) == 1
 
@@ -1184,7 +1110,8 @@ def test_no_client_waits_for_ever_for_an_exit_that_has_left_its_slot(
         target=lambda: loads.append(upstreams.load(slots.ports["one"], site, 4000, 4)), daemon=True
     )
     clients.start()
-    for number in range(60):
+    changes = 60
+    for number in range(changes):
         new = path.with_suffix(".new")
         new.write_text(
             f"{head}\nqg.1 s{1 + number % 2} {exits[number % 4].address} - ready\n",
@@ -1195,7 +1122,8 @@ def test_no_client_waits_for_ever_for_an_exit_that_has_left_its_slot(
     clients.join(60)
 
     assert not clients.is_alive()
-    assert loads[0].failures <= 40
+    # Each change can break the one request that each of the four clients is making.
+    assert loads[0].failures <= 4 * changes
 
 
 @pytest.mark.slow
@@ -1322,25 +1250,11 @@ MISTAKES: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.newest
-@pytest.mark.skipif(os.geteuid() != 0, reason="HAProxy changes its user only as root")
-def test_a_directory_that_haproxy_cannot_enter_is_named_before_anything_is_paid_for(
-    gateway: Gateway,
-) -> None:
-    gateway.folder.chmod(0o700)
-
-    closed = gateway.play()
-
-    assert closed.rc != 0
-    assert phrases.HAPROXY_CANNOT_READ in closed.output
-    assert sold(gateway.sim) == 0
-    gateway.folder.chmod(0o755)
-    gateway.play().ok()
-
-
 @pytest.mark.measured
 def test_a_mistake_is_named_before_anything_is_paid_for(gateway: Gateway) -> None:
-    """Wrong values, a port in use, an HAProxy that does not run, and an empty key."""
+    """Wrong values, a port in use, an HAProxy that does not run, an empty key, and a directory that
+    HAProxy cannot enter.
+    """
     programs = gateway.playground.root / "programs"
     # It accepts the file and ends, and nobody waits for it.
     executable(programs / "haproxy", "")
@@ -1364,6 +1278,12 @@ def test_a_mistake_is_named_before_anything_is_paid_for(gateway: Gateway) -> Non
         for number, (option, value, words) in enumerate(MISTAKES):
             gateway.hosts[f"h{number}"] = {option: value}
             expected[f"h{number}"] = words
+        closed = gateway.playground.root / "closed"
+        closed.mkdir(mode=0o700)
+        # HAProxy changes its user only as root.
+        if os.geteuid() == 0:
+            gateway.hosts["closed"] = {"port": gateway.port, "directory": str(closed)}
+            expected["closed"] = phrases.HAPROXY_CANNOT_READ
 
         run = gateway.play()
 
@@ -1373,43 +1293,13 @@ def test_a_mistake_is_named_before_anything_is_paid_for(gateway: Gateway) -> Non
         assert words in " ".join(str(failures[host]).split()), host
     assert calls(gateway.sim) == []
     assert {path.stem for path in gateway.folder.glob("*.cfg")} == {"silent"}
-
-
-@pytest.mark.newest
-def test_a_change_that_haproxy_could_not_serve_leaves_a_gateway_as_it_is(gateway: Gateway) -> None:
-    """A pool is added at a port that another program has, and then an address of another host."""
-    gateway.play().ok()
-    before = {path.name: path.stat().st_mtime_ns for path in gateway.folder.iterdir()}
-    first = {"name": "qg", "port": gateway.port}
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        gateway.hosts["gateway"] = {"pools": [first, {"name": "more", "port": port}]}
-
-        run = gateway.play()
-
-        assert run.rc == 2
-        assert (
-            f"proxy_gateway_pools, pool more: port={port} {phrases.HAPROXY_CANNOT_LISTEN}"
-            in shown(run)
-        )
-        assert "(Address already in use)" in shown(run)
-    gateway.hosts["gateway"] = {"port": gateway.port, "bind": "192.0.2.10"}
-
-    run = gateway.play()
-
-    assert run.rc == 2
-    assert f"proxy_gateway_port={gateway.port} {phrases.HAPROXY_CANNOT_LISTEN}" in shown(run)
-    assert "(Cannot assign requested address)" in shown(run)
-    assert gateway.ask().status == 200
-    assert {path.name: path.stat().st_mtime_ns for path in gateway.folder.iterdir()} == before
-
-    # A port that is free, and one that the gateway has already.
-    gateway.hosts["gateway"] = {"pools": [first, {"name": "more", "port": port}]}
-    gateway.play().ok()
-    assert gateway.ask(port).status == 200
-    assert gateway.ask().status == 200
+    if os.geteuid() == 0:
+        closed.chmod(0o755)
+        try:
+            gateway.play(arguments=["--limit", "closed"]).ok()
+            assert gateway.ask().status == 200
+        finally:
+            os.kill(int((closed / "closed.pid").read_text()), signal.SIGTERM)
 
 
 #: Options that concern leases, as text of a command line.
@@ -1424,12 +1314,10 @@ LEASE_OPTIONS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
-    "alone", [False, *slow_cases(True)], ids=lambda alone: "alone" if alone else "together"
-)
-def test_each_option_can_be_set_as_text_of_a_command_line(gateway: Gateway, alone: bool) -> None:
-    """Those that concern leases also by themselves, since one may hide a mistake in another one."""
-    gateway.sim.configure(plan={"channels": 50})
+def options_as_text(gateway: Gateway) -> dict[str, Any]:
+    """Return two hosts that have each option of the role, and of a pool, as a command line gives
+    it.
+    """
     values: dict[str, Any] = {
         "state": "present",
         "name": "whole",
@@ -1468,19 +1356,23 @@ def test_each_option_can_be_set_as_text_of_a_command_line(gateway: Gateway, alon
     }
     # How many connections a client may have, and such options, are those of the whole gateway.
     assert pool.keys() == documented["proxy_gateway_pools"]["options"].keys()
-    gateway.hosts = {"whole": values, "pool": {"pools": [pool]}}
-    if alone:
-        gateway.hosts = {"typed": {"keep_alive": 60, "port": free_port()}}
-        for name, value in LEASE_OPTIONS.items():
-            gateway.hosts[name] = {name: value, "port": str(free_port())}
+    return {"whole": values, "pool": {"pools": [pool]}}
+
+
+@pytest.mark.slow
+def test_each_option_of_leases_can_be_set_alone_as_text_of_a_command_line(
+    gateway: Gateway,
+) -> None:
+    """One may hide a mistake in another one."""
+    gateway.sim.configure(plan={"channels": 50})
+    gateway.hosts = {"typed": {"keep_alive": 60, "port": free_port()}}
+    for name, value in LEASE_OPTIONS.items():
+        gateway.hosts[name] = {name: value, "port": str(free_port())}
 
     gateway.play().ok()
 
     assert {path.stem for path in gateway.folder.glob("*.cfg")} == set(gateway.hosts)
-    if alone:
-        assert " map(" not in gateway.configuration("credentials")
-    else:
-        assert "deny unless { src 127.0.0.1 192.0.2.0/24 }" in gateway.configuration("whole")
+    assert " map(" not in gateway.configuration("credentials")
 
 
 # --- operation
@@ -1490,9 +1382,12 @@ def test_each_option_can_be_set_as_text_of_a_command_line(gateway: Gateway, alon
 @pytest.mark.measured
 def test_two_gateways_of_a_host_from_check_mode_to_their_removal(gateway: Gateway) -> None:
     second = free_port()
-    gateway.hosts = {"first": {"port": gateway.port}, "second": {"port": second}}
+    pool = {"name": "qg", "port": second}
+    slots = {"name": "slotted", "port": free_port(), "slots": True}
+    gateway.hosts = {"first": {"port": gateway.port}, "second": {"pools": [pool, slots]}}
 
-    run = gateway.play(arguments=["--check"]).ok()
+    checks_second = ["--check", "--limit", "second"]
+    run = gateway.play(arguments=checks_second).ok()
 
     assert "changed=0 " not in run.output
     assert list(gateway.folder.iterdir()) == []
@@ -1500,27 +1395,30 @@ def test_two_gateways_of_a_host_from_check_mode_to_their_removal(gateway: Gatewa
 
     gateway.play().ok()
 
-    assert gateway.play(arguments=["--check"]).ok().output.count(" changed=0 ") == 2
+    assert gateway.play(arguments=checks_second).ok().output.count(" changed=0 ") == 1
     assert gateway.play(REFRESH).ok().output.count(" changed=0 ") == 2
+    assert_a_change_that_haproxy_could_not_serve_leaves_gateways_as_they_are(gateway)
 
-    # What cannot be removed is still recorded, and the next run tries it again.
+    # What cannot be removed is still recorded, and the next run tries it again. The second one is
+    # as it was.
+    gateway.hosts["first"] = {"port": gateway.port, "state": "absent"}
     obstacle = gateway.folder / "first.leases.new"
     obstacle.mkdir()
-    run = gateway.play(arguments=["--limit", "first"], proxy_gateway_state="absent")
+    run = gateway.play()
     assert run.rc == 2
     assert f"The gateway first of first {phrases.CANNOT_BE_REMOVED}" in shown(run)
+    assert run.output.count(" changed=0 ") == 2
     obstacle.rmdir()
 
-    # The second one stays when the first one is removed.
-    gateway.play(arguments=["--limit", "first"], proxy_gateway_state="absent").ok()
+    # In one run, a host is to have none, and another one is to have one more pool.
+    more: dict[str, Any] = {"name": "more", "port": free_port()}
+    gateway.hosts["second"] = {"pools": [pool, slots, more]}
+    gateway.play().ok()
 
     assert list(gateway.folder.glob("first.*")) == []
     eventually(lambda: gateway.ask().status == 0)
     assert gateway.ask(second).status == 200
-
-    # In one run, a host is to have none, and another one is to have one.
-    gateway.hosts["first"] = {"port": gateway.port, "state": "absent"}
-    gateway.play().ok()
+    assert gateway.ask(more["port"]).status == 200
     [store] = gateway.playground.store.glob("*.sqlite3")
     with sqlite3.connect(store) as rows:
         query = "SELECT name, removed_at IS NULL, problem FROM installations ORDER BY name"
@@ -1534,24 +1432,38 @@ def test_two_gateways_of_a_host_from_check_mode_to_their_removal(gateway: Gatewa
     assert run.output.count(" changed=0 ") == 1
 
 
-def test_a_run_that_fails_is_no_problem_of_what_it_did_not_serve(gateway: Gateway) -> None:
-    """Neither of another gateway of its host, nor of hosts of later batches."""
-    gateway.hosts = {"first": {"port": gateway.port}, "second": {"port": free_port()}}
-    gateway.play().ok()
-    gateway.hosts["first"] = {"port": free_port(), "name": "another"}
-    gateway.sim.fault(path="/query", kind="code", code=-13, times=-1)
+def assert_a_change_that_haproxy_could_not_serve_leaves_gateways_as_they_are(
+    gateway: Gateway,
+) -> None:
+    """A pool is added at a port that another program has, and an address of another host is
+    given.
+    """
+    before = {path.name: path.stat().st_mtime_ns for path in gateway.folder.iterdir()}
+    hosts = gateway.hosts
+    first = {"name": "qg", "port": gateway.port}
+    second = free_port()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        gateway.hosts = {
+            "first": {"pools": [first, {"name": "more", "port": port}]},
+            "second": {"port": second, "bind": "192.0.2.10"},
+        }
 
-    assert gateway.play(PLAY.replace("roles:", "serial: 1\n  roles:")).rc == 2
+        run = gateway.play()
 
-    [store] = gateway.playground.store.glob("*.sqlite3")
-    with sqlite3.connect(store) as rows:
-        query = "SELECT name, problem, locked_by FROM installations ORDER BY name"
-        another, first, second = rows.execute(query)
-    rows.close()
-    assert another[1].startswith("Pool qg of first: ")
-    assert another[2] == ""
-    assert first == ("first", "", "")
-    assert second == ("second", "", "")
+    gateway.hosts = hosts
+    assert run.rc == 2
+    more = f"proxy_gateway_pools, pool more: port={port} {phrases.HAPROXY_CANNOT_LISTEN}"
+    failures = {task.host: task.result["msg"] for task in run.tasks if task.status == "failed"}
+    assert more in failures["first"]
+    assert "(Address already in use)" in failures["first"]
+    moved = f"proxy_gateway_port={second} {phrases.HAPROXY_CANNOT_LISTEN}"
+    assert moved in failures["second"]
+    assert "(Cannot assign requested address)" in failures["second"]
+    assert gateway.ask().status == 200
+    assert {path.name: path.stat().st_mtime_ns for path in gateway.folder.iterdir()} == before
 
 
 @pytest.mark.measured
@@ -1559,38 +1471,74 @@ def test_a_host_that_is_not_as_it_was_installed_costs_nothing_and_stays_as_it_is
     gateway: Gateway,
 ) -> None:
     """One was installed anew, one by another inventory, and the key of one is another; the last one
-    is refreshed.
+    is refreshed. Two of them have all options as text of a command line.
     """
-    names = ("anew", "foreign", "rekeyed", "same")
-    gateway.hosts = {name: {"port": free_port()} for name in names}
-    pool = {"name": "web", "port": free_port(), "key": gateway.sim.key}
-    gateway.hosts["rekeyed"] = {"pools": [pool]}
-    gateway.sim.configure(plan={"lifetime": 5})
+    gateway.sim.configure(plan={"channels": 50, "lifetime": 5})
+    as_text = options_as_text(gateway)
+    gateway.hosts = {"anew": {"port": free_port()}, "same": {"port": gateway.port}, **as_text}
     gateway.play().ok()
+    assert {path.stem for path in gateway.folder.glob("*.cfg")} == set(gateway.hosts)
+    assert "deny unless { src 127.0.0.1 192.0.2.0/24 }" in gateway.configuration("whole")
+    assert_a_run_that_fails_is_no_problem_of_what_it_did_not_serve(gateway)
     bought = len(calls(gateway.sim, "/allocate"))
     gateway.signal(signal.SIGKILL, "anew")
     for path in gateway.folder.glob("anew.*"):
         path.unlink()
-    foreign = gateway.folder / "foreign.leases"
+    foreign = gateway.folder / "whole.leases"
     foreign.write_text(
         foreign.read_text(encoding="utf-8").replace("installation ", "installation 0"),
         encoding="utf-8",
     )
     before = foreign.read_text(encoding="utf-8")
-    gateway.hosts["rekeyed"] = {"pools": [{**pool, "key": "QGOTHER1"}]}
+    [pool] = as_text["pool"]["pools"]
+    gateway.hosts["pool"] = {"pools": [{**pool, "key": "QGOTHER1"}]}
     gateway.sim.advance(290)
 
     run = gateway.play(REFRESH)
 
     failures = {task.host: task.result["msg"] for task in run.tasks if task.status == "failed"}
-    assert failures.keys() == {"anew", "foreign", "rekeyed"}
+    assert failures.keys() == {"anew", "whole", "pool"}
     assert phrases.HOST_DOES_NOT_HAVE_IT in failures["anew"]
-    assert phrases.INSTALLED_BY_ANOTHER in failures["foreign"]
-    assert phrases.ANOTHER_KEY_THAN_INSTALLED in failures["rekeyed"]
+    assert phrases.INSTALLED_BY_ANOTHER in failures["whole"]
+    assert phrases.ANOTHER_KEY_THAN_INSTALLED in failures["pool"]
     assert list(gateway.folder.glob("anew.*")) == []
     assert foreign.read_text(encoding="utf-8") == before
-    # That of the host that is as it was installed.
+    # Those of the gateways that are as they were installed.
     assert len(calls(gateway.sim, "/allocate")) == bought + 1
+
+
+def assert_a_run_that_fails_is_no_problem_of_what_it_did_not_serve(gateway: Gateway) -> None:
+    """Neither of another gateway of its host, nor of hosts of later batches.
+
+    A pool whose key QG.net does not know leaves the others of its gateway alone.
+    """
+    hosts = gateway.hosts
+    good: dict[str, Any] = {"name": "good", "port": free_port(), "count": 2}
+    bad: dict[str, Any] = {
+        "name": "bad",
+        "port": free_port(),
+        "key": "QGNOKEY1",
+        "product": "classic",
+    }
+    gateway.hosts = {**hosts, "anew": {"name": "another", "pools": [good, bad]}}
+    in_batches = PLAY.replace("roles:", "serial: 1\n  roles:")
+
+    run = gateway.play(in_batches, arguments=["--limit", "anew,same"])
+
+    gateway.hosts = hosts
+    assert run.rc == 2
+    assert "Pool bad of anew: " in shown(run)
+    assert "Pool good" not in shown(run)
+    assert gateway.ask(good["port"]).status == 200
+    assert gateway.ask(bad["port"]).status == 503
+    [store] = gateway.playground.store.glob("*.sqlite3")
+    with sqlite3.connect(store) as rows:
+        query = "SELECT name, problem, locked_by FROM installations ORDER BY name"
+        anew, another, *others = rows.execute(query)
+    rows.close()
+    assert another[1].startswith("Pool bad of anew: ")
+    assert another[2] == ""
+    assert [anew, *others] == [(name, "", "") for name in ("anew", "pool", "same", "whole")]
 
 
 @pytest.mark.slow
@@ -1772,34 +1720,6 @@ def test_a_disk_that_is_full_when_the_leases_are_written(gateway: Gateway) -> No
         on_host(f"kill $(cat {disk}/gateway.pid)")
         held.kill()
         held.communicate()
-
-
-@pytest.mark.newest
-def test_a_number_that_another_process_has_got_is_not_signaled(gateway: Gateway) -> None:
-    """As after a restart of a container, whose programs soon have the same numbers again."""
-    gateway.play().ok()
-    number = gateway.folder / "gateway.pid"
-
-    with subprocess.Popen(["sleep", "600"]) as another:
-        try:
-            gateway.signal(signal.SIGKILL)
-            eventually(lambda: gateway.ask().status == 0)
-            number.write_text(f"{another.pid}\n", encoding="utf-8")
-
-            gateway.play(REFRESH).ok()
-
-            assert gateway.ask().status == 200
-            assert another.poll() is None
-
-            gateway.signal(signal.SIGKILL)
-            eventually(lambda: gateway.ask().status == 0)
-            number.write_text(f"{another.pid}\n", encoding="utf-8")
-
-            gateway.play(proxy_gateway_state="absent").ok()
-
-            assert another.poll() is None
-        finally:
-            another.kill()
 
 
 @pytest.mark.slow
