@@ -32,6 +32,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.exits import read_look
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.host_checks import (
     check_host,
+    check_place,
     why_not_refreshed,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.outlook import outlook
@@ -159,9 +160,13 @@ class ActionModule(ServingAction):
         else:
             declaration, state = self._declared(params["kinds"][0])
             row = self._installation(rows, declaration, params)
-            if state == "absent" and row.options and row.removed_at is None:
-                # What is to go is where it was installed, whatever the variables say now.
-                declaration = records.recorded(row)
+            if row.options and row.removed_at is None:
+                installed = records.recorded(row)
+                if state == "absent":
+                    # What is to go is where it was installed, whatever the variables say now.
+                    declaration = installed
+                else:
+                    check_place(installed, declaration)
             chosen = [(row, declaration)]
         if not chosen:
             return {"changed": False, "orders": [], "serve": []}

@@ -77,6 +77,21 @@ def check_host(declaration: Declaration, host: str, flags: Collection[str]) -> N
         )
 
 
+def check_place(installed: Declaration, declared: Declaration) -> None:
+    """Raise OptionError if a gateway is to move: its process would go on where it was installed,
+    and no run would ever refresh or remove it.
+    """
+    if not isinstance(installed, Gateway) or not isinstance(declared, Gateway):
+        return
+    if installed.directory != declared.directory:
+        raise OptionError(
+            "proxy_gateway_directory",
+            f"={declared.directory} is not {installed.directory}, where the gateway "
+            f"{installed.name} is installed",
+            "remove it with proxy_gateway_state=absent first, or set the directory back",
+        )
+
+
 def _check_addresses(gateway: Gateway, host: str, flags: Collection[str]) -> None:
     """Refuse an address on which HAProxy could not listen, as a flag of a look says."""
     places = []

@@ -107,6 +107,20 @@ def test_what_goes_is_where_it_was_installed(machine: Machine, variables: dict[s
     assert command.endswith("rm -f /etc/qg-proxy-gateway.leases")
 
 
+def test_a_gateway_that_would_move_is_refused_and_stays(machine: Machine) -> None:
+    machine.variables |= {
+        "proxy_gateway_state": "present",
+        "proxy_gateway_directory": "/opt/crawler",
+        "proxy_gateway__found": machine.step("find"),
+    }
+
+    look = machine.step("look")
+
+    assert look["failed"] is True
+    assert phrases.WHERE_IT_IS_INSTALLED in look["msg"]
+    assert machine.commands == []
+
+
 def test_a_list_goes_without_its_template(machine: Machine) -> None:
     machine.variables |= {
         "proxy_list_state": "absent",
