@@ -37,10 +37,13 @@ IMPORTED_BY_A_MODULE = (
     "tempfile",
     "zipfile",
 )
-#: The interpreter. It leaves to Python what is no file of a module, or what another user runs.
+NAMESPACES = ("mnt", "net")
+#: The interpreter. It leaves to Python what is no file of a module, and what another user runs or
+#: what runs with a file system or network of its own.
 INTERPRETER = """#!{python} -IS
 import os, socket, sys
-if len(sys.argv) != 2 or os.geteuid() != {user}:
+own = [os.readlink("/proc/self/ns/" + kind) for kind in {kinds!r}]
+if len(sys.argv) != 2 or os.geteuid() != {user} or own != {own!r}:
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({place!r})
@@ -77,7 +80,13 @@ class ModuleLauncher:
             )
             assert self._process.stdout is not None
             assert self._process.stdout.readline() == "ready\n"
-            text = INTERPRETER.format(python=sys.executable, user=os.geteuid(), place=place)
+            text = INTERPRETER.format(
+                python=sys.executable,
+                user=os.geteuid(),
+                kinds=NAMESPACES,
+                own=[os.readlink(f"/proc/self/ns/{kind}") for kind in NAMESPACES],
+                place=place,
+            )
             path.write_text(text, encoding="utf-8")
             path.chmod(0o755)
         return str(path)
