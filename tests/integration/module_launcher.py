@@ -61,12 +61,14 @@ class ModuleLauncher:
     """An interpreter for hosts, and the server behind it, which starts with the first use."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="qg-python-")
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[str] | None = None
 
     @property
     def interpreter(self) -> str:
         """The path of the interpreter."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="qg-python-")
         path = Path(self._folder.name, "python3")
         if self._process is None:
             place = str(Path(self._folder.name, "socket"))
@@ -93,10 +95,11 @@ class ModuleLauncher:
 
     def stop(self) -> None:
         """End the server, and remove the interpreter."""
-        if self._process is not None:
+        if self._process is not None and self._folder is not None:
             self._process.communicate()
+            self._folder.cleanup()
             self._process = None
-        self._folder.cleanup()
+            self._folder = None
 
 
 def serve(place: str) -> None:
