@@ -914,6 +914,21 @@ def test_what_channels_allow_is_bought_and_the_run_fails_with_their_sentence(
     assert fleet.problem
 
 
+def test_channels_that_are_free_are_used_when_they_are_too_few(
+    new_node: Callable[..., Node],
+) -> None:
+    """The leases of before serve on beside the new ones."""
+    fleet = fleet_of(new_node("classic", channels=8, lifetime=5), count=5, drain=60)
+    assert fleet.run() == 5
+    first = set(fleet.host.exits)
+    fleet.vendor.advance(250)
+
+    assert fleet.run() == 3
+
+    assert len(fleet.host.exits) == 8
+    assert first < set(fleet.host.exits)
+
+
 def test_a_wrong_key_of_one_pool_stops_that_pool_alone(new_node: Callable[..., Node]) -> None:
     pools = [{"name": "a", "port": 3129, "count": 2}, {"name": "b", "port": 3130, "count": 2}]
     fleet = fleet_of(new_node("share", channels=20), pools=pools)

@@ -7,6 +7,7 @@ the vendor fails.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import itertools
@@ -220,7 +221,7 @@ class Gateway:
         )
 
     def signal(self, number: int, name: str = "*") -> None:
-        for path in self.folder.glob(f"{name}.pid"):
+        for path in self.folder.parent.glob(f"*/{name}.pid"):
             with suppress(ProcessLookupError):
                 os.kill(int(path.read_text()), number)
 
@@ -789,25 +790,15 @@ def test_few_tunnels_fail_whatever_an_exit_does(gateway: Gateway, upstreams: Ups
     assert upstreams.load(gateway.port, site, 200, 20).failures == 0
     for mode in ("reset", "close", "502", "407", "silent"):
         exits[0].mode = mode
-        began = time.monotonic()
         load = upstreams.load(gateway.port, site, 300, 20)
-        assert load.failures <= most_failures(load, began, len(exits)), mode
+        # Its share, if it was never out; once it is, none fails.
+        assert load.failures <= len(load.answers) / len(exits), mode
         # The gateway gives up after 4 seconds.
         assert load.longest < 20, mode
         assert upstreams.load(gateway.port, site, 200, 20).failures == 0, mode
         exits[0].mode = "good"
         # Until it is in again.
         eventually(lambda: " UP " in gateway.report(exits[0].address))
-
-
-def most_failures(load: Load, began: float, exits: int) -> float:
-    """Return how many requests can meet one of so many exits that dies.
-
-    Two checks that fail take it out within three seconds; until then, its share of the requests
-    meets it.
-    """
-    in_three_seconds = 3 * len(load.answers) / (time.monotonic() - began)
-    return in_three_seconds / exits
 
 
 def load_during(gateway: Gateway, site: Site, count: int, work: Callable[[], object]) -> Load:
@@ -862,7 +853,10 @@ def test_twenty_thousand_requests_while_leases_are_replaced_and_exits_die(
         began = time.monotonic()
         load = load_during(gateway, site, 3500, partial(die, dying, mode))
         total += len(load.answers)
-        assert load.failures <= most_failures(load, began, len(exits)), Counter(
+        # Two checks that fail take an exit out, within three seconds; until then, a quarter of the
+        # requests meet it.
+        in_three_seconds = 3 * len(load.answers) / (time.monotonic() - began)
+        assert load.failures <= in_three_seconds / 4, Counter(
             answer.status for answer in load.answers
         )
         after = upstreams.load(gateway.port, site, 500, 20, ("CONNECT", "GET"))
@@ -1295,11 +1289,8 @@ def test_a_mistake_is_named_before_anything_is_paid_for(gateway: Gateway) -> Non
     assert {path.stem for path in gateway.folder.glob("*.cfg")} == {"silent"}
     if os.geteuid() == 0:
         closed.chmod(0o755)
-        try:
-            gateway.play(arguments=["--limit", "closed"]).ok()
-            assert gateway.ask().status == 200
-        finally:
-            os.kill(int((closed / "closed.pid").read_text()), signal.SIGTERM)
+        gateway.play(arguments=["--limit", "closed"]).ok()
+        assert gateway.ask().status == 200
 
 
 #: Options that concern leases, as text of a command line.
@@ -1424,6 +1415,10 @@ def test_two_gateways_of_a_host_from_check_mode_to_their_removal(gateway: Gatewa
         query = "SELECT name, removed_at IS NULL, problem FROM installations ORDER BY name"
         assert rows.execute(query).fetchall() == [("first", 0, ""), ("second", 1, "")]
     rows.close()
+    run = gateway.play(REFRESH, ["--limit", "first,second"])
+    failures = {task.host: task.result["msg"] for task in run.tasks if task.status == "failed"}
+    assert failures.keys() == {"first"}
+    assert phrases.WAS_REMOVED in failures["first"]
 
     run = gateway.play(proxy_gateway_state="absent").ok()
 
@@ -1470,19 +1465,20 @@ def assert_a_change_that_haproxy_could_not_serve_leaves_gateways_as_they_are(
 def test_a_host_that_is_not_as_it_was_installed_costs_nothing_and_stays_as_it_is(
     gateway: Gateway,
 ) -> None:
-    """One was installed anew, one by another inventory, and the key of one is another; the last one
-    is refreshed. Two of them have all options as text of a command line.
+    """Of one, a gateway has gone, one was installed by another inventory, and the key of one is
+    another. Two of them have all options as text of a command line.
     """
     gateway.sim.configure(plan={"channels": 50, "lifetime": 5})
+    gateway.environment["QG_INVENTORY_ID"] = "fleet"
     as_text = options_as_text(gateway)
-    gateway.hosts = {"anew": {"port": free_port()}, "same": {"port": gateway.port}, **as_text}
+    gateway.hosts = {"same": {"port": gateway.port}, **as_text}
     gateway.play().ok()
     assert {path.stem for path in gateway.folder.glob("*.cfg")} == set(gateway.hosts)
     assert "deny unless { src 127.0.0.1 192.0.2.0/24 }" in gateway.configuration("whole")
     assert_a_run_that_fails_is_no_problem_of_what_it_did_not_serve(gateway)
     bought = len(calls(gateway.sim, "/allocate"))
-    gateway.signal(signal.SIGKILL, "anew")
-    for path in gateway.folder.glob("anew.*"):
+    gateway.signal(signal.SIGKILL, "another")
+    for path in gateway.folder.glob("another.*"):
         path.unlink()
     foreign = gateway.folder / "whole.leases"
     foreign.write_text(
@@ -1494,17 +1490,19 @@ def test_a_host_that_is_not_as_it_was_installed_costs_nothing_and_stays_as_it_is
     gateway.hosts["pool"] = {"pools": [{**pool, "key": "QGOTHER1"}]}
     gateway.sim.advance(290)
 
-    run = gateway.play(REFRESH)
+    with a_run_that_loses_its_lock(gateway, "same"):
+        run = gateway.play(REFRESH)
 
     failures = {task.host: task.result["msg"] for task in run.tasks if task.status == "failed"}
-    assert failures.keys() == {"anew", "whole", "pool"}
-    assert phrases.HOST_DOES_NOT_HAVE_IT in failures["anew"]
+    assert failures.keys() == {"same", "whole", "pool"}
+    assert phrases.HOST_DOES_NOT_HAVE_IT in failures["same"]
     assert phrases.INSTALLED_BY_ANOTHER in failures["whole"]
     assert phrases.ANOTHER_KEY_THAN_INSTALLED in failures["pool"]
-    assert list(gateway.folder.glob("anew.*")) == []
+    assert list(gateway.folder.glob("another.*")) == []
     assert foreign.read_text(encoding="utf-8") == before
-    # Those of the gateways that are as they were installed.
+    # That of the gateway that is as it was installed.
     assert len(calls(gateway.sim, "/allocate")) == bought + 1
+    assert sum(line.endswith(" ready") for line in gateway.servers("same")) == 1
 
 
 def assert_a_run_that_fails_is_no_problem_of_what_it_did_not_serve(gateway: Gateway) -> None:
@@ -1520,25 +1518,57 @@ def assert_a_run_that_fails_is_no_problem_of_what_it_did_not_serve(gateway: Gate
         "key": "QGNOKEY1",
         "product": "classic",
     }
-    gateway.hosts = {**hosts, "anew": {"name": "another", "pools": [good, bad]}}
+    gateway.hosts = {**hosts, "same": {"name": "another", "pools": [good, bad]}}
     in_batches = PLAY.replace("roles:", "serial: 1\n  roles:")
 
-    run = gateway.play(in_batches, arguments=["--limit", "anew,same"])
+    run = gateway.play(in_batches)
 
     gateway.hosts = hosts
     assert run.rc == 2
-    assert "Pool bad of anew: " in shown(run)
+    assert "Pool bad of same: " in shown(run)
     assert "Pool good" not in shown(run)
     assert gateway.ask(good["port"]).status == 200
     assert gateway.ask(bad["port"]).status == 503
     [store] = gateway.playground.store.glob("*.sqlite3")
     with sqlite3.connect(store) as rows:
         query = "SELECT name, problem, locked_by FROM installations ORDER BY name"
-        anew, another, *others = rows.execute(query)
+        another, *others = rows.execute(query)
     rows.close()
-    assert another[1].startswith("Pool bad of anew: ")
+    assert another[1].startswith("Pool bad of same: ")
     assert another[2] == ""
-    assert [anew, *others] == [(name, "", "") for name in ("anew", "pool", "same", "whole")]
+    assert others == [(name, "", "") for name in ("pool", "same", "whole")]
+
+
+@contextlib.contextmanager
+def a_run_that_loses_its_lock(gateway: Gateway, host: str) -> Iterator[None]:
+    """Its look at the host takes longer than the lock lasts, and another run refreshes the gateway
+    meanwhile. It leases and writes nothing.
+    """
+    [store] = gateway.playground.store.glob("*.sqlite3")
+    programs = gateway.playground.root / "programs"
+    go_on = programs / "go_on"
+    login = with_login(programs, f'while [ ! -e {go_on} ]; do sleep 0.1; done\nexec sh -c "$last"')
+    slow = gateway.node("slow", QG_STORE=str(store.parent))
+    options = dict(setting.split("=", 1) for setting in login.split())
+    slow.hosts = {host: {"ansible_ssh_transfer_method": "piped", **options}}
+    run = slow.start_refresh()
+    try:
+        with sqlite3.connect(store) as rows:
+            lock = f"SELECT locked_by FROM installations WHERE name = '{host}'"
+            eventually(lambda: rows.execute(lock).fetchone() != ("",))
+            rows.execute("UPDATE installations SET locked_until = 0")
+        rows.close()
+        yield
+        written = gateway.servers(host)
+        bought = sold(gateway.sim)
+    finally:
+        go_on.touch()
+        output = " ".join(run.communicate(timeout=200)[0].split())
+
+    assert run.returncode == 2
+    assert phrases.LOST_ITS_LOCK in output
+    assert gateway.servers(host) == written
+    assert sold(gateway.sim) == bought
 
 
 @pytest.mark.slow
@@ -1619,40 +1649,6 @@ def test_control_nodes_that_share_nothing_but_a_database(
     assert gateway.ask(gateway.hosts["first"]["port"]).status == 200
     assert list(gateway.folder.glob("shop.*")) == []
     assert sold(gateway.sim) == 4
-
-
-@pytest.mark.newest
-def test_a_run_that_has_lost_its_lock_leases_and_writes_nothing(gateway: Gateway) -> None:
-    """Its look at the host takes longer than the lock lasts, and another run refreshes the gateway
-    meanwhile.
-    """
-    gateway.sim.configure(plan={"lifetime": 5})
-    gateway.environment["QG_INVENTORY_ID"] = "fleet"
-    gateway.play().ok()
-    [store] = gateway.playground.store.glob("*.sqlite3")
-    programs = gateway.playground.root / "programs"
-    go_on = programs / "go_on"
-    login = with_login(programs, f'while [ ! -e {go_on} ]; do sleep 0.1; done\nexec sh -c "$last"')
-    slow = gateway.node("slow", QG_STORE=str(store.parent))
-    options = dict(setting.split("=", 1) for setting in login.split())
-    slow.hosts = {"gateway": {"ansible_ssh_transfer_method": "piped", **options}}
-    gateway.sim.advance(290)
-
-    run = slow.start_refresh()
-    with sqlite3.connect(store) as rows:
-        eventually(lambda: rows.execute("SELECT locked_by FROM installations").fetchone() != ("",))
-        rows.execute("UPDATE installations SET locked_until = 0")
-    rows.close()
-    gateway.play(REFRESH).ok()
-    written = gateway.servers()
-    go_on.touch()
-    output = " ".join(run.communicate(timeout=200)[0].split())
-
-    assert run.returncode == 2
-    assert phrases.LOST_ITS_LOCK in output
-    assert gateway.servers() == written
-    assert len(written) == 2
-    assert sold(gateway.sim) == 2
 
 
 @pytest.mark.newest
