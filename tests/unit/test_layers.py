@@ -95,7 +95,7 @@ def test_only_unit_tests_know_the_inside_of_the_collection() -> None:
         for name in ("behavior", "contract", "integration")
         for path in (tests / name).rglob("*.py")
     ]
-    inside = re.compile(r"module_utils\.(?!_task\b)|from \.+module_utils")
+    inside = re.compile(r"plugins\.module_utils\.(?!_task\b)|from \.+module_utils")
     wrong = [
         str(path.relative_to(tests))
         for path in others
