@@ -161,14 +161,14 @@ class Planter(ast.NodeTransformer):
         return changed
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        # Types are never evaluated.
-        types = {}
-        for name in ("annotation", "returns"):
+        # Types are never evaluated, and nothing does what a class is frozen against.
+        left_out = {}
+        for name in ("annotation", "returns", "decorator_list"):
             if hasattr(node, name):
-                types[name] = getattr(node, name)
-                setattr(node, name, None)
+                left_out[name] = getattr(node, name)
+                setattr(node, name, None if name != "decorator_list" else [])
         super().generic_visit(node)
-        for name, value in types.items():
+        for name, value in left_out.items():
             setattr(node, name, value)
         return node
 
