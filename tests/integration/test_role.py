@@ -112,7 +112,8 @@ def test_a_batch_costs_one_write_when_new_and_one_reading_in_sync(
     assert second.in_sync == set(fleet.hosts)
     assert "changed=1" not in second.stdout
     # One host reports for all, unless they run in batches.
-    assert list(second.by_host(REPORT)) == ["h1", "h3", "h4", "h5", "h6", "h7", "h9", "h11"]
+    reporting = {"h1", "h3", "h4", "h5", "h6", "h7", "h9", "h11"}
+    assert second.by_host(REPORT).keys() == reporting
 
 
 @pytest.mark.parametrize("header", ["strategy: free", *slow_cases("strategy: host_pinned")])
