@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils import _gateway_host
@@ -38,6 +39,12 @@ def write_program(folder: Path, name: str, text: str) -> None:
     path = folder / name
     path.write_text(f"#!{folder}/sh\n{text}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def gateway_in(folder: Path, service: str) -> dict[str, Any]:
+    """Return a gateway to be served whose files are in a folder."""
+    path = str(folder / "gw")
+    return {"file": path, "run": path, "name": "gw", "service": service}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -80,12 +87,7 @@ def test_the_reason_of_a_service_is_one_of_this_reload(tmp_path: Path) -> None:
     write_program(programs, "systemctl", "exit 1")
     write_program(programs, "seq", "")
     write_program(programs, "journalctl", f'echo "$@" >{tmp_path}/asked')
-    served = {
-        "file": str(tmp_path / "gw"),
-        "run": str(tmp_path / "gw"),
-        "name": "gw",
-        "service": "systemd",
-    }
+    served = gateway_in(tmp_path, "systemd")
     began = int(time.time())
 
     subprocess.run(
@@ -129,12 +131,7 @@ def test_nobody_waits_for_a_process_that_cannot_read_its_leases(tmp_path: Path) 
     write_program(programs, "seq", "echo 1 2 3")
     write_program(programs, "sleep", f"echo >{tmp_path}/slept")
     (tmp_path / "gw.pid").touch()
-    served = {
-        "file": str(tmp_path / "gw"),
-        "run": str(tmp_path / "gw"),
-        "name": "gw",
-        "service": "systemd",
-    }
+    served = gateway_in(tmp_path, "systemd")
 
     def answer(listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -170,12 +167,7 @@ def test_a_number_that_another_process_has_got_is_not_signaled(tmp_path: Path) -
     link_programs(programs, "sh", "cat", "date", "grep", "perl", "rm")
     write_program(programs, "seq", "")
     write_program(programs, "haproxy", f"echo >{tmp_path}/started")
-    served = {
-        "file": str(tmp_path / "gw"),
-        "run": str(tmp_path / "gw"),
-        "name": "gw",
-        "service": "daemon",
-    }
+    served = gateway_in(tmp_path, "daemon")
     refresh = _gateway_host.run_script(served)
     removal = _gateway_host.removal_script(served)
 
