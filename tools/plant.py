@@ -163,10 +163,10 @@ class Planter(ast.NodeTransformer):
     def generic_visit(self, node: ast.AST) -> ast.AST:
         # Types are never evaluated, and nothing does what a class is frozen against.
         left_out = {}
-        for name in ("annotation", "returns", "decorator_list"):
+        for name, empty in (("annotation", None), ("returns", None), ("decorator_list", [])):
             if hasattr(node, name):
                 left_out[name] = getattr(node, name)
-                setattr(node, name, None if name != "decorator_list" else [])
+                setattr(node, name, empty)
         super().generic_visit(node)
         for name, value in left_out.items():
             setattr(node, name, value)

@@ -191,14 +191,13 @@ def role(sim: Simulator, node: Node, inventory: str, expected: int, *, new: bool
 def fleet(sim: Simulator, hosts: int) -> Iterator[Case]:
     """The role for a fleet with given addresses."""
     yield 'raw: "true"', lambda node: node.play(RAW, node.inventory(hosts))
-    expected = min(hosts, ADDRESSES)
     for name, new in (("role, new hosts", True), ("role, at rest", False)):
-        yield name, partial(fleet_role, sim, hosts, expected, new=new)
+        yield name, partial(fleet_role, sim, hosts, new=new)
 
 
-def fleet_role(sim: Simulator, hosts: int, expected: int, node: Node, *, new: bool) -> Figures:
+def fleet_role(sim: Simulator, hosts: int, node: Node, *, new: bool) -> Figures:
     """Run the role for local hosts, of which some have the same address if they are many."""
-    return role(sim, node, node.inventory(hosts), expected, new=new)
+    return role(sim, node, node.inventory(hosts), min(hosts, ADDRESSES), new=new)
 
 
 def ssh(sim: Simulator, _hosts: int) -> Iterator[Case]:
