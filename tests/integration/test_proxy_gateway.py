@@ -205,10 +205,16 @@ class Gateway:
         """Give the leases of a gateway in these states another deadline, as if there had been no
         refresh since.
         """
-        path = self.folder / f"{name}.leases"
         end = int(time.time()) + seconds
-        text = re.sub(rf"(?m) \d+ ({states})$", rf" {end} \1", path.read_text(encoding="utf-8"))
-        path.write_text(text, encoding="utf-8")
+        before = (self.folder / f"{name}.leases").read_text(encoding="utf-8")
+        self.serve(re.sub(rf"(?m) \d+ ({states})$", rf" {end} \1", before), name)
+
+    def serve(self, text: str, name: str = "gateway") -> None:
+        """Replace the file of leases as the role does, so that HAProxy never reads half of it."""
+        path = self.folder / f"{name}.leases"
+        new = path.with_suffix(".new")
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)
 
     def report(self, address: str, name: str = "gateway", backend: str = "qg") -> str:
         """What HAProxy says of an exit in one of its backends."""
@@ -1012,9 +1018,7 @@ def test_slots_serve_clients_without_a_user_name_on_two_hosts(
     # Without a lease, a slot refuses.
     path = gateway.folder / "one.leases"
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    path.write_text(
-        "".join(line for line in lines if not line.startswith("qg.2 ")), encoding="utf-8"
-    )
+    gateway.serve("".join(line for line in lines if not line.startswith("qg.2 ")), "one")
     eventually(lambda: slots.exit("one", 2) == "")
     assert slots.exit("one", 1) == after[1]
 
@@ -1064,7 +1068,7 @@ def assert_a_successor_takes_over_early_and_for_good(
     path = gateway.folder / "two.leases"
     head = path.read_text(encoding="utf-8").splitlines()[0]
     lines = [head, f"qg.1 s1 {first.address} - ready", f"qg.1 s2 {successor.address} - next", ""]
-    path.write_text("\n".join(lines), encoding="utf-8")
+    gateway.serve("\n".join(lines), "two")
 
     def serving() -> list[Exit]:
         before = {each.port: each.served for each in (first, successor)}
@@ -1106,12 +1110,8 @@ def test_no_client_waits_for_ever_for_an_exit_that_has_left_its_slot(
     clients.start()
     changes = 60
     for number in range(changes):
-        new = path.with_suffix(".new")
-        new.write_text(
-            f"{head}\nqg.1 s{1 + number % 2} {exits[number % 4].address} - ready\n",
-            encoding="utf-8",
-        )
-        new.replace(path)
+        lease = f"qg.1 s{1 + number % 2} {exits[number % 4].address} - ready"
+        gateway.serve(f"{head}\n{lease}\n", "one")
         time.sleep(0.5)
     clients.join(600)
 
