@@ -46,10 +46,13 @@ def two_dead_hours(month: Month) -> None:
 
 
 def a_cap_that_is_reached(month: Month) -> None:
-    """One lease may be bought beside those that still count in the end."""
+    """Beside those that still count in the end, one lease may be bought, and none if one is due."""
     month.until_renewal(MINUTE)
     end = month.now + month.kind.phase
-    month.cap = 1 + sum(bought_at > end - DAY for bought_at in month.last_day)
+    own = [lease for lease in month.vendor.leases if lease not in month.foreign]
+    due = sum(lease.ends - month.kind.drain < end for lease in own)
+    counted = sum(bought_at > end - DAY for bought_at in month.last_day)
+    month.cap = counted + min(1, max(0, due - 1))
     month.play(month.kind.phase, CAP)
     month.cap = month.kind.cap
     month.recover()
