@@ -434,5 +434,6 @@ class ActionModule(ServingAction):
                 raise QgError(
                     f"The timer {timer.name} refreshes {format_sample(sorted(recorded))} of the "
                     f"inventory {timer.inventory}, and would no longer do so: set qg_timer_name to "
-                    "another name, or remove that timer first with qg_timer_state=absent."
+                    "another name, or remove that timer first with qg_timer_state=absent -e "
+                    f"qg_timer_name={timer.name}."
                 )

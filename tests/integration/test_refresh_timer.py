@@ -8,6 +8,7 @@ units.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from typing import Any
 
@@ -130,11 +131,13 @@ def test_a_timer_from_its_first_run_to_its_removal(node: ControlNode) -> None:
 
     # One whose first run fails is not installed.
     node.sim.fault(path="/query", kind="code", code=-13, times=-1)
-    failed = node.play(TIMER, qg_hosts="all")
+    # It has another name than the one that refreshes gateways, too.
+    shutil.copy(node.keys, node.keys.with_name("qg-refresh-all-list.env"))
+    failed = node.play(TIMER, qg_hosts="all", qg_refresh="list")
 
     assert failed.rc == 2
     reason = failed.of("Report why it failed").result["msg"]
-    assert reason.startswith("The timer qg-refresh-all was not installed")
+    assert reason.startswith("The timer qg-refresh-all-list was not installed")
     assert "code -13" in reason
     assert node.files == []
     assert node.keys.exists()
@@ -167,6 +170,12 @@ def test_a_timer_from_its_first_run_to_its_removal(node: ControlNode) -> None:
     again = node.play(TIMER, qg_hosts="all")
     assert again.rc == 2
     assert again.of("Write the units").result["changed"] is False
+    assert len(node.files) == 2
+
+    # Another inventory can have hosts of the same name.
+    unnamed = node.play(TIMER, qg_hosts="all", qg_timer_state="absent")
+    assert unnamed.rc == 2
+    assert phrases.TIMER_WITHOUT_NAME in " ".join(unnamed.output.split())
     assert len(node.files) == 2
 
     # All hosts have left the inventory.

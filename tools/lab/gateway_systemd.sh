@@ -145,7 +145,7 @@ key_for qg-refresh-crawlers
 key_for qg-refresh-here
 play qingguo.qgnet.refresh_timer --extra-vars qg_hosts=crawlers
 play qingguo.qgnet.refresh_timer --extra-vars qg_hosts=here
-play qingguo.qgnet.refresh_timer --extra-vars "'qg_hosts=here qg_timer_state=absent'"
+play qingguo.qgnet.refresh_timer --extra-vars "'qg_timer_name=qg-refresh-here qg_timer_state=absent'"
 [[ $(timers) == qg-refresh-crawlers.timer ]] || fail "two timers are not apart: $(timers)"
 before=$(bought)
 inside "python3 crawl.py 150" || fail "requests failed, or the timer replaced no leases"

@@ -100,7 +100,7 @@ def _why_none(here: Sequence[Installation], everything: Sequence[Installation]) 
     if here:
         return (
             f"{_removal(here[0])} If a timer runs this refresh, remove it with the playbook "
-            "qingguo.qgnet.refresh_timer and qg_timer_state=absent."
+            "qingguo.qgnet.refresh_timer, qg_timer_state=absent and qg_timer_name."
         )
     others = sorted({each.host for each in everything if each.removed_at is None})
     if others:
