@@ -56,7 +56,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     redact,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_host import (
-    list_removal_script,
     look_script,
     removal_script,
 )
@@ -351,8 +350,8 @@ class ActionModule(ServingAction):
         served = self._variables[LOOK]["serve"][0]
         is_there = bool(order["look"]["identifier"])
         name = served["name"] if kind == GATEWAY else served["path"]
-        if is_there and not self._task.check_mode:
-            script = removal_script(served) if kind == GATEWAY else list_removal_script(served)
+        if not self._task.check_mode:
+            script = removal_script(served, is_found=is_there)
             done = self._low_level_execute_command(script, executable="/bin/sh")
             if done["rc"] != 0:
                 said = one_line(done["stderr"] or done["stdout"])[:200]

@@ -21,6 +21,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration
     Gateway,
     ProxyList,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import LIST
 
 #: Two programs that ask HAProxy at its socket for its exits and print the answer, for at most three
 #: seconds. Perl, which each Debian has, starts four times as fast as Python.
@@ -229,20 +230,32 @@ def leases_script(gateway: Mapping[str, Any], mark: str, *, asks: bool) -> str:
     return f"{script}exits >/dev/null" if asks else script
 
 
-def removal_script(gateway: Mapping[str, Any]) -> str:
-    """Return a command that stops the process of a gateway, and removes its files.
+def removal_script(served: Mapping[str, Any], *, is_found: bool) -> str:
+    """Return a command that removes a gateway or a list, and last the file by which a look finds
+    it.
 
-    It fails if one of them stays, and then leaves the file by which a look finds the gateway.
+    It fails if a file stays. What a look has not found may be hidden from this user, and then the
+    command fails as well.
     """
+    last = served["mark"] if served["kind"] == LIST else f"{served['file']}.leases"
+    steps = f"rm -f {shlex.quote(last)}"
+    if not is_found:
+        return steps
+    if served["kind"] == LIST:
+        return f"rm -f {shlex.quote(served['path'])} && {steps}"
+    return f"{_stop_script(served)} && {steps}"
+
+
+def _stop_script(gateway: Mapping[str, Any]) -> str:
+    """Return a command that stops the process of a gateway, and removes all files but one."""
     name = shlex.quote(gateway["name"])
     stop = _STOP_SYSTEMD if gateway["service"] == "systemd" else _STOP_DAEMON
     files = [f"/etc/systemd/system/{gateway['name']}.service"]
     files += [f"{gateway['file']}.{part}" for part in ("cfg", "lua", "map", "leases.new", "room")]
     files += [f"{gateway['run']}.{part}" for part in ("pid", "sock", "peers")]
     quoted = " ".join(map(shlex.quote, files))
-    last = shlex.quote(f"{gateway['file']}.leases")
     stop = stop.format(name=name, **_words(gateway["file"], gateway["run"]))
-    return f"{stop}; rm -f {quoted} && rm -f {last}"
+    return f"{stop}; rm -f {quoted}"
 
 
 def command_script(proxies: Mapping[str, Any]) -> str:
@@ -252,11 +265,6 @@ def command_script(proxies: Mapping[str, Any]) -> str:
     list, the next look finds that the command still has to run.
     """
     return f"( {proxies['command']}\n) && touch {shlex.quote(proxies['mark'])}"
-
-
-def list_removal_script(proxies: Mapping[str, Any]) -> str:
-    """Return a command that removes a list, and then the mark beside it."""
-    return f"rm -f {shlex.quote(proxies['path'])} && rm -f {shlex.quote(proxies['mark'])}"
 
 
 def reason(output: str) -> str:

@@ -52,6 +52,7 @@ class Machine:
         self.commands: list[str] = []
         #: What any command but a look returns and prints.
         self.answer = (0, "", "")
+        self.is_visible = True
         self.variables: dict[str, Any] = {
             "ansible_inventory_sources": ["hosts.yml"],
             "ansible_play_batch": [HOST],
@@ -71,7 +72,7 @@ class Machine:
             self.commands.append(command)
             return self.answer
         text = ""
-        if f"cat {gateway().file}.leases" in command:
+        if self.is_visible and f"cat {gateway().file}.leases" in command:
             text = f"installation {ID}\n"
         return 0, f"{nonce[1]}\n\nroot\n--- exits\n--- file\n{text}", ""
 
@@ -105,6 +106,27 @@ def test_what_goes_is_where_it_was_installed(machine: Machine, variables: dict[s
     (command,) = machine.commands
     assert "systemctl disable --now --quiet qg-proxy-gateway" in command
     assert command.endswith("rm -f /etc/qg-proxy-gateway.leases")
+
+
+def test_a_gateway_that_this_user_cannot_see_stays_recorded(machine: Machine) -> None:
+    machine.is_visible = False
+    machine.answer = (1, "", "rm: cannot remove: Permission denied")
+
+    result = machine.remove()
+
+    assert result["failed"] is True
+    assert phrases.SET_BECOME_TO_REMOVE in result["msg"]
+    assert machine.commands == ["rm -f /etc/qg-proxy-gateway.leases"]
+    assert len(machine.step("info")["installations"]) == 1
+
+
+def test_a_gateway_that_has_gone_is_recorded_as_removed(machine: Machine) -> None:
+    machine.is_visible = False
+
+    result = machine.remove()
+
+    assert [each["host"] for each in result["removed"]] == [HOST]
+    assert [each["removed_at"] is None for each in machine.step("info")["installations"]] == [False]
 
 
 def test_a_gateway_that_would_move_is_refused_and_stays(machine: Machine) -> None:

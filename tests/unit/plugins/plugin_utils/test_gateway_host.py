@@ -44,7 +44,7 @@ def write_program(folder: Path, name: str, text: str) -> None:
 def gateway_in(folder: Path, service: str) -> dict[str, Any]:
     """Return a gateway to be served whose files are in a folder."""
     path = str(folder / "gw")
-    return {"file": path, "run": path, "name": "gw", "service": service}
+    return {"kind": "gateway", "file": path, "run": path, "name": "gw", "service": service}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -169,7 +169,7 @@ def test_a_number_that_another_process_has_got_is_not_signaled(tmp_path: Path) -
     write_program(programs, "haproxy", f"echo >{tmp_path}/started")
     served = gateway_in(tmp_path, "daemon")
     refresh = _gateway_host.run_script(served)
-    removal = _gateway_host.removal_script(served)
+    removal = _gateway_host.removal_script(served, is_found=True)
 
     def end_of(script: str, *arguments: str) -> int | None:
         """Return the signal that a process with this number and these arguments gets."""
