@@ -118,9 +118,9 @@ NO_PROGRAM = "neither curl nor wget nor python3"
 MORE_RESPONSES = "more responses than requested"
 
 FOR_B_AND_ANOTHER = "registered for b of the inventory hosts.yml and 1 other host"
-WHERE_IT_IS_INSTALLED = (
-    "proxy_gateway_directory=/opt/crawler is not /etc, where the gateway qg-proxy-gateway is "
-    "installed: remove it with proxy_gateway_state=absent first"
+AS_IT_IS_INSTALLED = (
+    "with which the gateway qg-proxy-gateway is installed: remove it with "
+    "proxy_gateway_state=absent first"
 )
 KEPT_FOR_OTHERS = "kept for others"
 NOT_CONFIRMED = "could not be confirmed: QG.net reported"

@@ -78,18 +78,20 @@ def check_host(declaration: Declaration, host: str, flags: Collection[str]) -> N
 
 
 def check_place(installed: Declaration, declared: Declaration) -> None:
-    """Raise OptionError if a gateway is to move: its process would go on where it was installed,
-    and no run would ever refresh or remove it.
+    """Raise OptionError if a gateway is to move, or its process to be run by another program: the
+    process would go on as it was installed, and keep the ports.
     """
     if not isinstance(installed, Gateway) or not isinstance(declared, Gateway):
         return
-    if installed.directory != declared.directory:
-        raise OptionError(
-            "proxy_gateway_directory",
-            f"={declared.directory} is not {installed.directory}, where the gateway "
-            f"{installed.name} is installed",
-            "remove it with proxy_gateway_state=absent first, or set the directory back",
-        )
+    for option in ("directory", "service"):
+        before = getattr(installed, option)
+        after = getattr(declared, option)
+        if before != after:
+            raise OptionError(
+                f"proxy_gateway_{option}",
+                f"={after} is not {before}, with which the gateway {installed.name} is installed",
+                "remove it with proxy_gateway_state=absent first, or set the option back",
+            )
 
 
 def _check_addresses(gateway: Gateway, host: str, flags: Collection[str]) -> None:

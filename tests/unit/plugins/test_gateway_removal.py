@@ -129,17 +129,24 @@ def test_a_gateway_that_has_gone_is_recorded_as_removed(machine: Machine) -> Non
     assert [each["removed_at"] is None for each in machine.step("info")["installations"]] == [False]
 
 
-def test_a_gateway_that_would_move_is_refused_and_stays(machine: Machine) -> None:
+@pytest.mark.parametrize(
+    ("option", "before", "after"),
+    [("directory", "/etc", "/opt/crawler"), ("service", "systemd", "daemon")],
+)
+def test_a_gateway_that_would_move_is_refused_and_stays(
+    option: str, before: str, after: str, machine: Machine
+) -> None:
     machine.variables |= {
         "proxy_gateway_state": "present",
-        "proxy_gateway_directory": "/opt/crawler",
+        f"proxy_gateway_{option}": after,
         "proxy_gateway__found": machine.step("find"),
     }
 
     look = machine.step("look")
 
     assert look["failed"] is True
-    assert phrases.WHERE_IT_IS_INSTALLED in look["msg"]
+    refused = f"proxy_gateway_{option}={after} is not {before}, {phrases.AS_IT_IS_INSTALLED}"
+    assert refused in look["msg"]
     assert machine.commands == []
 
 
