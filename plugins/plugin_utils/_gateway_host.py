@@ -237,13 +237,14 @@ def removal_script(served: Mapping[str, Any], *, is_found: bool) -> str:
     It fails if a file stays. What a look has not found may be hidden from this user, and then the
     command fails as well.
     """
-    last = served["mark"] if served["kind"] == LIST else f"{served['file']}.leases"
-    steps = f"rm -f {shlex.quote(last)}"
-    if not is_found:
-        return steps
     if served["kind"] == LIST:
-        return f"rm -f {shlex.quote(served['path'])} && {steps}"
-    return f"{_stop_script(served)} && {steps}"
+        last = served["mark"]
+        first = f"rm -f {shlex.quote(served['path'])}"
+    else:
+        last = f"{served['file']}.leases"
+        first = _stop_script(served)
+    removal = f"rm -f {shlex.quote(last)}"
+    return f"{first} && {removal}" if is_found else removal
 
 
 def _stop_script(gateway: Mapping[str, Any]) -> str:
