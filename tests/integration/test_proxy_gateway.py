@@ -1159,19 +1159,21 @@ def test_a_browser_uses_a_slot(gateway: Gateway) -> None:
 def test_no_request_of_a_slot_takes_the_exit_of_another_one(
     gateway: Gateway, upstreams: Upstreams
 ) -> None:
-    """Of two hosts that are refreshed one after the other, while all leases are replaced six times.
+    """Of two hosts that are refreshed one after the other, while all leases are replaced four
+    times.
 
     Each slot has clients on both hosts that ask a site of its own, so that an exit knows which
     slots it has served.
     """
     count = 20
+    turns = 5
     slots = Slots(gateway, count)
     sites = [upstreams.site(f"site{slot}") for slot in range(1, count + 1)]
     site_of = {f"qg.{slot}": site.address for slot, site in enumerate(sites, 1)}
     clients = SlotClients(upstreams, slots, sites)
     slot_of: dict[str, set[str]] = {}
     served: dict[str, Exit] = {}
-    for turn in range(7):
+    for turn in range(turns):
         exits = upstreams.exits(count)
         served.update({each.address: each for each in exits})
         gateway.holds(*exits, seconds=60)
@@ -1183,17 +1185,18 @@ def test_no_request_of_a_slot_takes_the_exit_of_another_one(
             slot_of.setdefault(server, set()).add(words.split()[0])
         if turn == 0:
             clients.start()
-        if turn == 3:
+        if turn == 2:
             # One dies before its end, while its successor waits.
             served[slots.servers("one")["qg.1 ready"]].mode = "reset"
         time.sleep(max(0.0, begin + 30 - time.monotonic()))
     answers = clients.stop()
 
-    assert len(slot_of) == 7 * count
+    assert len(slot_of) == turns * count
     for address, each in served.items():
         (slot,) = slot_of[address]
         assert each.sites <= {site_of[slot]}, address
-    assert all(each.sites for each in list(served.values())[: 5 * count])
+    # What came in the last two turns may still wait for the end of its predecessor.
+    assert all(each.sites for each in list(served.values())[: (turns - 2) * count])
     assert {answer.status for answer in answers} <= {0, 200}
     failures = sum(answer.status != 200 for answer in answers)
     print(f"{len(answers)} requests, {failures} failed")
@@ -1739,30 +1742,35 @@ def test_a_process_that_is_stopped_fails_the_refresh(gateway: Gateway) -> None:
 @pytest.mark.slow
 @pytest.mark.newest
 def test_refreshes_that_are_killed_pay_once_and_leave_the_gateway_serving(gateway: Gateway) -> None:
-    """Each run has two leases to replace, and is killed at another of twenty moments."""
+    """Each run has two leases to replace; twelve runs are killed, each at another moment."""
     gateway.sim.configure(plan={"lifetime": 10})
     gateway.play(proxy_gateway_count=2, proxy_gateway_drain=120).ok()
     began = time.monotonic()
     gateway.start_refresh().communicate()
-    longest = 1.1 * (time.monotonic() - began)
+    longest = time.monotonic() - began
     chance = random.Random(5)
-    ended = 0
-    for number in range(1, 21):
+    killed = 0
+    runs = 0
+    while killed < 12:
+        runs += 1
         # The leases have a hundred seconds left.
         gateway.sim.advance(500)
-        killed = gateway.start_refresh()
-        with suppress(subprocess.TimeoutExpired):
-            killed.communicate(timeout=chance.uniform(0.1, 1) * longest)
-            ended += 1
+        began = time.monotonic()
+        run = gateway.start_refresh()
+        try:
+            run.communicate(timeout=chance.uniform(0.1, 1) * longest)
+            # It has ended by itself: the machine is faster than it was.
+            longest = time.monotonic() - began
+        except subprocess.TimeoutExpired:
+            killed += 1
         with suppress(ProcessLookupError):
-            os.killpg(killed.pid, signal.SIGKILL)
-        killed.communicate()
+            os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
         assert gateway.ask().status == 200
         gateway.play(REFRESH).ok()
         # Two at first, and two for each time that these have ended.
-        assert sold(gateway.sim) == 2 + 2 * number
+        assert sold(gateway.sim) == 2 + 2 * runs
         assert gateway.ask().status == 200
-    assert ended < 10
 
 
 def sold(sim: Simulator) -> int:
