@@ -155,9 +155,10 @@ NUMBERS: Mistakes = [
     ),
     *values_of(
         "max_new_per_day",
-        f"max_new_per_day={{}} {phrases.OUT_OF_RANGE}: give a number from 1",
+        f"max_new_per_day={{}} {phrases.OUT_OF_RANGE}: give a number from 1 to 1000000",
         0,
         -1,
+        1_000_001,
     ),
     *values_of(
         "max_new_per_day", f"max_new_per_day='{{}}' {phrases.NOT_A_WHOLE_NUMBER}", "many", "1.5"

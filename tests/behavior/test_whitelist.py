@@ -230,6 +230,21 @@ def test_one_bad_response_to_each_change_is_no_failure(node: ControlNode, fault:
         assert sorted(node.calls()).count("+") == 1
 
 
+def test_a_change_that_was_lost_is_sent_again_after_one_reading(node: ControlNode) -> None:
+    node.configure(whitelist=[A, B])
+    node.fault(ADD, "reset_before")
+    assert "failed" not in node.task(B, C, state="exact")
+    assert node.calls() == "q+q+-q"
+
+
+def test_a_change_is_tried_three_times_after_another_one_has_succeeded(node: ControlNode) -> None:
+    node.configure(whitelist=[A, B])
+    # The first of them is lost together with the addition that succeeds.
+    node.fault(DEL, "reset_before", times=3)
+    assert "failed" not in node.task(B, C, state="exact")
+    assert node.calls() == "q+-q-q-q-q"
+
+
 @pytest.mark.parametrize("data", [["198.51.100.9"], D])
 def test_a_response_about_other_addresses_is_no_failure(node: ControlNode, data: Any) -> None:
     node.configure(whitelist=[A, B])

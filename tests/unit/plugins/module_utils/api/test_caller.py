@@ -195,6 +195,31 @@ def test_a_write_that_was_never_sent_is_repeated(tmp_path: Path) -> None:
     assert len(transport.methods) == 2
 
 
+@pytest.mark.parametrize(("seconds", "attempts"), [(5.0, 2), (10.1, 1)])
+def test_an_api_that_cannot_be_reached_is_given_up_after_one_timeout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, attempts: int
+) -> None:
+    """Its URL is most often wrong, and an attempt takes up to ten seconds."""
+    time = [0.0]
+
+    class SlowTransport(ScriptedTransport):
+        def send(
+            self, method: str, url: str, parameters: Mapping[str, str], endpoint: str
+        ) -> HttpResponse:
+            time[0] += seconds
+            return super().send(method, url, parameters, endpoint)
+
+    unreachable = TransportError(
+        "no way there", endpoint="/whitelist/query", effect=Effect.NOT_SENT, option="api_url"
+    )
+    transport = SlowTransport(unreachable)
+    caller = whitelist(tmp_path, transport)
+    monkeypatch.setattr(caller.caller.budget, "elapsed", lambda: time[0])
+    with pytest.raises(TransportError, match="no way there"):
+        caller.whitelist()
+    assert len(transport.methods) == attempts
+
+
 def test_without_time_to_wait_the_failure_is_reported_and_not_the_waiting(tmp_path: Path) -> None:
     with pytest.raises(CallError, match="it failed somehow"):
         whitelist(tmp_path, ScriptedTransport(failure(Effect.UNKNOWN)), max_wait=0).whitelist()

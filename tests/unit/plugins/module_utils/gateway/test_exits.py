@@ -162,6 +162,7 @@ def test_a_look_is_the_same_after_it_was_a_variable() -> None:
         ("time 1899999910", -90.0),
         # To ask takes a moment.
         ("time 1900000002", 0.0),
+        ("time 1900000003", 3.0),
         ("time 99999999999999999999", 0.0),
         ("time soon", 0.0),
         ("", 0.0),

@@ -117,6 +117,19 @@ def test_effects_go_with_the_row_of_their_call(tmp_path: Path, call: NewCall, da
     assert store.rows("SELECT name FROM effects") == [("192.0.2.3:1",)]
 
 
+def test_a_release_without_a_response_is_kept_for_a_day(tmp_path: Path) -> None:
+    """The next run finds out what became of it; after a day, nobody uses the key any more."""
+    time = [1_800_000_000.0]
+    store = open_store(tmp_path, machine=MachineClock(lambda: time[0]))
+    kept: list[list[int]] = []
+    for hours in (23, 2, 0):
+        with Journal(store, KEY, LEASES).sending(RELEASE, 10.0, []):
+            pass
+        kept.append([number for (number,) in store.rows("SELECT id FROM journal ORDER BY id")])
+        time[0] += hours * 3600
+    assert kept == [[1], [1, 2], [2, 3]]
+
+
 def test_a_purchase_is_kept_for_as_long_as_what_it_bought_is_held(tmp_path: Path) -> None:
     """Otherwise, it would count as bought by others, and might be bought again."""
     time = [1_800_000_000.0]
