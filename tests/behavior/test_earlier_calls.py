@@ -7,6 +7,7 @@ it or continues.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,14 @@ import pytest
 from behavior.outcomes import FAULTS
 from behavior.paid_calls import ALLOCATE, RELEASE, REPLACE
 from support.node import STORE, Node
-from support.phrases import EARLIER_PURCHASE, IS_UNKNOWN, SENT_AGO, STORE_IS_FULL
+from support.phrases import (
+    DELETE_THE_FACT,
+    EARLIER_PURCHASE,
+    IS_UNKNOWN,
+    ROW_OF_FACTS,
+    SENT_AGO,
+    STORE_IS_FULL,
+)
 from support.vendor import Answer, Call
 
 GET = "/allocate"
@@ -123,6 +131,22 @@ def test_a_replacement_of_named_leases_is_continued(
     node.vendor.forget()
     node.run(REPLACE, **options)
     assert node.vendor.calls(GIVE_BACK, GET) == [], "it is over"
+
+
+def test_a_damaged_record_of_an_interrupted_replacement_is_named_before_anything_is_paid(
+    node: Node,
+) -> None:
+    node.ok(ALLOCATE, count=3)
+    options: dict[str, Any] = {"ips": sorted(node.vendor.ips)}
+    kill(node, GET, REPLACE, **options)
+    with sqlite3.connect(node.store / "state.sqlite3") as database:
+        database.execute("UPDATE facts SET value = '{' WHERE name = 'replacement'")
+
+    message = node.failed(REPLACE, **options)["msg"]
+
+    assert ROW_OF_FACTS.format("replacement") in message
+    assert DELETE_THE_FACT.format("replacement") in message
+    assert node.vendor.paid == 3
 
 
 @pytest.mark.parametrize("by_name", [True, False])

@@ -387,6 +387,8 @@ STORE_IS_FULL = "disk is full"
 
 DELETE_THE_INSTALLATION = "delete the row with \"DELETE FROM installations WHERE id = '{}'\""
 DELETE_THE_SET = "delete the row with \"DELETE FROM lease_sets WHERE id = '{}'\""
+DELETE_THE_FACT = "delete the row with \"DELETE FROM facts WHERE name = '{}'\""
+ROW_OF_FACTS = "cannot be used: row '{}' of its table facts"
 ROW_OF_INSTALLATIONS = "cannot be used: row '{}' of its table installations"
 ROW_OF_LEASE_SETS = "cannot be used: row '{}' of its table lease_sets"
 

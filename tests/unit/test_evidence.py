@@ -470,3 +470,23 @@ def test_what_a_list_shows_again_counts_as_gone_only_after_two_more_readings() -
         (Says.HELD, 300.0),
         (Says.ENDED, 300.0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("ends", "outcome", "added"),
+    [
+        pytest.param(160.0, Outcome.OPEN, [], id="another call holds it"),
+        pytest.param(99.0, Outcome.DONE, ["a"], id="an ended address is given again"),
+    ],
+)
+def test_what_another_call_has_bought_is_no_effect_of_a_lost_one(
+    ends: float, outcome: Outcome, added: list[str]
+) -> None:
+    lost = OpenCall(1, "/get", 1, 0, frozenset(), sent_at=80.0, timeout=10.0, answered_at=None)
+    bought = Report("a", 2, Says.HELD, 0.0, ends, 100.0)
+    snapshot = Snapshot({"a": 200.0}, 100.0, 100.0, 100.0, reports=[bought], calls=[lost])
+
+    seen = verdict(lost, snapshot)
+
+    assert seen.outcome is outcome
+    assert seen.added == added

@@ -143,8 +143,7 @@ class KeyCaller(Caller):
     @property
     def channels(self) -> int | None:
         """The number of channels of the plan, if it is known."""
-        channels = self.host_facts.get(CHANNELS)
-        return None if channels is None else int(channels)
+        return self.host_facts.read(CHANNELS, int)
 
     @contextlib.contextmanager
     def key_lock(self, work: str = "changing", what: str = "what this key holds") -> Iterator[None]:

@@ -54,6 +54,11 @@ Body = Mapping[str, Any]
 _NO_QUOTA = frozenset({Reason.PERMISSION, Reason.PARAMETER})
 
 
+def _named_areas(text: str) -> list[NamedArea]:
+    """Return the areas that :meth:`Leases.named_areas` has saved."""
+    return [(str(code), name) for code, name in json.loads(text)]
+
+
 class Leases:
     """The calls for the leases of one key.
 
@@ -200,8 +205,9 @@ class Leases:
     def named_areas(self) -> list[NamedArea]:
         """Return the areas that have a code, as QG.net listed them within the last hour."""
         facts = self.caller.host_facts
-        if (text := facts.get(AREAS)) is not None:
-            return [(str(code), name) for code, name in json.loads(text)]
+        remembered = facts.read(AREAS, _named_areas)
+        if remembered is not None:
+            return remembered
         coded = {(area.code, area.name) for area in self.areas() if area.code}
         kept = [area for area in coded if not has_secret([*area], self.caller.secrets)]
         listed = sorted(kept, key=lambda area: (area[0], area[1] or ""))

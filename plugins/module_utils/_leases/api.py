@@ -277,8 +277,7 @@ def unexplained_fall(client: Leases, balance: int) -> int:
     caller = client.caller
     facts = caller.host_facts
     now = caller.store.now()
-    saved = facts.get(BALANCE)
-    earlier = BalanceReading(**json.loads(saved)) if saved else None
+    earlier = facts.read(BALANCE, lambda text: BalanceReading(**json.loads(text)))
     reading = next_reading(earlier, balance, now)
     facts.save(BALANCE, json.dumps(dataclasses.asdict(reading)))
     bought = bought_since(caller.store, caller.key_digest, reading.at - BALANCE_LAG)

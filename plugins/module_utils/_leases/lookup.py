@@ -11,7 +11,7 @@ import hashlib
 import json
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._api.lease_client import Leases
 from .._api.leases import Lease
@@ -33,6 +33,25 @@ from .operations import lease_results
 
 #: The options of the lookup that select leases.
 LOOKUP_SELECTORS = tuple(PLACE_OPTIONS)
+
+
+class _RememberedList(NamedTuple):
+    """A list of leases, with the state time at which it was requested, and QG.net's time then."""
+
+    read_at: float
+    vendor_time: float
+    leases: list[Lease]
+
+    @classmethod
+    def parse(cls, text: str) -> _RememberedList:
+        """Return the list that :meth:`as_json` has written."""
+        fields = json.loads(text)
+        leases = [Lease.from_item(row["vendor"], row["task_id"]) for row in fields["leases"]]
+        return cls(fields["read_at"], fields["vendor_time"], leases)
+
+    def as_json(self) -> str:
+        rows = [{"task_id": lease.task_id, "vendor": dict(lease.vendor)} for lease in self.leases]
+        return json.dumps({**self._asdict(), "leases": rows})
 
 
 def find_leases(params: Params) -> list[dict[str, Any]]:
@@ -84,15 +103,12 @@ def _matching(client: Leases, desired: Desired, max_age: float) -> list[Lease]:
             # Another run may have read it while this one waited.
             if not _use_cached(api, holdings, max_age):
                 holdings.look()
-                leases = []
-                for lease in holdings.held.values():
-                    leases.append({"task_id": lease.task_id, "vendor": dict(lease.vendor)})
-                remembered = {
-                    "read_at": holdings.snapshot.read_at,
-                    "vendor_time": client.caller.vendor_clock.now(),
-                    "leases": leases,
-                }
-                client.caller.host_facts.save(LEASE_LIST, json.dumps(remembered))
+                remembered = _RememberedList(
+                    holdings.snapshot.read_at,
+                    client.caller.vendor_clock.now(),
+                    list(holdings.held.values()),
+                )
+                client.caller.host_facts.save(LEASE_LIST, remembered.as_json())
     # What the list lacks may be wrong to use, however wrong it would be to buy it again.
     certain = holdings.certain
     traits = {name: each for name, each in holdings.traits().items() if name in certain}
@@ -103,15 +119,13 @@ def _matching(client: Leases, desired: Desired, max_age: float) -> list[Lease]:
 def _use_cached(api: LeaseApi, holdings: Holdings[Lease], max_age: float) -> bool:
     """Use the list that a lookup has read lately, if there is one, and QG.net's time then."""
     caller = api.caller
-    text = caller.host_facts.get(LEASE_LIST)
-    if text is None:
+    remembered = caller.host_facts.read(LEASE_LIST, _RememberedList.parse)
+    if remembered is None:
         return False
-    remembered = json.loads(text)
-    age = holdings.now() - remembered["read_at"]
+    age = holdings.now() - remembered.read_at
     if age > max_age:
         return False
-    api.began = remembered["vendor_time"]
-    caller.vendor_clock.observe(remembered["vendor_time"] + age, 0.0)
-    leases = [Lease.from_item(row["vendor"], row["task_id"]) for row in remembered["leases"]]
-    holdings.use_list({lease.name: lease for lease in leases}, remembered["read_at"])
+    api.began = remembered.vendor_time
+    caller.vendor_clock.observe(remembered.vendor_time + age, 0.0)
+    holdings.use_list({lease.name: lease for lease in remembered.leases}, remembered.read_at)
     return True

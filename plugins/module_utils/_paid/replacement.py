@@ -48,13 +48,15 @@ class Replacement(Generic[R]):
     ) -> Replacement[R]:
         """Return the interrupted replacement with this request (JSON), or a new one."""
         text = json.dumps(request, sort_keys=True)
-        remembered = books.api.caller.host_facts.get(REPLACEMENT, text)
-        if remembered is None:
-            return cls(books, text, books.items(books.held), list(old), terms)
-        begun = json.loads(remembered)
-        before = {name: Item(**item) for name, item in begun["before"].items()}
-        terms = Terms.from_json(begun["terms"])
-        return cls(books, text, before, begun["old"], terms, continues=True)
+
+        def parse(remembered: str) -> Replacement[R]:
+            begun = json.loads(remembered)
+            before = {name: Item(**item) for name, item in begun["before"].items()}
+            begun_terms = Terms.from_json(begun["terms"])
+            return cls(books, text, before, begun["old"], begun_terms, continues=True)
+
+        interrupted = books.api.caller.host_facts.read(REPLACEMENT, parse, text)
+        return interrupted or cls(books, text, books.items(books.held), list(old), terms)
 
     def _as_json(self) -> str:
         before = {name: item._asdict() for name, item in self.before.items()}

@@ -8,11 +8,13 @@ was requested.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from .store import Store
+from .store import StateError, Store
+
+T = TypeVar("T")
 
 DAY = 86400.0
 #: The product that a key was bought for.
@@ -59,6 +61,26 @@ class Facts:
         query = "SELECT value FROM facts WHERE key = ? AND name = ? AND object = ? AND at > ?"
         rows = self.store.rows(query, self.key, name, about, self.store.now() - TTL[name])
         return next((str(value) for (value,) in rows), None)
+
+    def read(self, name: str, parse: Callable[[str], T], about: str = "") -> T | None:
+        """Return what ``parse`` makes of a fact; None if it is not known, or too old.
+
+        Raises StateError if it cannot be parsed, since somebody has damaged it.
+        """
+        text = self.get(name, about)
+        if text is None:
+            return None
+        try:
+            return parse(text)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            then = "an interrupted replacement is then begun anew"
+            if name != REPLACEMENT:
+                then = "the next run asks QG.net again"
+            raise StateError(
+                f"{self.store.place} cannot be used: row '{name}' of its table facts cannot be "
+                "read. Restore a backup, or delete the row with "
+                f"\"DELETE FROM facts WHERE name = '{name}'\": {then}."
+            ) from None
 
     def save(self, name: str, value: str, about: str = "") -> None:
         """Store a fact; delete those of this name that are too old, of any key."""

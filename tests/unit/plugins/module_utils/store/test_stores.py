@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -19,6 +20,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import 
     Facts,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError
+from support import phrases
 from support.machine_clock import MachineClock
 from support.processes import FORK, process_until_killed, wait_for
 
@@ -46,6 +48,30 @@ def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
         database.execute("INSERT INTO facts VALUES ('k', 'product', '', 'share', 1)")
         database.execute("INSERT INTO nowhere VALUES (1)")
     assert store.execute("DELETE FROM facts") == 0
+
+
+def first_row(text: str) -> object:
+    return json.loads(text)["rows"][0]
+
+
+@pytest.mark.parametrize("value", ["", "{", "null", "{}", '{"rows": []}'])
+def test_a_damaged_fact_is_one_sentence_with_its_name_and_the_fix(
+    tmp_path: Path, value: str
+) -> None:
+    store = open_store(tmp_path)
+    facts = Facts(store, "k")
+    facts.save(LEASE_LIST, '{"rows": [3]}')
+    assert facts.read(LEASE_LIST, first_row) == 3
+    assert facts.read(PRODUCT, first_row) is None
+
+    facts.save(LEASE_LIST, value)
+    with pytest.raises(StateError) as refused:
+        facts.read(LEASE_LIST, first_row)
+
+    assert refused.value.message.startswith(
+        f"{store.place} {phrases.ROW_OF_FACTS.format('lease_list')} "
+    )
+    assert phrases.DELETE_THE_FACT.format("lease_list") in refused.value.message
 
 
 def test_a_lock_is_held_by_one_alone(tmp_path: Path) -> None:
