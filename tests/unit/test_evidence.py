@@ -23,6 +23,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.evidence impor
     certain,
     contradiction,
     new_misses,
+    unlisted,
     verdict,
     view,
 )
@@ -490,3 +491,29 @@ def test_what_another_call_has_bought_is_no_effect_of_a_lost_one(
 
     assert seen.outcome is outcome
     assert seen.added == added
+
+
+@pytest.mark.parametrize(
+    ("answered_at", "outcome"),
+    [
+        pytest.param(None, Outcome.OPEN, id="it may still be carried out"),
+        pytest.param(85.0, Outcome.DONE, id="its response has come"),
+    ],
+)
+def test_a_release_in_flight_is_open_although_nothing_is_left_to_release(
+    answered_at: float | None, outcome: Outcome
+) -> None:
+    """It would release a new lease that gets the same address."""
+    call = OpenCall(1, "/release", 0, 1, frozenset({"a"}), 80.0, TIMEOUT, answered_at)
+    earlier = Snapshot(read_at=90.0, now=90.0, calls=[call])
+    snapshot = Snapshot(read_at=100.0, now=100.0, calls=[call], earlier=earlier)
+
+    assert verdict(call, snapshot).outcome is outcome
+
+
+def test_what_the_list_before_has_shown_to_end_is_not_missed() -> None:
+    call = OpenCall(1, "/replace", 0, 1, frozenset({"a", "b"}), 80.0, TIMEOUT, 85.0)
+    earlier = Snapshot({"a": 99.0, "b": 200.0}, read_at=90.0, now=90.0)
+    snapshot = Snapshot(read_at=100.0, now=100.0, earlier=earlier)
+
+    assert unlisted(call, snapshot) == {"b"}

@@ -21,3 +21,29 @@ def test_a_resource_with_exactly_the_wanted_time_left_counts(
     plan = Desired(1, min_remaining=10).plan({SERVER: held}, areas=dict)
 
     assert plan.missing == missing
+
+
+@pytest.mark.parametrize(
+    ("place", "missing", "unclear"),
+    [
+        pytest.param("福建省泉州市", 0, [], id="what is listed in an area is there"),
+        pytest.param("somewhere", 1, [], id="what was bought for another area is there"),
+    ],
+)
+def test_a_lease_that_was_bought_for_another_area(
+    place: str, missing: int, unclear: list[str]
+) -> None:
+    held = Traits("one", None, place, None, Terms(areas=("440100",)))
+
+    plan = Desired(1, Terms(areas=("350500",))).plan({SERVER: held}, lambda: {"泉州市": "350500"})
+
+    assert plan.missing == missing
+    assert plan.unclear == unclear
+
+
+def test_a_lease_of_an_unknown_provider_may_match() -> None:
+    held = Traits("one", None, None, None, Terms())
+
+    plan = Desired(1, Terms(isp="telecom")).plan({SERVER: held}, dict)
+
+    assert plan.unclear == [SERVER]
