@@ -1667,9 +1667,9 @@ def test_a_disk_that_is_full_when_the_leases_are_written(gateway: Gateway) -> No
     )
     assert held.stdout is not None
     assert held.stdout.readline() == "mounted\n"
-    inside = (
-        f"nsenter --target {held.pid} {'--user --preserve-credentials' if user else ''} --mount"
-    )
+    # Otherwise it begins in the root of the machine, and the tests may run in another one.
+    entered = "--user --preserve-credentials" if user else ""
+    inside = f"nsenter --target {held.pid} {entered} --mount --root --wd"
     programs = gateway.playground.root / "programs"
     fills = programs / "fills"
     fill = f"[ ! -e {fills} ] || cat /dev/zero >{disk}/ballast 2>/dev/null"
