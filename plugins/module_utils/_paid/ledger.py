@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .._api.parsing import BEIJING, iso_time, parse_vendor_time
-from .._store.store import StateError, Store, mapping_in
+from .._store.store import Store, mapping_in
 from .caps import AMOUNT
 
 #: What the ledger shows of a call beside its time.
@@ -114,15 +114,6 @@ def _unpacked(text: str | None) -> dict[str, str | None]:
     return mapping_in(zlib.decompress(base64.b64decode(text, validate=True)))
 
 
-@contextlib.contextmanager
-def reading(store: Store, call: int) -> Iterator[None]:
+def reading(store: Store, call: int) -> contextlib.AbstractContextManager[None]:
     """Raise StateError if the body cannot read the row of a call, or of one of its effects."""
-    try:
-        yield
-    except (ArithmeticError, OSError, TypeError, ValueError, zlib.error):
-        delete = f"DELETE FROM journal WHERE id = {call}"
-        raise StateError(
-            f"{store.place} cannot be used: row {call} of its table journal cannot be read. "
-            f'Restore a backup, or delete the row with "{delete}": the ledger and caps then lack '
-            "this call."
-        ) from None
+    return store.reading("journal", call, "the ledger and caps then lack this call")

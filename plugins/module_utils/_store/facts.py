@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from .store import StateError, Store
+if TYPE_CHECKING:
+    from .store import Store
 
 T = TypeVar("T")
 
@@ -70,17 +71,11 @@ class Facts:
         text = self.get(name, about)
         if text is None:
             return None
-        try:
-            return parse(text)
-        except (AttributeError, LookupError, TypeError, ValueError):
+        then = "the next run asks QG.net again"
+        if name == REPLACEMENT:
             then = "an interrupted replacement is then begun anew"
-            if name != REPLACEMENT:
-                then = "the next run asks QG.net again"
-            raise StateError(
-                f"{self.store.place} cannot be used: row '{name}' of its table facts cannot be "
-                "read. Restore a backup, or delete the row with "
-                f"\"DELETE FROM facts WHERE name = '{name}'\": {then}."
-            ) from None
+        with self.store.reading("facts", name, then, column="name"):
+            return parse(text)
 
     def save(self, name: str, value: str, about: str = "") -> None:
         """Store a fact; delete those of this name that are too old, of any key."""

@@ -11,13 +11,12 @@ so that "removed" and "never here" are told apart.
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from .store import Connection, StateError, Store, mapping_in
+from .store import Connection, Store, mapping_in
 
 State = TypeVar("State")
 
@@ -103,7 +102,7 @@ class Installations:
         names = [name.strip() for name in _COLUMNS.split(",")]
         values = dict(zip(names, row, strict=True))
         fix = f"install the {values['kind']} {values['name']} on {values['host']} again"
-        with _reading(self.store, "installations", values["id"], fix):
+        with self.store.reading("installations", values["id"], fix):
             values["options"] = mapping_in(values["options"])
             values["keys"] = mapping_in(values["keys"])
         return Installation(**values)
@@ -216,7 +215,7 @@ class Installations:
         if not rows:
             return read({})
         fix = "what its exits did is then forgotten"
-        with _reading(self.store, "lease_sets", lease_set, fix):
+        with self.store.reading("lease_sets", lease_set, fix):
             return read(mapping_in(rows[0][0]))
 
     def set_states(self, prefix: str) -> list[dict[str, Any]]:
@@ -225,7 +224,7 @@ class Installations:
         for name, state in self.store.rows(
             "SELECT id, state FROM lease_sets WHERE id LIKE ?", f"{prefix}%"
         ):
-            with _reading(self.store, "lease_sets", name, "what its exits did is then forgotten"):
+            with self.store.reading("lease_sets", name, "what its exits did is then forgotten"):
                 states.append(mapping_in(state))
         return states
 
@@ -257,16 +256,3 @@ class Installations:
 def _place(installation: Installation) -> tuple[str, str, str, str]:
     """Return what there is one row for."""
     return (installation.kind, installation.inventory, installation.host, installation.name)
-
-
-@contextlib.contextmanager
-def _reading(store: Store, table: str, row: str, then: str) -> Iterator[None]:
-    """Raise StateError if the body cannot read a row, which somebody has damaged."""
-    try:
-        yield
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise StateError(
-            f"{store.place} cannot be used: row '{row}' of its table {table} cannot be read. "
-            f"Restore a backup, or "
-            f"delete the row with \"DELETE FROM {table} WHERE id = '{row}'\": {then}."
-        ) from None

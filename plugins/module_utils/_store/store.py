@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
@@ -76,6 +77,18 @@ facts (key TEXT, name TEXT, object TEXT, value TEXT, at FLOAT, PRIMARY KEY (key,
 STATEMENTS = tuple(statement.strip() for statement in _TABLES.split(";"))
 
 
+#: What a text raises that is not as it was written.
+_UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
+
+
 class StateError(QgError):
     """The store, which was usable when the task began, can no longer be used."""
 
@@ -134,6 +147,21 @@ class Store(abc.ABC):
     def wall_time(self) -> float:
         """Return the Unix time, on the clock of all processes."""
         return self.now() + self.wall_ahead()
+
+    @contextlib.contextmanager
+    def reading(self, table: str, row: int | str, then: str, column: str = "id") -> Iterator[None]:
+        """Raise StateError if the body cannot read a row, which somebody has damaged.
+
+        ``row`` is what its ``column`` contains, and ``then`` what follows from its deletion.
+        """
+        try:
+            yield
+        except _UNREADABLE:
+            delete = f"DELETE FROM {table} WHERE {column} = {row!r}"
+            raise StateError(
+                f"{self.place} cannot be used: row {row!r} of its table {table} cannot be read. "
+                f'Restore a backup, or delete the row with "{delete}": {then}.'
+            ) from None
 
     @abc.abstractmethod
     def _begin(self, *, durable: bool) -> None:
