@@ -890,6 +890,21 @@ def test_an_api_that_is_down_is_a_problem_while_no_exit_works(fleet: Fleet) -> N
     assert fleet.problem
 
 
+@pytest.mark.parametrize("options", [{}, {"slots": True, "sticky": "none"}])
+def test_a_cap_below_what_was_bought_hides_no_lease_from_a_new_host(
+    new_node: Callable[..., Node], options: dict[str, Any]
+) -> None:
+    fleet = fleet_of(new_node("share", channels=20, lifetime=10), count=4, **options)
+    fleet.run()
+    fleet.run_for(2 * HOUR)
+    other = Fleet(fleet.node, gateway("share", count=5, **options), ("web2",))
+
+    assert other.run(cap=20) == 0
+
+    assert "max_new_per_day=20" in other.problem
+    assert len(other.host.exits) == 4
+
+
 def test_what_the_cap_allows_is_bought_and_the_run_fails_with_its_sentence(fleet: Fleet) -> None:
     assert fleet.run(cap=3) == 3
 

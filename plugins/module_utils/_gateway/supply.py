@@ -213,7 +213,7 @@ class Supplier:
             self._ensure(client, desired, lease_set, supply)
         except QgError as error:
             possible = _possible_count(error, desired.count)
-            if possible <= 0 or self.check:
+            if possible is None or self.check:
                 raise
             self._ensure(client, dataclasses.replace(desired, count=possible), lease_set, supply)
             supply.problem = supply.problem or error.message
@@ -350,12 +350,15 @@ def _release(client: Leases, servers: frozenset[str]) -> None:
         release_leases(client, NamedLeases("ips", servers))
 
 
-def _possible_count(refusal: QgError, count: int) -> int:
-    """Return the count that channels or the cap allow, if a refusal says so; 0 otherwise."""
+def _possible_count(refusal: QgError, count: int) -> int | None:
+    """Return the count that channels or the cap allow, if a refusal says so; None otherwise."""
     details = refusal.details
     if "quota" in details and "missing" in details:
-        return count - int(details["missing"]) + int(details["quota"]["available"])
+        free = int(details["quota"]["available"])
+        return max(0, count - int(details["missing"]) + free)
     if "cap" in details:
         cap = details["cap"]
-        return count - int(cap["wanted"]) + int(cap["limit"]) - int(cap["bought"])
-    return 0
+        # The cap may have been lowered since.
+        free = max(0, int(cap["limit"]) - int(cap["bought"]))
+        return max(0, count - int(cap["wanted"]) + free)
+    return None
