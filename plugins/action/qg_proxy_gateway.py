@@ -188,7 +188,7 @@ class ActionModule(ServingAction):
             look = read_look(part, wall_time(), has_reports=has_reports)
             order = operations.Order(row, declaration, logins, look)
             if params["refresh"]:
-                order.problem = why_not_refreshed(row, look)
+                order.problem = why_not_refreshed(row, look) or self._why_not_running(order, params)
             elif state == "present":
                 check_host(declaration, row.host, look.flags)
                 self._check_logins(order)
@@ -200,6 +200,21 @@ class ActionModule(ServingAction):
             "orders": [order.as_json() for order in orders],
             "serve": served,
         }
+
+    def _why_not_running(self, order: operations.Order, params: Mapping[str, Any]) -> str:
+        """Let a gateway that does not run serve the leases of before; returns why it cannot, since
+        what is leased could not be served then, and would be paid for in each run.
+        """
+        if not isinstance(order.declaration, Gateway) or self._task.check_mode:
+            return ""
+        served = operations.served(order, operations.unchanged(order))
+        if served["serves"]:
+            return ""
+        try:
+            self._serve_gateway(served, params)
+        except QgError as error:
+            return error.message
+        return ""
 
     def _installation(
         self, rows: Sequence[Installation], declaration: Declaration, params: Mapping[str, Any]

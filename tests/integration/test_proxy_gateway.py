@@ -1741,6 +1741,94 @@ def test_a_process_that_is_stopped_fails_the_refresh(gateway: Gateway) -> None:
 
 @pytest.mark.slow
 @pytest.mark.newest
+def test_a_slow_host_is_refreshed_whatever_strategy_the_configuration_names(
+    gateway: Gateway,
+) -> None:
+    gateway.sim.configure(plan={"lifetime": 5})
+    gateway.hosts = {name: {"port": free_port()} for name in ("fast", "slow")}
+    gateway.play().ok()
+    login = with_login(gateway.playground.root / "programs", 'sleep 3\nexec sh -c "$last"')
+    options = dict(word.split("=", 1) for word in login.split())
+    slow = {**gateway.hosts["slow"], "ansible_ssh_transfer_method": "piped", **options}
+    gateway.hosts["slow"] = slow
+    gateway.environment["ANSIBLE_STRATEGY"] = "free"
+    gateway.sim.advance(290)
+
+    gateway.play(REFRESH).ok()
+
+    assert sold(gateway.sim) == 2
+    assert gateway.addresses("fast") == gateway.addresses("slow")
+
+
+@pytest.mark.slow
+@pytest.mark.measured
+def test_a_gateway_that_cannot_run_buys_nothing_more(gateway: Gateway) -> None:
+    """HAProxy has ended, and another program has its port."""
+    gateway.sim.configure(plan={"lifetime": 5})
+    gateway.play(proxy_gateway_count=2).ok()
+    gateway.signal(signal.SIGTERM)
+    eventually(lambda: bool(gateway.ask().status == 0))
+    for path in gateway.folder.glob("*.sock"):
+        path.unlink()
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", gateway.port))
+        other.listen(1)
+        for _run in range(3):
+            gateway.sim.advance(290)
+            run = gateway.play(REFRESH)
+            assert run.rc == 2
+            assert "HAProxy does not serve" in shown(run)
+    assert sold(gateway.sim) == 2
+
+    gateway.play(REFRESH).ok()
+    assert gateway.ask().status == 200
+
+
+@pytest.mark.slow
+@pytest.mark.newest
+def test_what_passed_while_checks_failed_long_ago_hides_no_outage(
+    gateway: Gateway, upstreams: Upstreams
+) -> None:
+    """Crawlers ask in vain, which is not what counts."""
+    exits = upstreams.exits(2)
+    site = upstreams.site("site")
+    gateway.holds(*exits)
+    gateway.play(proxy_gateway_count=2).ok()
+
+    def wait_until(state: str) -> None:
+        eventually(lambda: all(f" {state} " in gateway.report(each.address) for each in exits))
+
+    def ask() -> int:
+        return upstreams.ask(gateway.port, "CONNECT", site.address).status
+
+    wait_until("UP")
+    for each in exits:
+        each.passes_check = False
+    wait_until("DOWN")
+    for _request in range(6):
+        assert ask() == 200
+    # What passes now counts, whatever the checks say.
+    gateway.play(REFRESH).ok()
+    for each in exits:
+        each.passes_check = True
+    wait_until("UP")
+    # Of the last minute, what has passed counts.
+    time.sleep(65)
+    for each in exits:
+        each.mode = "407"
+    wait_until("DOWN")
+    for _request in range(6):
+        assert ask() != 200
+
+    run = gateway.play(REFRESH)
+
+    assert run.rc == 2
+    assert "407" in shown(run)
+
+
+@pytest.mark.slow
+@pytest.mark.newest
 def test_refreshes_that_are_killed_pay_once_and_leave_the_gateway_serving(gateway: Gateway) -> None:
     """Each run has two leases to replace; twelve runs are killed, each at another moment."""
     gateway.sim.configure(plan={"lifetime": 10})

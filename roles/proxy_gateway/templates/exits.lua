@@ -166,6 +166,9 @@ core.register_action("apply", {"http-req"}, function()
     apply()
 end)
 
+-- The responses that had come through each server whose checks failed, when it was last shown, and when there were last more.
+local passed = {}
+
 -- What the refresh asks for: set what the file says now, and show what each exit does, and what passes while all checks fail.
 core.register_cli({"show", "exits"}, "show exits : set the leases of the file, and show each exit", function(applet)
     if apply() then
@@ -183,10 +186,16 @@ core.register_cli({"show", "exits"}, "show exits : set the leases of the file, a
             if server then
                 local checked = server:get_stats()
                 local any = core.backends[name .. ".any"].servers[id]:get_stats()
+                local key, total = name .. "/" .. id, tonumber(any.hrsp_2xx) or 0
+                local last = passed[key] or {total = 0}
+                if total > last.total then
+                    last = {total = total, at = core.now().sec - (tonumber(any.lastsess) or 0)}
+                end
+                passed[key] = last
                 local status = is_reported(lease) and "REPORTED" or checked.status:match("%S+")
                 local words = {
                     name, id, lease.address, status, checked.check_status or "", checked.check_code or "",
-                    checked.lastchg or "", any.hrsp_2xx or "", any.lastsess or "",
+                    checked.lastchg or "", last.at and total or 0, last.at and core.now().sec - last.at or "",
                 }
                 for number, word in ipairs(words) do
                     words[number] = word == "" and "-" or tostring(word):gsub("%s", "")
