@@ -205,13 +205,11 @@ class ActionModule(ServingAction):
         """Let a gateway that does not run serve the leases of before; returns why it cannot, since
         what is leased could not be served then, and would be paid for in each run.
         """
-        if not isinstance(order.declaration, Gateway) or self._task.check_mode:
-            return ""
-        served = operations.served(order, operations.unchanged(order))
-        if served["serves"]:
+        is_gateway = isinstance(order.declaration, Gateway)
+        if not is_gateway or "serves" in order.look.flags or self._task.check_mode:
             return ""
         try:
-            self._serve_gateway(served, params)
+            self._serve_gateway(operations.served(order, operations.unchanged(order)), params)
         except QgError as error:
             return error.message
         return ""

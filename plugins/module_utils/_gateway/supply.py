@@ -354,11 +354,13 @@ def _possible_count(refusal: QgError, count: int) -> int | None:
     """Return the count that channels or the cap allow, if a refusal says so; None otherwise."""
     details = refusal.details
     if "quota" in details and "missing" in details:
+        missing = int(details["missing"])
         free = int(details["quota"]["available"])
-        return max(0, count - int(details["missing"]) + free)
-    if "cap" in details:
+    elif "cap" in details:
         cap = details["cap"]
+        missing = int(cap["wanted"])
         # The cap may have been lowered since.
         free = max(0, int(cap["limit"]) - int(cap["bought"]))
-        return max(0, count - int(cap["wanted"]) + free)
-    return None
+    else:
+        return None
+    return max(0, count - missing + free)

@@ -195,7 +195,7 @@ core.register_cli({"show", "exits"}, "show exits : set the leases of the file, a
                 local status = is_reported(lease) and "REPORTED" or checked.status:match("%S+")
                 local words = {
                     name, id, lease.address, status, checked.check_status or "", checked.check_code or "",
-                    checked.lastchg or "", last.at and total or 0, last.at and core.now().sec - last.at or "",
+                    checked.lastchg or "", total, last.at and core.now().sec - last.at or "",
                 }
                 for number, word in ipairs(words) do
                     words[number] = word == "" and "-" or tostring(word):gsub("%s", "")
