@@ -158,11 +158,12 @@ class Month:
         self.last_fault = (0.0, -10)
         #: How often nothing new was found.
         self.calm = 0
-        #: The last leases, those of this run and of others, and when ours of a day were bought.
+        #: The last leases, those of this run and of others, and when each store bought ours of a day.
         self.leases: deque[Any] = deque(maxlen=100)
         self.new: list[Any] = []
         self.foreign: set[Any] = set()
-        self.last_day: deque[float] = deque()
+        self.last_day: dict[Path, deque[float]] = {fleet.node.store: deque() for fleet in self.stores}
+        self.store = self.stores[0].node.store
         self.is_foreign = False
         #: How many were bought, and how many of them for what else than the end of a lease.
         self.bought = 0
@@ -342,7 +343,7 @@ class Month:
             self.foreign.add(lease)
         else:
             self.new.append(lease)
-            self.last_day.append(self.now)
+            self.last_day[self.store].append(self.now)
             self.bought += 1
 
     def restore_plan(self) -> None:
@@ -355,6 +356,7 @@ class Month:
         """Let a run lease for a host, and judge it."""
         self.vendor.journal.clear()
         self.new = []
+        self.store = fleet.node.store
         self.refreshes += 1
         was_well = self.is_well
         fault_at, fault_in = self.last_fault
@@ -410,11 +412,11 @@ class Month:
                 len(bought) <= missing + len(short),
                 f"{len(bought)} bought for pool {pool.name} where {missing} are missing",
             )
-        while self.last_day and self.last_day[0] <= now - DAY:
-            self.last_day.popleft()
-        if self.new and len(self.stores) == 1:
-            # Of two stores, each counts for itself.
-            self.expect(len(self.last_day) <= self.cap, f"{len(self.last_day)} bought in a day")
+        last_day = self.last_day[self.store]
+        while last_day and last_day[0] <= now - DAY:
+            last_day.popleft()
+        if self.new:
+            self.expect(len(last_day) <= self.cap, f"{len(last_day)} bought in a day")
 
     def _judge_knowledge(self) -> None:
         """What lives was bought by another one, or is in a journal, or may be of an open call.

@@ -46,13 +46,16 @@ def two_dead_hours(month: Month) -> None:
 
 
 def a_cap_that_is_reached(month: Month) -> None:
-    """Beside those that still count in the end, one lease may be bought, and none if one is due."""
+    """Beside those that still count in the end, each store may buy one lease, of more that are due.
+
+    Nothing may be bought if no more are due.
+    """
     month.until_renewal(MINUTE)
     end = month.now + month.kind.phase
     own = [lease for lease in month.vendor.leases if lease not in month.foreign]
     due = sum(lease.ends - month.kind.drain < end for lease in own)
-    counted = sum(bought_at > end - DAY for bought_at in month.last_day)
-    month.cap = counted + min(1, max(0, due - 1))
+    counted = [sum(at > end - DAY for at in bought) for bought in month.last_day.values()]
+    month.cap = min(counted) + min(1, max(0, due - len(counted)))
     month.play(month.kind.phase, CAP)
     month.cap = month.kind.cap
     month.recover()
