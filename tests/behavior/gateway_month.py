@@ -158,11 +158,13 @@ class Month:
         self.last_fault = (0.0, -10)
         #: How often nothing new was found.
         self.calm = 0
-        #: The last leases, those of this run and of others, and when each store bought ours of a day.
+        #: The last leases, of this run and of others, and when each store bought ours of a day.
         self.leases: deque[Any] = deque(maxlen=100)
         self.new: list[Any] = []
         self.foreign: set[Any] = set()
-        self.last_day: dict[Path, deque[float]] = {fleet.node.store: deque() for fleet in self.stores}
+        self.last_day: dict[Path, deque[float]] = {
+            fleet.node.store: deque() for fleet in self.stores
+        }
         self.store = self.stores[0].node.store
         self.is_foreign = False
         #: How many were bought, and how many of them for what else than the end of a lease.

@@ -12,13 +12,13 @@ reported counts as changed, and the run fails.
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from socket import inet_aton
 from typing import Any
 
 from .._api.whitelist import Whitelist
 from .._core.errors import CallError, QgError, Reason, WaitBudgetExceeded
-from .._core.runtime import backoff
+from .._core.runtime import backoff, current
 from .._core.text import counted, format_sample
 
 #: The addresses on a whitelist, and its entries that are not one.
@@ -39,15 +39,26 @@ _NOT_SHOWN = (
 class Edit:
     """A change: all ``wanted`` addresses are on the list, then no ``unwanted`` one is.
 
+    An unwanted address stays while one of its ``successors`` is refused. Without ``successors``,
+    these are all wanted addresses, and nothing is removed from a full list that leaves too little
+    room for all.
+
     ``before`` is the list as it was, ``after`` as it is, or as check mode predicts it. ``refused``
     are addresses that QG.net does not take. With ``error``, the list is not as it should be, or
     does not show it: ``after`` then has what is ``unconfirmed``.
     """
 
     def __init__(
-        self, api: Whitelist, listed: Listed, *, wanted: Set[str], unwanted: Set[str]
+        self,
+        api: Whitelist,
+        listed: Listed,
+        *,
+        wanted: Set[str],
+        unwanted: Set[str],
+        successors: Mapping[str, Set[str]] | None = None,
     ) -> None:
         self._api = api
+        self._successors = successors
         self.wanted = frozenset(wanted)
         self.unwanted = frozenset(unwanted)
         self.before, self.unreadable = listed
@@ -68,10 +79,14 @@ class Edit:
 
     @property
     def unneeded(self) -> frozenset[str]:
-        """The addresses that are still to be removed; none while others are refused."""
-        if self.refused:
+        """The addresses that are still to be removed; none while a successor is refused."""
+        unneeded = self.unwanted & self.after
+        if not self.refused:
+            return unneeded
+        if self._successors is None:
             return frozenset()
-        return self.unwanted & self.after
+        refused = self.refused.keys()
+        return frozenset(ip for ip in unneeded if self._successors[ip].isdisjoint(refused))
 
     @property
     def added(self) -> frozenset[str]:
@@ -130,6 +145,8 @@ class Edit:
                 stalls = 0
                 continue
             stalls += 1
+            # A full list may report a success, and take nothing.
+            self._is_full |= error is None and self._successors is not None
             if error and (stalls == MAX_STALLS or not getattr(error, "retryable", False)):
                 raise _not_carried_out(error)
             if stalls == MAX_STALLS:
@@ -175,14 +192,30 @@ class Edit:
 
     def _write(self) -> None:
         """Add first, so that no host is cut off, unless the list is full and has to make room."""
-        if not self._must_make_room() and self._add(sorted(self.missing, key=inet_aton)):
+        if not self._must_make_room() and self._add(self._ordered()):
             self._remove()
         elif self._must_make_room():
             self._remove()
-            self._add(sorted(self.missing, key=inet_aton))
+            self._add(self._ordered())
 
     def _must_make_room(self) -> bool:
-        return self._is_full and len(self.unneeded) >= len(self.missing) > 0
+        if not self._is_full or not self.missing:
+            return False
+        if self._successors is None:
+            return len(self.unneeded) >= len(self.missing)
+        return bool(self.unneeded)
+
+    def _ordered(self) -> list[str]:
+        """Return the missing addresses in random order: in none can those that are always refused
+        use up the calls of each run before the others. On a full list, successors come first.
+        """
+        first: Set[str] = frozenset()
+        if self._is_full and self._successors:
+            first = frozenset().union(*self._successors.values())
+        return sorted(
+            sorted(self.missing, key=inet_aton),
+            key=lambda ip: (ip not in first, current().random(0, 1)),
+        )
 
     def _remove(self) -> None:
         self._has_gone = False
@@ -257,7 +290,7 @@ class Edit:
     def _refusal(self) -> QgError:
         refused = sorted(self.refused, key=inet_aton)
         reasons = " ".join(sorted({error.message for error in self.refused.values()})[:5])
-        if kept := self.unwanted & self.after:
+        if kept := self.unwanted & self.after - self.unneeded:
             sample = format_sample(sorted(kept, key=inet_aton))
             reasons += f" Not removed, because the new addresses must be listed first: {sample}."
         return QgError(

@@ -83,6 +83,14 @@ class Fleet:
             former[name] |= {ip} - self.hosts[name].ips
         return former
 
+    def successors(self) -> dict[str, set[str]]:
+        """Return what the hosts want that have left an address, by that address."""
+        successors: dict[str, set[str]] = {}
+        for name, former in self._former.items():
+            for ip in former:
+                successors.setdefault(ip, set()).update(self.hosts[name].ips)
+        return successors
+
     def rows(self, listed: Collection[str], now: float) -> list[Registration]:
         """Return the registrations while the list is changed: what hosts want, and have left."""
         ours = {row.ip for row in (*self.registered.values(), *self.others) if not row.there_before}
@@ -105,6 +113,7 @@ class Fleet:
         results: dict[str, dict[str, Any]] = {}
         added = edit.added
         removed = edit.removed
+        unneeded = edit.unneeded
         for name, host in sorted(self.hosts.items()):
             former = self._former.get(name, frozenset())
             results[name] = {
@@ -116,7 +125,8 @@ class Fleet:
                 "kept": kept.get(name, []),
             }
             if edit.error:
-                results[name] |= _failure(host, former, edit, edit.error)
+                stuck = former & unneeded
+                results[name] |= _failure(host, former, stuck, edit, edit.error)
         return results
 
     def kept(self, edit: Edit) -> list[Kept]:
@@ -141,12 +151,10 @@ class Fleet:
         return kept
 
 
-def _failure(host: Host, former: Set[str], edit: Edit, error: QgError) -> dict[str, Any]:
+def _failure(
+    host: Host, former: Set[str], stuck: Set[str], edit: Edit, error: QgError
+) -> dict[str, Any]:
     """Return why the addresses of a host are not as they should be; nothing if they are."""
-    # While an address is refused, former ones of other hosts stay, which is not their failure.
-    stuck = former & edit.unwanted & edit.after
-    if edit.refused:
-        stuck = frozenset()
     outcomes = (
         (host.ips - edit.after, "could not be registered"),
         (stuck, "could not be removed"),
@@ -202,7 +210,13 @@ def update(
     if not check:
         rows = fleet.rows(listed[0], now)
         registrations.replace(rows)
-    edit = Edit(api, listed, wanted=fleet.wanted, unwanted=fleet.unwanted)
+    edit = Edit(
+        api,
+        listed,
+        wanted=fleet.wanted,
+        unwanted=fleet.unwanted,
+        successors=fleet.successors(),
+    )
     edit.run(check=check)
     kept = [entry for entry in fleet.kept(edit) if entry.host in leaving]
     unexpected = [entry for entry in kept if not entry.is_for(inventory, coming)]

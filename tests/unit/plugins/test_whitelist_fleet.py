@@ -8,6 +8,7 @@ each host.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import random
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import fleet
+from qgnet_simulator.keys.key import ProxyKey
 from support import phrases
 from support.vendor import Killed
 from support.whitelist import ADD, DEL, QUERY
@@ -129,17 +131,72 @@ def test_absent_removes_what_is_registered_and_what_is_given(node: RoleNode) -> 
     assert told(node.role("absent", a="", c="")) == {}
 
 
-def test_a_refused_address_is_one_hosts_failure_and_former_ones_stay(node: RoleNode) -> None:
+def test_a_refused_address_is_one_hosts_failure_and_its_former_one_stays(node: RoleNode) -> None:
     node.role(a=A, b=B)
-    node.fault(ADD, "code", code=-206)
-    result = node.role(a=C)
+    other = node.vendor.keys.by_name["OTHER"] = ProxyKey(key="OTHER", whitelist=[C])
+
+    result = node.role(a=C, b=D)
+
     own = result["hosts"]["a"]
     assert own["failed"] is True
     assert own["tolerable"] is True
     assert own["error"]["code"] == -206
-    assert node.listed() == [A, B]
+    assert told(result) == {"b": ([D], [B])}
+    assert result["hosts"]["b"]["failed"] is False
+    assert node.listed() == [A, D]
     # The next run completes it.
-    assert told(node.role(a=C)) == {"a": ([C], [A])}
+    other.whitelist.clear()
+    assert told(node.role(a=C, b=D)) == {"a": ([C], [A])}
+
+
+def test_what_several_hosts_have_left_stays_for_the_one_that_is_refused(node: RoleNode) -> None:
+    node.role(a=A, b=A)
+    node.vendor.keys.by_name["OTHER"] = ProxyKey(key="OTHER", whitelist=[C])
+
+    result = node.role(a=C, b=D)
+
+    assert told(result) == {"b": ([D], [])}
+    assert result["hosts"]["a"]["failed"] is True
+    assert result["hosts"]["b"]["failed"] is False
+    assert node.listed() == [A, D]
+
+
+@pytest.mark.parametrize("overflow", ["refuse", "partial"])
+@pytest.mark.parametrize("capacity", [3, 4, 8])
+def test_hosts_whose_addresses_change_stay_while_others_are_refused(
+    node: RoleNode, capacity: int, overflow: str
+) -> None:
+    """One address belongs to another key for good, and a list of three has no room for a host."""
+    node.configure(capacity=capacity, options={"overflow": overflow})
+    node.vendor.keys.by_name["OTHER"] = ProxyKey(key="OTHER", whitelist=[OFFICE])
+    for number in range(1, 8):
+        moving = {"b": f"203.0.113.{number}", "c": f"198.51.100.{100 + number}"}
+        hosts: dict[str, Any] = {"a": "192.0.2.1", **moving, "x": OFFICE}
+        if number > 1:
+            hosts["new"] = "192.0.2.9"
+
+        result = node.role(**hosts)
+
+        refused = {"x"}
+        if number > 1 and capacity == 3:
+            refused.add("new")
+        failed = {name for name, host in result["hosts"].items() if host["failed"]}
+        assert failed == refused
+        assert set(node.listed()) == {hosts[name] for name in hosts.keys() - refused}
+
+
+def test_many_addresses_that_are_refused_do_not_starve_the_others(node: RoleNode) -> None:
+    taken = [f"192.0.2.{number}" for number in range(1, 51)]
+    node.vendor.keys.by_name["OTHER"] = ProxyKey(key="OTHER", whitelist=taken)
+    node.configure(capacity=1000)
+    node.runtime = dataclasses.replace(node.runtime, random=random.Random(1).uniform)
+    own = [f"198.51.100.{number}" for number in range(1, 51)]
+    hosts: dict[str, Any] = {f"h{number}": ip for number, ip in enumerate([*taken, *own])}
+
+    for _run in range(20):
+        node.role(**hosts)
+
+    assert set(node.listed()) == set(own)
 
 
 def test_check_mode_predicts_and_remembers_nothing(node: RoleNode) -> None:
