@@ -137,8 +137,14 @@ class ActionModule(QgAction):
         everyone = set(variables["ansible_play_hosts_all"])
         reports = {}
         reported = set()
+        done = set()
         for name in sorted(everyone):
             report = variables["hostvars"].raw_get(name).get(DETECTED) or {}
+            if "added" in report:
+                # The report of an earlier use of the role in this playbook: the address may have
+                # changed since.
+                done.add(name)
+                report = {}
             reports[name] = report
             if "whitelist" in report and not report.get("failed"):
                 reported.add(name)
@@ -151,7 +157,7 @@ class ActionModule(QgAction):
         if params["prune"] and not params["forget"]:
             self._check_complete()
             limit = params["max_removals"]
-            missing = everyone - reported
+            missing = everyone - reported - done
             if missing:
                 limit = None
             # Hosts of a later batch will report, and the last batch prunes.

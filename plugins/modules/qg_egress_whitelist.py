@@ -25,8 +25,9 @@ options:
   step:
     description:
       - The step that this task performs. Give all three tasks the same options.
-      - Register the results of V(detect) and V(update) as C(egress_whitelist_detected) and
-        C(egress_whitelist_result), and set C(run_once) for V(update), as in the example.
+      - Register the results of V(detect) and V(report) as C(egress_whitelist_detected) and that of
+        V(update) as C(egress_whitelist_result), and set C(run_once) for V(update), as in the
+        example. What has been reported is not used again by later tasks of the playbook.
     type: str
     choices: [detect, update, report]
     required: true
@@ -125,6 +126,7 @@ EXAMPLES = r"""
 - name: Report
   qingguo.qgnet.qg_egress_whitelist:
     step: report
+  register: egress_whitelist_detected
   run_once: "{{ egress_whitelist_result.report_once | default(false) }}"
 """
 

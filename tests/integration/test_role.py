@@ -260,6 +260,24 @@ def test_a_first_host_may_skip_the_role_only_if_it_is_included(fleet: Fleet) -> 
     assert fleet.listed() == fleet.all_addresses[1:]
 
 
+@pytest.mark.newest
+def test_what_a_host_has_detected_is_used_only_once(fleet: Fleet) -> None:
+    """A later use of the role, which the host skips, does not add its address again."""
+    deregistered = f"""
+    - qingguo.qgnet.qg_whitelist: {{state: absent, ips: ["{public(2)}"]}}
+      run_once: true
+    - {INCLUDE}
+      when: inventory_hostname != 'h2'
+"""
+
+    fleet.playground.environment["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"] = "true"
+    run = fleet.run(use(INCLUDE, deregistered), prune=True).ok()
+
+    assert fleet.listed() == [public(1), public(3), public(4)]
+    assert calls(fleet.sim) == [*NEW, QUERY, DEL, QUERY, *IN_SYNC]
+    assert not any(run.warnings)
+
+
 def test_a_network_device_is_not_registered_with_the_address_of_the_control_node(
     fleet: Fleet,
 ) -> None:
