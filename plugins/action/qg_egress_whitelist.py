@@ -50,7 +50,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet imp
     update,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import locked
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import (
+    REQUIRE_SOURCES,
+    UNREAD_SOURCE,
+    QgAction,
+)
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._egress import (
     DetectionRequest,
     detect_egress,
@@ -197,12 +201,7 @@ class ActionModule(QgAction):
             fix = "run it with the whole inventory, or set prune to false"
             raise OptionError("prune", f"is refused with {reason}", fix)
         if not ansible.constants.INVENTORY_ANY_UNPARSED_IS_FAILED:
-            raise OptionError(
-                "prune",
-                "is refused, because Ansible would go on without the hosts of an inventory source "
-                "that cannot be read",
-                "set ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=true",
-            )
+            raise OptionError("prune", f"is refused, because {UNREAD_SOURCE}", REQUIRE_SOURCES)
 
     def _forgotten(self, params: Params) -> dict[str, dict[str, Host]]:
         """Return the hosts to forget, by the digests of their whitelists.

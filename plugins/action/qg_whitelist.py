@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import (
+    HERE,
+    REQUIRE_SOURCES,
+    UNREAD_SOURCE,
+    ApiAction,
+)
 
 
 class ActionModule(ApiAction):
@@ -36,5 +42,11 @@ class ActionModule(ApiAction):
                     f"state=exact is refused in a run that sees only part of its hosts ({reason}), "
                     "because it would remove the addresses of the others: run it for all hosts, or "
                     "set allow_partial=true if ips is complete nevertheless."
+                )
+            if everyone.difference(HERE) and not constants.INVENTORY_ANY_UNPARSED_IS_FAILED:
+                raise AnsibleActionFail(
+                    f"state=exact is refused, because {UNREAD_SOURCE}, and their addresses would "
+                    f"be removed: {REQUIRE_SOURCES}, or allow_partial=true if ips is complete "
+                    "nevertheless."
                 )
         return super().act()

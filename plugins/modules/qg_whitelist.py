@@ -51,7 +51,9 @@ options:
         Set it to V(true) only if O(ips) does not depend on the hosts of the run. Otherwise, the
         addresses of the missing hosts would be removed.
       - A run covers only part of its hosts with C(--limit), in a C(serial) batch, and after a host
-        of the play has failed or was unreachable.
+        of the play has failed or was unreachable. It may do so if an inventory source cannot be
+        read, so a play for hosts of the inventory also needs
+        E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) to be true.
     type: bool
     default: false
 attributes:

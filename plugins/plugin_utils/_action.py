@@ -58,7 +58,11 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import (
 )
 
 _GROUP = "group/qingguo.qgnet.qg"
-_HERE = ("localhost", "127.0.0.1", "::1")
+#: The names of the control node in inventories.
+HERE = ("localhost", "127.0.0.1", "::1")
+#: Why a run may lack hosts, and what fails it then.
+UNREAD_SOURCE = "Ansible would go on without the hosts of an inventory source that cannot be read"
+REQUIRE_SOURCES = "set ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=true"
 
 
 class QgAction(ActionBase):
@@ -163,7 +167,7 @@ class QgAction(ActionBase):
 
     def elsewhere(self, option: str) -> str:
         """Return which groups of the inventory set an option that the control node lacks."""
-        if self._variables.get("inventory_hostname") not in _HERE:
+        if self._variables.get("inventory_hostname") not in HERE:
             return ""
         name = variable_name(option)
         owners = owners_of(name, self._variables["groups"], self._variables["hostvars"])
@@ -213,7 +217,7 @@ class QgAction(ActionBase):
     def delegated_away(self) -> bool:
         """Whether the task was delegated to another machine."""
         target = self._task.delegate_to
-        return bool(target) and not (target in _HERE and self._connection.transport == "local")
+        return bool(target) and not (target in HERE and self._connection.transport == "local")
 
 
 class ApiAction(QgAction):

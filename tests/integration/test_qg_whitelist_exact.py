@@ -7,7 +7,7 @@ their addresses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -66,9 +66,10 @@ FROM_LOCALHOST = """
 
 
 @pytest.fixture(autouse=True)
-def listed(sim: Simulator) -> None:
-    """The whitelist has the addresses of all workers."""
+def listed(sim: Simulator, playground: Playground) -> None:
+    """The whitelist has the addresses of all workers, and runs see all inventories or fail."""
     sim.configure(whitelist=ADDRESSES)
+    playground.environment[phrases.ANY_UNPARSED] = "true"
 
 
 def run(
@@ -77,6 +78,7 @@ def run(
     *,
     header: str = "",
     arguments: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
     **variables: Any,
 ) -> dict[str, Task]:
     """What the tasks did for the first host that they ran for."""
@@ -86,6 +88,7 @@ def run(
         inventory=INVENTORY,
         variables={**playground.options, **usual, **variables},
         arguments=arguments,
+        environment=environment,
     )
     return {task.name: task for task in reversed(played.tasks)}
 
@@ -113,6 +116,7 @@ LIMIT = ["--limit", "w3"]
     [
         ({"arguments": LIMIT}, "--limit w3"),
         ({"header": "serial: 2", "delegated": False}, f"{phrases.WITHOUT_HOSTS} w3"),
+        ({"environment": {phrases.ANY_UNPARSED: "false"}}, phrases.ANY_UNPARSED),
         *slow_cases(
             ({"failing": ["w2"]}, "w2"), ({"arguments": [*LIMIT, "--check"]}, "--limit w3")
         ),
@@ -145,5 +149,6 @@ def test_other_states_do_not_care_about_the_limit_and_allow_partial_lets_exact_t
 
 @pytest.mark.measured
 def test_a_play_on_localhost_sees_all_its_hosts(sim: Simulator, playground: Playground) -> None:
+    del playground.environment[phrases.ANY_UNPARSED]
     assert run(playground, FROM_LOCALHOST)["here"].result["changed"] is False
     assert calls(sim) == [QUERY]

@@ -56,7 +56,7 @@ EVERYTHING = """
       delegate_to: bastion
       when: "'write' in delegated"
     - name: exact here
-      qingguo.qgnet.qg_whitelist: {ips: [198.51.100.2], state: exact}
+      qingguo.qgnet.qg_whitelist: {ips: [198.51.100.2], state: exact, allow_partial: true}
 - hosts: one
   gather_facts: false
   ignore_errors: true
