@@ -37,12 +37,14 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options im
     key_caller,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
+    UNSET,
     Params,
     Spec,
+    is_unset,
     plain,
+    read_options,
     redact,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.fleet import (
     Host,
     merged,
@@ -73,6 +75,8 @@ SPEC: Spec = {
     **INVENTORY_OPTIONS,
     **PROXY_API_OPTIONS,
 }
+#: The options of the update in which the hosts of a run may differ.
+_OF_HOST: Spec = {"ips": SPEC["ips"], **INVENTORY_OPTIONS, **PROXY_API_OPTIONS}
 #: The variables that the tasks of the role register.
 DETECTED = "egress_whitelist_detected"
 UPDATED = "egress_whitelist_result"
@@ -115,7 +119,7 @@ class ActionModule(QgAction):
         connection.timing.transport("api_url")
         report = {
             "changed": False,
-            "whitelist": _digest(connection),
+            "whitelist": _digest(params),
             "ips": ips,
             "given": True,
             "unwanted": [],
@@ -212,25 +216,32 @@ class ActionModule(QgAction):
         for name in params["forget"]:
             options = self._of_host(name, params)
             given = check_addresses("ips", options["ips"] or (), any_scope=True)
-            lists.setdefault(_digest(Connection.of(options)), {})[name] = Host(unwanted=given)
+            lists.setdefault(_digest(options), {})[name] = Host(unwanted=given)
         return lists
 
     def _of_host(self, name: str, params: Params) -> Mapping[str, Any]:
-        """Return the options with the key and the addresses that the inventory has for a host."""
+        """Return the options that the inventory has for a host, with those of the task."""
+        hosts = self._variables["hostvars"]
         if name not in self._variables["groups"]["all"]:
             return params
-        variables = self._variables["hostvars"][name]
-        ips = params["ips"]
-        if params["vars_prefix"]:
-            option = f"{params['vars_prefix']}ips"
-            if of_host := plain(variables.get(option)):
-                ips = typed(option, SPEC["ips"], of_host)
-        return {
-            **params,
-            "key": str(variables.get("qg_key") or params["key"]),
-            "password": variables.get("qg_password") or params["password"],
-            "ips": ips,
-        }
+        theirs = hosts[name]
+        own = hosts[self._variables["inventory_hostname"]]
+
+        def variable(option: str) -> Any:
+            names = self.variable_names(option)
+            for setting in names:
+                if setting in theirs:
+                    value = plain(theirs[setting])
+                    if not is_unset(option, value):
+                        return value
+            # What the inventory has for this host alone is not for the other one.
+            if any(setting in own for setting in names):
+                return UNSET
+            return self.variable(option)
+
+        given = {option: value for option, value in self.given(SPEC).items() if option in _OF_HOST}
+        options = read_options(_OF_HOST, given, **{**self._sources, "variable": variable})
+        return {**params, **options}
 
     def _update_lists(
         self,
@@ -266,14 +277,15 @@ class ActionModule(QgAction):
         """
         variables = self._variables
         mode = self.mode()
-        connection = self._connection_of(digest, next(iter(hosts)), params)
+        options = self._options_of(digest, next(iter(hosts)), params)
+        connection = Connection.of(options)
         is_shared = is_database(connection.store)
         registered = partial(registered_name, is_shared=is_shared)
         present = {*variables["groups"]["all"], *variables["ansible_play_hosts_all"]}
         with locked(key_caller(connection, mode.announcer), mode) as api:
             result = update(
                 api,
-                self.inventory(params),
+                self.inventory(options),
                 {registered(name): host for name, host in hosts.items()},
                 present=set(map(registered, present)),
                 coming=set(map(registered, coming)),
@@ -285,18 +297,17 @@ class ActionModule(QgAction):
             result["hosts"][name] = result["hosts"].pop(registered(name))
         return {**result, "api": api.caller.usage()}
 
-    def _connection_of(self, digest: str, name: str, params: Params) -> Connection:
-        """Return the connection with the key of a host, which only the inventory may have."""
-        connection = Connection.of(params)
-        if digest == _digest(connection):
-            return connection
-        connection = Connection.of(self._of_host(name, params))
-        if digest != _digest(connection):
+    def _options_of(self, digest: str, name: str, params: Params) -> Params:
+        """Return the options with the key of a host, which only the inventory may have."""
+        if digest == _digest(params):
+            return params
+        options = self._of_host(name, params)
+        if digest != _digest(options):
             raise QgError(
-                f"{name} has another key than the first host: set it as qg_key in the inventory, "
-                "or use another play."
+                f"{name} has another key than the first host, or another qg_password, qg_api_url, "
+                "qg_store or qg_inventory_id: set it in the inventory, or use another play."
             )
-        return connection
+        return options
 
     def _report(self, params: Params) -> dict[str, Any]:
         """Return the result of the host from that of the update."""
@@ -344,5 +355,7 @@ def _together(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _digest(connection: Connection) -> str:
-    return digest_in_run(connection.url, connection.key, connection.password or "")
+def _digest(params: Params) -> str:
+    """Return what identifies the whitelist of a key, and the records of an inventory about it."""
+    names = ("api_url", "key", "password", "store", "inventory_id")
+    return digest_in_run(*(params[name] or "" for name in names))

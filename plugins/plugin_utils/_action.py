@@ -123,9 +123,17 @@ class QgAction(ActionBase):
         return {name: value for name, value in self._args.items() if name not in foreign}
 
     def variable(self, option: str) -> Any:
-        """Return the value of the variable of an option.
+        """Return the value of the variable of an option."""
+        for name in self.variable_names(option):
+            value = variable_value(name, self._variables.get(name, UNSET), self._templar)
+            if value is not UNSET and not is_unset(option, value, self.selectors):
+                self._set_by[option] = name
+                return value
+        return UNSET
 
-        Its name begins with vars_prefix if the option is one of this action alone, or with qg_.
+    def variable_names(self, option: str) -> list[str]:
+        """Return the names of the variables of an option: they begin with vars_prefix if the option
+        is one of this action alone, or with qg_.
         """
         prefix = self._args.get("vars_prefix")
         names = []
@@ -133,12 +141,7 @@ class QgAction(ActionBase):
             names.append(f"{prefix}{option}")
         if option in SHARED_OPTIONS:
             names.append(variable_name(option))
-        for name in names:
-            value = variable_value(name, self._variables.get(name, UNSET), self._templar)
-            if value is not UNSET and not is_unset(option, value, self.selectors):
-                self._set_by[option] = name
-                return value
-        return UNSET
+        return names
 
     def origin(self, option: str) -> str:
         """Return what has set an option: a variable of either kind, the task or the default."""

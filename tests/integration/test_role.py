@@ -321,6 +321,27 @@ def test_hosts_of_several_keys_are_written_with_one_call_for_each(fleet: Fleet) 
     assert fleet.sim.journal(ADD) == []
 
 
+@pytest.mark.newest
+def test_no_host_gets_the_password_or_the_inventory_of_another_one(fleet: Fleet) -> None:
+    """Some other hosts have the same key, and another name for their inventory."""
+    password = "a1b2c3d4e5f6"
+    fleet.sim.configure(api_auth=True, pwd=password)
+    fleet.sim.configure(OTHER_KEY)
+    fleet.set("h1", qg_password=password, qg_inventory_id="first")
+    fleet.set("h2", "h4", qg_key=OTHER_KEY)
+    fleet.set("h3", qg_password=password)
+
+    fleet.run().ok()
+
+    assert fleet.listed() == [public(1), public(3)]
+    assert numeric(fleet.sim.whitelist(OTHER_KEY)) == [public(2), public(4)]
+    # Each host is registered in its own inventory, where a later run looks for it.
+    fleet.run(limit="h2,h3", state="absent").ok()
+
+    assert fleet.listed() == [public(1)]
+    assert fleet.sim.whitelist(OTHER_KEY) == [public(4)]
+
+
 @pytest.mark.measured
 def test_a_key_that_only_the_play_knows_is_refused_in_one_sentence(fleet: Fleet) -> None:
     fleet.sim.configure(OTHER_KEY)

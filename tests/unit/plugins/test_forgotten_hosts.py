@@ -37,10 +37,10 @@ def forget(store: Path, hosts: HostVars, **options: Any) -> dict[str, Any]:
         "step": "update",
         "state": "absent",
         "forget": names,
-        "key": "QGDEMO01",
         "store": str(store),
     }
     of_play = {
+        "qg_key": "QGDEMO01",
         "ansible_play_batch": names,
         "ansible_play_hosts": names,
         "ansible_play_hosts_all": names,
