@@ -189,7 +189,7 @@ class ActionModule(QgAction):
             del result["diff"]
         is_loud = result["changed"] or any(host["failed"] for host in result["hosts"].values())
         # A static import keeps the first value for all serial batches.
-        result["report_once"] = not is_loud and alive == batch
+        result["report_once"] = bool(params["forget"]) or (not is_loud and alive == batch)
         result["unreached_hosts"] = unreached
         result["msg"] = line
         result["warnings"] = [*warnings, *result["warnings"]]

@@ -458,7 +458,6 @@ def test_deregister_asks_which_hosts_are_meant(fleet: Fleet) -> None:
     fleet.put_in_sync()
     refusals: list[tuple[dict[str, Any], str]] = [
         ({}, phrases.LIMIT_OR_QG_HOSTS),
-        ({"qg_forget": ["h2"], "qg_hosts": "h1"}, phrases.CHOOSE_IN_ONE_WAY),
         ({"qg_forget": ["h2"], "qg_all": True}, phrases.CHOOSE_IN_ONE_WAY),
     ]
     for variables, sentence in refusals:
@@ -607,6 +606,36 @@ def test_a_host_is_deregistered_with_its_own_key_and_addresses(fleet: Fleet) -> 
 
     assert fleet.sim.whitelist(OTHER_KEY) == []
     assert fleet.listed() == []
+
+
+@pytest.mark.newest
+def test_a_host_that_left_is_forgotten_with_the_key_of_its_group(fleet: Fleet) -> None:
+    fleet.set(*fleet.hosts, qg_key=fleet.sim.key)
+    fleet.run(qg_key=None).ok()
+    del fleet.lines["h4"]
+
+    run = fleet.run(DEREGISTER, qg_key=None, **by_forget("h4"))
+
+    assert run.rc == 2
+    assert "qg_hosts=" in shown(run)
+
+    run = fleet.run(
+        DEREGISTER, qg_key=None, variables={"qg_forget": ["h4"], "qg_hosts": "all"}
+    ).ok()
+
+    assert fleet.listed() == fleet.all_addresses[:3]
+    assert run.by_host(REPORT).keys() == {"h1"}
+
+
+@pytest.mark.newest
+def test_verify_names_a_host_whose_unknown_address_is_tolerated(fleet: Fleet) -> None:
+    fleet.put_in_sync()
+    fleet.make_uncertain("h2")
+
+    run = fleet.run(VERIFY, fail=False)
+
+    assert run.rc == 2
+    assert phrases.LOG_IN in shown(run)
 
 
 @pytest.mark.newest
