@@ -14,19 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.measuring import unmeasured
+from support.measuring import is_measured, pytest_runtest_setup
 from support.node import Node, memory_directory
 from support.vendor import CLASSIC, Vendor, plan_of
 
+__all__ = ["pytest_runtest_setup"]
 
-@pytest.fixture(autouse=True)
-def measured_once(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Slow tests go through the lines of the others once more."""
-    if request.node.get_closest_marker("slow") is None:
-        yield
-        return
-    with unmeasured():
-        yield
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=is_measured)
 
 
 @pytest.fixture

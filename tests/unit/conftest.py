@@ -7,19 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from support.measuring import unmeasured
+from support.measuring import is_measured, pytest_runtest_setup
 from support.postgres import database_server, database_url
 
-__all__ = ["database_server", "database_url"]
-
-#: What runs on the user's ansible-core and Python.
-SHIPPED = tuple(Path(__file__).resolve().parent / name for name in ("plugins", "eda"))
+__all__ = ["database_server", "database_url", "pytest_runtest_setup"]
 
 #: Files whose single test takes as long as hundreds of others.
 LONGEST = ("test_state_size.py", "test_whitelist_fleet.py")
@@ -39,23 +34,6 @@ settings.register_profile(
 settings.load_profile("second_python" if "QGNET_FEW_EXAMPLES" in os.environ else "untimed")
 
 
-def _is_shipped(path: Path) -> bool:
-    return any(map(path.is_relative_to, SHIPPED))
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no worker ends alone."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Measure the coverage only of tests of what ships; the slow ones go through the lines of the
-    others once more.
-    """
-    if _is_shipped(item.path) and not item.get_closest_marker("slow"):
-        yield
-    else:
-        with unmeasured():
-            yield
+    items.sort(key=lambda item: (is_measured(item), item.path.name not in LONGEST))
