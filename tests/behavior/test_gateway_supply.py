@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -646,6 +648,35 @@ def test_what_a_host_saw_that_is_refreshed_no_more_counts_for_three_intervals(
 
     assert run_apart(fleet, 20) == 0
     assert run_apart(fleet, 20) == 1
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "{",
+        '{"here": [], "works": [], "until": 1e12}',
+        '{"set": "a set", "here": 1, "works": [], "until": 1e12}',
+        '{"set": "a set", "here": ["id of web3"], "works": [[]], "until": 1e12}',
+        '{"set": "a set", "here": ["id of web3"], "works": [], "until": "soon"}',
+    ],
+)
+def test_a_damaged_row_of_what_a_run_saw_is_one_sentence_with_its_name_and_the_fix(
+    new_node: Callable[..., Node], damaged: str
+) -> None:
+    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
+    run_apart(fleet, 20)
+    [(damaged_row,), _other_row] = fleet.rows(
+        "SELECT id FROM lease_sets WHERE state LIKE '%until%' ORDER BY id"
+    )
+    state = fleet.node.store / "state.sqlite3"
+    with contextlib.closing(sqlite3.connect(state)) as store, store:
+        store.execute("UPDATE lease_sets SET state = ? WHERE id = ?", (damaged, damaged_row))
+
+    assert run_apart(fleet, 20) == 0
+
+    for problem in fleet.problems.values():
+        assert phrases.ROW_OF_LEASE_SETS.format(damaged_row) in problem
+        assert phrases.DELETE_THE_SET.format(damaged_row) in problem
 
 
 def lie(fleet: Fleet, host: str, servers: list[str], state: State) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .._store.installations import Installations
 from .exits import merge
@@ -33,6 +34,35 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class Sighting:
+    """What a run has seen: the servers that work for the installations ``here`` of a set of leases.
+
+    ``until`` is the state time until which others rely on it.
+    """
+
+    name: str
+    here: frozenset[str]
+    works: frozenset[str]
+    until: float
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Sighting:
+        """Return the sighting with the values of :meth:`as_json`."""
+        return cls(
+            data["set"], frozenset(data["here"]), frozenset(data["works"]), float(data["until"])
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the sighting as values of JSON."""
+        return {
+            "set": self.name,
+            "here": sorted(self.here),
+            "works": sorted(self.works),
+            "until": self.until,
+        }
+
+
+@dataclass(frozen=True)
 class Sightings:
     """The sightings of the exits of a key, whose rows begin with ``prefix``."""
 
@@ -48,13 +78,13 @@ class Sightings:
         now = self.installations.store.now()
         # What this run knows of its own hosts is newer.
         here = lease_set.installations
-        for sighting in self.installations.set_states(f"{self.prefix} "):
-            if sighting["until"] <= now or here.issuperset(sighting["here"]):
+        for sighting in self.installations.set_states(f"{self.prefix} ", Sighting.from_json):
+            if sighting.until <= now or here.issuperset(sighting.here):
                 continue
-            if sighting["set"] == name:
-                reports.append(_as_exits(sighting["works"]))
+            if sighting.name == name:
+                reports.append(_as_exits(sighting.works))
             else:
-                elsewhere.update(sighting["works"])
+                elsewhere.update(sighting.works)
         exits = merge([*reports, _as_exits(elsewhere)])
         return Seen(exits, frozenset(elsewhere))
 
@@ -64,16 +94,15 @@ class Sightings:
         if not exits:
             return
         store = self.installations.store
-        here = sorted(lease_set.installations)
         interval = max(need.interval for need in lease_set.needs)
-        sighting = {
-            "set": name,
-            "here": here,
-            "works": sorted(_working(exits)),
-            "until": store.now() + _SEEN_FOR * interval,
-        }
-        row = store.digest("hosts of a set", name, *here)
-        self.installations.save_set_state(f"{self.prefix} {row}", sighting)
+        sighting = Sighting(
+            name,
+            here=lease_set.installations,
+            works=frozenset(_working(exits)),
+            until=store.now() + _SEEN_FOR * interval,
+        )
+        row = store.digest("hosts of a set", name, *sorted(sighting.here))
+        self.installations.save_set_state(f"{self.prefix} {row}", sighting.as_json())
 
 
 def _reported(needs: Iterable[Need]) -> dict[str, Exit]:

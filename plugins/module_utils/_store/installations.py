@@ -218,14 +218,16 @@ class Installations:
         with self.store.reading("lease_sets", lease_set, fix):
             return read(mapping_in(rows[0][0]))
 
-    def set_states(self, prefix: str) -> list[dict[str, Any]]:
-        """Return what is remembered in all rows whose names begin with a text without wildcards."""
+    def set_states(self, prefix: str, read: Callable[[Mapping[str, Any]], State]) -> list[State]:
+        """Return what is remembered in all rows whose names begin with a text without wildcards, as
+        ``read`` returns it.
+        """
         states = []
         for name, state in self.store.rows(
             "SELECT id, state FROM lease_sets WHERE id LIKE ?", f"{prefix}%"
         ):
             with self.store.reading("lease_sets", name, "what its exits did is then forgotten"):
-                states.append(mapping_in(state))
+                states.append(read(mapping_in(state)))
         return states
 
     def save_set_state(self, lease_set: str, state: Mapping[str, Any]) -> None:
