@@ -168,11 +168,14 @@ cat >{{file}}.leases.new <<'{{mark}}' && mv {{file}}.leases.new {{file}}.leases 
 {{text}}{{mark}}
 """
 #: Starts the process, or lets it read its configuration again, and waits until it serves that, or
-#: says that it cannot read its leases.
+#: says that it cannot read its leases. Times of a clock that was ahead would hide which process
+#: serves, so that only one that starts from now on is newer than the files.
 _RUN = f"""\
 PATH=$PATH:/usr/sbin:/sbin
 {_EXITS}
 serves() {{{{ {_CURRENT}; [ $current = yes ] && exits >/dev/null 2>&1; }}}}
+touch -c {{file}}.cfg {{file}}.lua {{file}}.map
+touch -c -t 200001010000 {{run}}.pid
 began=$(date +%s)
 {{start}}
 for tenth in $(seq 100); do

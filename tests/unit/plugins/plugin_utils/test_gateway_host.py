@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import signal
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -123,29 +125,38 @@ def test_a_process_that_does_not_answer_is_told_from_one_that_does_not_run(
     assert any(code() not in (0, _gateway_host.NO_ANSWER) for _attempt in range(5))
 
 
-def test_nobody_waits_for_a_process_that_cannot_read_its_leases(tmp_path: Path) -> None:
-    programs = tmp_path / "programs"
-    link_programs(programs, "sh", "date", "perl")
-    write_program(programs, "systemctl", "")
-    write_program(programs, "journalctl", "")
-    write_program(programs, "seq", "echo 1 2 3")
-    write_program(programs, "sleep", f"echo >{tmp_path}/slept")
-    (tmp_path / "gw.pid").touch()
-    served = gateway_in(tmp_path, "systemd")
+@contextlib.contextmanager
+def haproxy_that_answers(folder: Path, answer: bytes) -> Iterator[None]:
+    """Let the socket of a gateway answer this to each question."""
 
-    def answer(listener: socket.socket) -> None:
+    def answer_all(listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while True:
                 connection = listener.accept()[0]
                 connection.recv(100)
-                connection.sendall(b"unreadable\n")
+                connection.sendall(answer)
                 connection.close()
 
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "gw.sock"))
+        listener.bind(str(folder / "gw.sock"))
         listener.listen()
-        answering = threading.Thread(target=answer, args=(listener,))
+        answering = threading.Thread(target=answer_all, args=(listener,))
         answering.start()
+        yield
+        listener.shutdown(socket.SHUT_RDWR)
+    answering.join()
+
+
+def test_nobody_waits_for_a_process_that_cannot_read_its_leases(tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    link_programs(programs, "sh", "date", "perl", "touch")
+    write_program(programs, "systemctl", f"touch {tmp_path}/gw.pid")
+    write_program(programs, "journalctl", "")
+    write_program(programs, "seq", "echo 1 2 3")
+    write_program(programs, "sleep", f"echo >{tmp_path}/slept")
+    served = gateway_in(tmp_path, "systemd")
+
+    with haproxy_that_answers(tmp_path, b"unreadable\n"):
         done = subprocess.run(
             [str(programs / "sh"), "-c", _gateway_host.run_script(served)],
             env={"PATH": str(programs)},
@@ -153,12 +164,38 @@ def test_nobody_waits_for_a_process_that_cannot_read_its_leases(tmp_path: Path) 
             capture_output=True,
             text=True,
         )
-        listener.shutdown(socket.SHUT_RDWR)
-    answering.join()
 
     assert done.returncode == 1
     assert done.stdout.splitlines() == [_gateway_host.UNREADABLE]
     assert not (tmp_path / "slept").exists()
+
+
+@pytest.mark.parametrize("starts", [True, False])
+@pytest.mark.parametrize("part", ["cfg", "lua", "map", "pid"])
+def test_files_of_a_host_whose_clock_was_ahead_do_not_hide_which_process_serves(
+    tmp_path: Path, part: str, *, starts: bool
+) -> None:
+    """A process of before goes on to answer if the new one does not start."""
+    programs = tmp_path / "programs"
+    link_programs(programs, "sh", "date", "perl", "touch")
+    write_program(programs, "systemctl", f"touch {tmp_path}/gw.pid" if starts else "exit 1")
+    write_program(programs, "journalctl", "")
+    write_program(programs, "seq", "echo 1")
+    write_program(programs, "sleep", "")
+    for name in ("pid", "cfg", "lua", "map"):
+        (tmp_path / f"gw.{name}").touch()
+    ahead = time.time() + 3600
+    os.utime(tmp_path / f"gw.{part}", (ahead, ahead))
+    served = gateway_in(tmp_path, "systemd")
+
+    with haproxy_that_answers(tmp_path, b"time 1\n"):
+        done = subprocess.run(
+            [str(programs / "sh"), "-c", _gateway_host.run_script(served)],
+            env={"PATH": str(programs)},
+            check=False,
+        )
+
+    assert done.returncode == (0 if starts else 1)
 
 
 def test_a_number_that_another_process_has_got_is_not_signaled(tmp_path: Path) -> None:
