@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import wall_time
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import (
     format_sample,
@@ -117,6 +117,7 @@ class ActionModule(ServingAction):
 
     def _find(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is recorded for the hosts of this batch, and lock it."""
+        self._check_strategy()
         began = wall_time()
         hosts = self._variables["ansible_play_batch"]
         names = {self._recorded_name(host, params): host for host in hosts}
@@ -146,6 +147,18 @@ class ActionModule(ServingAction):
             "hosts": list(hosts),
             "began": began,
         }
+
+    def _check_strategy(self) -> None:
+        """Refuse a strategy by which no host waits for another: Ansible then lets each host take
+        the steps for all, and registers the result of each for all.
+        """
+        strategy = str(self._task.get_play().strategy)
+        if strategy.endswith(("free", "host_pinned")):
+            raise OptionError(
+                "strategy",
+                f"={strategy} cannot be used for gateways and lists, since one host leases for all",
+                "set strategy: linear in the play that runs the role",
+            )
 
     def _look(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return what this host is to have, and what it has."""
@@ -298,8 +311,7 @@ class ActionModule(ServingAction):
             of_host = [operations.Order.from_json(plain(data)) for data in look.get("orders", ())]
             configured = variables.get(CONFIGURED) or {}
             if not is_refresh and configured.get("changed", True):
-                # What has changed, such as the credentials, may be what made the exits fail. With
-                # the strategy free, a host may not be configured yet.
+                # What has changed, such as the credentials, may be what made the exits fail.
                 for order in of_host:
                     order.look.forget_exits()
             if of_host:

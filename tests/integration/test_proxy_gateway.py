@@ -41,7 +41,7 @@ from integration.upstreams import Answer, Exit, Load, Site, Upstreams, free_port
 from qgnet_simulator.running import Simulator
 from support import phrases
 from support.documents import role_options
-from support.invariants import assert_no_secret
+from support.invariants import assert_no_secret, assert_one_sentence
 
 PLAY = """
 - hosts: all
@@ -1758,6 +1758,31 @@ def test_a_slow_host_is_refreshed_whatever_strategy_the_configuration_names(
 
     assert sold(gateway.sim) == 2
     assert gateway.addresses("fast") == gateway.addresses("slow")
+
+
+@pytest.mark.parametrize(
+    ("role", "strategy"), [("proxy_gateway", "free"), ("proxy_list", "ansible.builtin.host_pinned")]
+)
+def test_a_role_refuses_a_strategy_by_which_no_host_waits_for_another(
+    gateway: Gateway, role: str, strategy: str
+) -> None:
+    """Ansible would let each host lease for all, and give each of them the result of another."""
+    play = PLAY.replace("proxy_gateway", role)
+    play = play.replace("roles:", 'strategy: "{{ chosen }}"\n  roles:')
+    gateway.hosts = {name: {"port": free_port()} for name in ("fast", "slow")}
+    path = str(gateway.folder / "proxies.txt")
+
+    run = gateway.play(play, chosen=strategy, proxy_list_path=path)
+
+    assert run.rc == 2
+    failures = {task.host: task.result["msg"] for task in run.tasks if task.status == "failed"}
+    assert failures.keys() == {"fast", "slow"}
+    for message in failures.values():
+        assert_one_sentence(message)
+        assert message.startswith(f"strategy={strategy} ")
+        assert "strategy: linear" in message
+    assert calls(gateway.sim) == []
+    assert list(gateway.folder.iterdir()) == []
 
 
 @pytest.mark.slow

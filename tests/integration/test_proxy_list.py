@@ -25,7 +25,6 @@ REFRESH = "qingguo.qgnet.refresh_proxies"
 PLAY = """
 - hosts: all
   gather_facts: false
-  strategy: "{{ pace | default('linear') }}"
   roles: [qingguo.qgnet.proxy_list]
 """
 #: The task that writes the lists.
@@ -69,14 +68,13 @@ def servers(sim: Simulator) -> list[str]:
 
 
 @pytest.mark.measured
-@pytest.mark.parametrize("pace", ["linear", *slow_cases("free")])
 def test_a_file_of_servers_from_its_first_leases_to_its_removal(
-    sim: Simulator, playground: Playground, path: Path, pace: str
+    sim: Simulator, playground: Playground, path: Path
 ) -> None:
     def write_both(play: str = PLAY, **variables: Any) -> Run:
         return write(sim, playground, path, play, (), ("one", "two"), **variables)
 
-    write_both(pace=pace, proxy_list_command=f"touch {path}.changed").ok()
+    write_both(proxy_list_command=f"touch {path}.changed").ok()
 
     # For all hosts, and one lease first, since nothing says how long new ones last.
     assert [call["params"]["Num"] for call in sim.journal() if call["path"] == "/allocate"] == [
