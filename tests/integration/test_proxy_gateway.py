@@ -137,7 +137,8 @@ class Gateway:
 
     def start_refresh(self) -> subprocess.Popen[str]:
         """Start a refresh of all hosts in a group of processes of its own."""
-        inventory = self.playground.write("started", self.inventory())
+        # The name of a file of ``play``: another inventory has nothing installed.
+        inventory = self.playground.write("hosts", self.inventory())
         return subprocess.Popen(
             [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), REFRESH],
             env=self.playground.ansible_environment() | self.environment,
@@ -1859,8 +1860,10 @@ def test_refreshes_that_are_killed_pay_once_and_leave_the_gateway_serving(gatewa
     gateway.sim.configure(plan={"lifetime": 10})
     gateway.play(proxy_gateway_count=2, proxy_gateway_drain=120).ok()
     began = time.monotonic()
-    gateway.start_refresh().communicate()
+    refresh = gateway.start_refresh()
+    refresh.communicate()
     longest = time.monotonic() - began
+    assert refresh.returncode == 0
     chance = random.Random(5)
     killed = 0
     runs = 0
