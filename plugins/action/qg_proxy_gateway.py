@@ -201,7 +201,9 @@ class ActionModule(ServingAction):
             look = read_look(part, wall_time(), has_reports=has_reports)
             order = operations.Order(row, declaration, logins, look)
             if params["refresh"]:
-                order.problem = why_not_refreshed(row, look) or self._why_not_running(order, params)
+                order.problem = why_not_refreshed(row, look)
+                if not order.problem:
+                    order.problem = self._why_not_restored(order, params)
             elif state == "present":
                 check_host(declaration, row.host, look.flags)
                 self._check_logins(order)
@@ -214,15 +216,21 @@ class ActionModule(ServingAction):
             "serve": served,
         }
 
-    def _why_not_running(self, order: operations.Order, params: Mapping[str, Any]) -> str:
-        """Let a gateway that does not run serve the leases of before; returns why it cannot, since
-        what is leased could not be served then, and would be paid for in each run.
+    def _why_not_restored(self, order: operations.Order, params: Mapping[str, Any]) -> str:
+        """Let a gateway serve the leases of before, if it does not run or has not the servers that
+        are recorded, since the role was killed before it recorded others.
+
+        Returns why it cannot: what is leased could not be served then, and would be paid for in
+        each run.
         """
-        is_gateway = isinstance(order.declaration, Gateway)
-        if not is_gateway or "serves" in order.look.flags or self._task.check_mode:
+        if not isinstance(order.declaration, Gateway) or self._task.check_mode:
+            return ""
+        served = operations.served(order, operations.unchanged(order))
+        has_servers = f"layout={order.declaration.layout}" in order.look.flags
+        if has_servers and served["serves"]:
             return ""
         try:
-            self._serve_gateway(operations.served(order, operations.unchanged(order)), params)
+            self._serve_gateway(served, {**params, "configures": not has_servers})
         except QgError as error:
             return error.message
         return ""

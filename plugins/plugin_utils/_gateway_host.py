@@ -85,6 +85,7 @@ _GATEWAY = f"""\
 command -v haproxy >/dev/null && echo haproxy
 printf '%8192s' ' ' >{{file}}.room && echo room; rm -f {{file}}.room
 [ -w /root ] && echo root
+sed -n 's/^# layout=/layout=/p' {{file}}.cfg 2>/dev/null
 {_CURRENT}
 echo '--- exits'; exits 2>/dev/null && [ $current = yes ] && echo serves
 echo '--- file'; cat {{file}}.leases 2>/dev/null

@@ -135,12 +135,16 @@ class Gateway:
             environment=self.environment,
         )
 
-    def start_refresh(self) -> subprocess.Popen[str]:
-        """Start a refresh of all hosts in a group of processes of its own."""
+    def start(self, playbook: str | Path = REFRESH) -> subprocess.Popen[str]:
+        """Start a playbook for all hosts in a group of processes of its own."""
         # The name of a file of ``play``: another inventory has nothing installed.
         inventory = self.playground.write("hosts", self.inventory())
         return subprocess.Popen(
-            [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), REFRESH],
+            [
+                str(Path(sys.executable).parent / "ansible-playbook"),
+                *("-i", str(inventory)),
+                str(playbook),
+            ],
             env=self.playground.ansible_environment() | self.environment,
             cwd=inventory.parent,
             stdout=subprocess.PIPE,
@@ -1555,7 +1559,7 @@ def a_run_that_loses_its_lock(gateway: Gateway, host: str) -> Iterator[None]:
     slow = gateway.node("slow", QG_STORE=str(store.parent))
     options = dict(setting.split("=", 1) for setting in login.split())
     slow.hosts = {host: {"ansible_ssh_transfer_method": "piped", **options}}
-    run = slow.start_refresh()
+    run = slow.start()
     try:
         with sqlite3.connect(store) as rows:
             lock = f"SELECT locked_by FROM installations WHERE name = '{host}'"
@@ -1642,7 +1646,7 @@ def test_control_nodes_that_share_nothing_but_a_database(
     # Two control nodes refresh the same host at once.
     gateway.hosts = {"first": gateway.hosts["first"]}
     gateway.sim.advance(290)
-    runs = [gateway.start_refresh(), job.start_refresh()]
+    runs = [gateway.start(), job.start()]
     outputs = [run.communicate(timeout=200)[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], outputs
     assert sold(gateway.sim) == 4
@@ -1860,7 +1864,7 @@ def test_refreshes_that_are_killed_pay_once_and_leave_the_gateway_serving(gatewa
     gateway.sim.configure(plan={"lifetime": 10})
     gateway.play(proxy_gateway_count=2, proxy_gateway_drain=120).ok()
     began = time.monotonic()
-    refresh = gateway.start_refresh()
+    refresh = gateway.start()
     refresh.communicate()
     longest = time.monotonic() - began
     assert refresh.returncode == 0
@@ -1872,7 +1876,7 @@ def test_refreshes_that_are_killed_pay_once_and_leave_the_gateway_serving(gatewa
         # The leases have a hundred seconds left.
         gateway.sim.advance(500)
         began = time.monotonic()
-        run = gateway.start_refresh()
+        run = gateway.start()
         try:
             run.communicate(timeout=chance.uniform(0.1, 1) * longest)
             # It has ended by itself: the machine is faster than it was.
@@ -1887,6 +1891,58 @@ def test_refreshes_that_are_killed_pay_once_and_leave_the_gateway_serving(gatewa
         # Two at first, and two for each time that these have ended.
         assert sold(gateway.sim) == 2 + 2 * runs
         assert gateway.ask().status == 200
+
+
+@pytest.mark.slow
+@pytest.mark.measured
+@pytest.mark.parametrize(
+    "after",
+    [
+        {"name": "renamed"},
+        {"name": "qg", "count": 1},
+        {"name": "qg", "count": 1, "slots": True},
+    ],
+    ids=["renamed", "fewer", "slots"],
+)
+def test_a_role_that_is_killed_before_it_records_what_it_has_configured(
+    gateway: Gateway, after: dict[str, Any]
+) -> None:
+    """A refresh serves what is recorded, and the role what is declared."""
+    gateway.sim.configure(plan={"lifetime": 5})
+    recorded = {"pools": [{"name": "qg", "count": 6, "port": gateway.port}]}
+    declared = {"pools": [{"port": gateway.port, **after}]}
+    gateway.hosts = {"gateway": recorded}
+    gateway.play().ok()
+    programs = gateway.playground.root / "programs"
+    runs = programs / "runs"
+    login = with_login(
+        programs,
+        f'case "$last" in *began=*) sh -c "$last"; touch {runs}; exec sleep 600;; esac\n'
+        'exec sh -c "$last"',
+    )
+    options = dict(setting.split("=", 1) for setting in login.split())
+    gateway.hosts = {"gateway": {**declared, "ansible_ssh_transfer_method": "piped", **options}}
+    role = gateway.start(gateway.playground.write("role.yml", PLAY))
+    eventually(runs.exists)
+    os.killpg(role.pid, signal.SIGKILL)
+    role.communicate()
+    gateway.sim.advance(290)
+
+    gateway.hosts = {"gateway": recorded}
+    gateway.play(REFRESH).ok()
+
+    assert sold(gateway.sim) == 12
+    assert sum(line.endswith(" ready") for line in gateway.servers()) == 6
+    for server in gateway.addresses():
+        assert gateway.report(server)
+    assert gateway.ask().status == 200
+    assert gateway.play(REFRESH).ok().output.count(" changed=0 ") == 1
+
+    gateway.hosts = {"gateway": declared}
+    gateway.play().ok()
+
+    assert gateway.ask().status == 200
+    assert sold(gateway.sim) == 12
 
 
 def sold(sim: Simulator) -> int:

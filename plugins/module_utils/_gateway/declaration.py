@@ -94,6 +94,15 @@ class Gateway:
         return addresses
 
     @property
+    def layout(self) -> str:
+        """The pools whose servers the configuration has, in one word."""
+        pools = []
+        for pool in self.pools:
+            slots = ":slots" if pool.has_slots else ""
+            pools.append(f"{pool.name}:{pool.count}{slots}")
+        return ",".join(pools)
+
+    @property
     def file(self) -> str:
         """The path of the configuration, without its extension."""
         return f"{self.directory.rstrip('/')}/{self.name}"

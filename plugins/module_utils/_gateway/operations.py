@@ -189,6 +189,7 @@ def served(order: Order, outcome: Outcome) -> dict[str, Any]:
         paths = {
             "file": order.declaration.file,
             "run": order.declaration.run,
+            "layout": order.declaration.layout,
             "text": file_text(order.installation.id, after),
             "before": file_text(order.look.identifier, order.look.servers)
             if order.look.identifier
