@@ -22,8 +22,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.evidence impor
     Witness,
     certain,
     contradiction,
+    excess,
     new_misses,
-    unlisted,
+    removed_since,
     verdict,
     view,
 )
@@ -434,9 +435,9 @@ def test_a_list_with_all_successors_shows_a_removal_by_itself(listed: tuple[str,
 def test_reports_of_what_no_list_shows_are_past() -> None:
     reports = [
         Report("released", 1, Says.GONE, 10.0),
-        Report("released lately", 2, Says.GONE, 500.0),
-        Report("ended", 3, Says.HELD, 10.0, ends=20.0),
-        Report("lasting", 4, Says.HELD, 10.0, ends=1e6),
+        Report("released lately", 2, Says.GONE, 400.0),
+        Report("ended", 3, Says.HELD, 10.0, ends=540.0),
+        Report("lasting", 4, Says.HELD, 10.0, ends=540.1),
     ]
     snapshot = Snapshot(reports=reports, now=600.0)
 
@@ -452,12 +453,15 @@ def test_what_was_released_is_held_again_only_when_a_response_says_so(
     assert Snapshot(reports=reports).last_reports()["a"].says is last
 
 
-def test_what_a_list_shows_again_counts_as_gone_only_after_two_more_readings() -> None:
-    """Of a life of 40 seconds, they are at least 10 seconds apart."""
-    report = Report("a", 1, Says.HELD, 0.0, ends=1e6, life=40.0)
-    readings = [(100.0, False), (110.0, False), (200.0, True), (300.0, False), (305.0, False)]
+@pytest.mark.parametrize(("life", "apart"), [(40.0, 10.0), (1000.0, 60.0), (None, 60.0)])
+def test_what_a_list_shows_again_counts_as_gone_only_after_two_more_readings(
+    life: float | None, apart: float
+) -> None:
+    report = Report("a", 1, Says.HELD, 0.0, ends=1e6, life=life)
+    readings = [(100.0, False), (100.0 + apart, False), (200.0, True), (300.0, False)]
+    readings += [(299.9 + apart, False), (300.0 + apart, False)]
     said = []
-    for at, is_listed in [*readings, (310.0, False)]:
+    for at, is_listed in readings:
         listed = {"a": 1e6} if is_listed else {}
         snapshot = Snapshot(listed, read_at=at, now=at, reports=[report])
         [report] = new_misses(snapshot) or [report]
@@ -511,9 +515,44 @@ def test_a_release_in_flight_is_open_although_nothing_is_left_to_release(
     assert verdict(call, snapshot).outcome is outcome
 
 
-def test_what_the_list_before_has_shown_to_end_is_not_missed() -> None:
-    call = OpenCall(1, "/replace", 0, 1, frozenset({"a", "b"}), 80.0, TIMEOUT, 85.0)
-    earlier = Snapshot({"a": 99.0, "b": 200.0}, read_at=90.0, now=90.0)
-    snapshot = Snapshot(read_at=100.0, now=100.0, earlier=earlier)
+def test_what_its_own_response_names_is_the_effect_of_a_call() -> None:
+    """Another buyer has leased the other one."""
+    call = OpenCall(1, "/get", 1, 0, frozenset(), 80.0, TIMEOUT, 85.0)
+    named = Report("b", 1, Says.HELD, 85.0)
+    snapshot = Snapshot({"a": None, "b": None}, 100.0, 100.0, reports=[named], calls=[call])
 
-    assert unlisted(call, snapshot) == {"b"}
+    assert verdict(call, snapshot).added == ["b"]
+
+
+def held(name: str, **known: float) -> Report:
+    return Report(name, 1, Says.HELD, 0.0, **known)
+
+
+@pytest.mark.parametrize(
+    ("report", "number", "removed"),
+    [
+        pytest.param(held("b", ends=100.0), 1, {"a"}, id="the other has ended"),
+        pytest.param(held("b", ends=100.1), 1, set(), id="too many"),
+        pytest.param(held("b", missed_at=80.0), 1, {"a"}, id="the other was missed before"),
+        pytest.param(held("b", missed_at=80.1), 1, set(), id="the other was missed since"),
+        pytest.param(held("b", ends=100.0), 2, {"a", "b"}, id="as many as it can remove"),
+    ],
+)
+def test_what_two_lists_show_that_a_call_has_removed(
+    report: Report, number: int, removed: set[str]
+) -> None:
+    earlier = Snapshot(read_at=90.0)
+    snapshot = Snapshot(read_at=100.0, now=100.0, reports=[report], earlier=earlier)
+
+    assert removed_since(80.0, number, frozenset({"a", "b"}), snapshot) == removed
+
+
+@pytest.mark.parametrize(("ends", "hidden"), [(100.0, 1), (100.1, 0)])
+def test_what_may_have_ended_hides_nothing_that_the_quota_counts(ends: float, hidden: int) -> None:
+    assert excess(Snapshot({"a": ends}, 90.0, 90.0, 100.0, quota_used=1)) == hidden
+
+
+def test_an_end_that_a_list_still_shows_a_minute_later_is_by_another_clock() -> None:
+    snapshot = Snapshot({"a": 40.0, "b": 40.1}, now=100.0)
+
+    assert snapshot.listed_ends() == {"a": None, "b": 40.1}

@@ -112,7 +112,7 @@ class _EnsuringLeases(Ensuring[Lease]):
             # One first, since a plan by volume gets no channel back.
             before = books.quota
             release(books, surplus[:1])
-            books.confirm(is_short=books.is_short_of(self.first.missing))
+            books.confirm_again(self.first.missing)
             check_room(books, before, len(surplus) - 1, needed=self.first.missing)
             release(books, surplus[1:])
         self.buy()

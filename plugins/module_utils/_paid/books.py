@@ -16,11 +16,10 @@ from .._api.leases import Terms
 from .._core.errors import CallError
 from .._store.store import after_the_call
 from .caps import check_cap
-from .evidence import unlisted, verdict
+from .evidence import removed_since
 from .journal_reader import HOUR
 from .paid_api import BUY, DROP, SWAP, Item, NewCall, PaidApi
 from .reconciling import Reconciled
-from .snapshot import OpenCall
 from .uncertainty import explaining, unknown
 
 R = TypeVar("R")
@@ -49,9 +48,7 @@ def locked_books(
 class Books(Reconciled[R]):
     """What a key holds, pays for and releases, within the lock of the key."""
 
-    def __init__(
-        self, api: PaidApi[R], *, cap: int | None = None, ignore_quota: bool = False
-    ) -> None:
+    def __init__(self, api: PaidApi[R], *, cap: int | None, ignore_quota: bool) -> None:
         super().__init__(api, ignore_quota=ignore_quota)
         self.cap = cap
         #: Whether QG.net has reported a purchase of this run as a success, whatever the response
@@ -129,27 +126,12 @@ class Books(Reconciled[R]):
 
     def _note_released(self, number: int, before: frozenset[str], sent_at: float) -> None:
         """Record what QG.net has released before it refused to replace it."""
-        call = OpenCall(
-            id=self.journal.of_run[-1],
-            endpoint=self.api.calls[SWAP],
-            adds=0,
-            removes=number,
-            before=before,
-            sent_at=sent_at,
-            timeout=self.api.caller.timeout,
-            answered_at=self.now(),
-        )
+        # A single list may be wrong.
         self.look()
-        while True:
-            # A single list may be wrong.
-            self.look()
-            result = verdict(call, self.snapshot)
-            seconds_left = call.settles_at - self.snapshot.read_at
-            if seconds_left <= 0 or result.removed >= unlisted(call, self.snapshot):
-                break
-            self._wait_for(call, result, seconds_left)
-        if result.removed:
-            self.journal.note_removed(call.id, result.removed)
+        self.look()
+        removed = removed_since(sent_at, number, before, self.snapshot)
+        if removed:
+            self.journal.note_removed(self.journal.of_run[-1], removed)
             self.use_reports()
 
     def _use_answer(self, named: Mapping[str, R], is_whole: bool) -> None:
@@ -158,16 +140,13 @@ class Books(Reconciled[R]):
         self.is_accepted = True
         self.bought.update(named)
         items = self.items(named)
-        lives = [self.api.span(item).life or 0.0 for item in items.values()]
-        self.journal.answer(items, whole=is_whole, life=max(lives, default=0.0))
+        spans = map(self.api.span, items.values())
+        lives = [span.life for span in spans if span.life is not None]
+        self.journal.answer(items, whole=is_whole, life=max(lives, default=None))
         with after_the_call():
             self.use_reports()
         # What could not be recorded is held nevertheless.
         self.held.update(named)
-
-    def is_short_of(self, number: int) -> bool:
-        """Whether the quota that was read last has shown fewer channels than so many."""
-        return self.quota is not None and self.quota.available < number
 
     def check_cap(self, number: int) -> None:
         """Raise CapReachedError if the cap does not allow to buy this many."""
@@ -189,17 +168,17 @@ class Books(Reconciled[R]):
         Returns the error of a call that may have been carried out nevertheless.
         """
         endpoint = self.api.calls[DROP]
-        resources = [self.held[name] for name in names]
+        resources = {name: self.held[name] for name in names}
         call = NewCall(DROP, endpoint, before=names)
         gone: Collection[str] = ()
         failure = None
         try:
-            gone = self.api.drop(resources, self._without(going), self._recorded(call))
+            gone = self.api.drop(resources.values(), self._without(going), self._recorded(call))
         except CallError as error:
             if not error.may_have_effect:
                 raise
             failure = error
-        self._dropped.update(zip(names, resources, strict=True))
+        self._dropped.update(resources)
         for name in gone:
             self.held.pop(name, None)
         is_whole = set(gone).issuperset(names)

@@ -14,8 +14,8 @@ from .._core.errors import CallError, QgError, Reason, UncertainOutcomeError
 from .._core.text import counted, format_sample
 from .books import Books
 from .lifetime import check_lifetime, duration, known_lifetime
-from .matching import Desired, Plan, Traits
-from .paid_api import BUY, SWAP
+from .matching import Desired, Match, Plan
+from .paid_api import BUY
 from .reconciling import POLL
 from .release import ATTEMPTS
 from .uncertainty import unseen
@@ -41,12 +41,10 @@ def buy_missing(
     failed = 0
     until = books.now() + CHANNEL_WAIT
     while number := missing():
-        if operation == SWAP:
-            # It takes no channel, so the quota says nothing about it; and if the list is wrong, the
-            # replacement is smaller.
-            books.settle()
-        else:
-            books.confirm(is_short=books.is_short_of(number))
+        # A replacement by QG.net takes no channel, so the quota says nothing about it; and if the
+        # list is wrong, the replacement is smaller.
+        if operation == BUY:
+            books.confirm_again(number)
         if missing() != number:
             continue
         bought = len(books.bought)
@@ -77,24 +75,20 @@ def buy_missing(
                 raise error
 
 
-def check_room(
-    books: Books[Any], before: Quota | None, others: int, *, needed: int, used: int = 0
-) -> None:
+def check_room(books: Books[Any], before: Quota | None, others: int, *, needed: int) -> None:
     """Keep the others if a released resource has freed no channel, as with a plan by volume.
 
-    So many channels are ``needed``. Of those that the quota has shown since the release, so many
-    are ``used``.
+    So many channels are ``needed`` since the release.
     """
     quota = books.quota
     if not others or before is None or quota is None or quota.available > before.available:
         return
-    left = quota.available - used
-    if left < needed:
+    if quota.available < needed:
         noun = books.api.noun
         raise QgError(
             f"A {noun} was released, but no channel came free for it, so the other "
             f"{counted(others, noun)} were kept. A plan that is billed by volume pays for every "
-            f"new {noun}: it has {left} left.",
+            f"new {noun}.",
             quota=quota.described(),
         )
 
@@ -127,7 +121,6 @@ class Ensuring(Generic[R]):
             # A prediction need not be certain, and waits for nothing.
             if books.read_quota():
                 books.look()
-                books.settle(await_purchases=False, await_releases=False)
         else:
             try:
                 books.confirm()
@@ -157,34 +150,27 @@ class Ensuring(Generic[R]):
         if life is None and not books.bought:
             return 1
         if life is None:
-            # A list has shown it, not a response: it has at least as much left. By a clock that is
-            # ahead, it seems to be over, which says nothing.
-            lives = [traits.remaining or 0.0 for traits in self._bought_traits()]
-            life = max((seconds for seconds in lives if seconds > 0), default=None)
+            # A list has shown it, not a response: it has at least as much left.
+            lives = []
+            for report in books.snapshot.reports:
+                if report.call in books.journal.of_run and report.life is not None:
+                    lives.append(report.life)
+            life = max(lives, default=None)
         check_lifetime(books, self.desired, life)
         return books.api.max_per_call
 
-    def _bought_traits(self) -> list[Traits]:
-        """Return those of what this run has bought and what has not ended."""
-        bought = self.books.bought
-        return [traits for name, traits in self.books.traits().items() if name in bought]
-
     def check_new(self) -> None:
         """Raise QgError if what this run has bought ends too soon."""
-        min_remaining = self.desired.min_remaining
-        # Without min_remaining, any life is accepted, even one that seems over by the clock of this
-        # control node.
-        if not min_remaining:
-            return
         short = []
-        for traits in self._bought_traits():
-            if traits.remaining is not None and traits.remaining < min_remaining * 60:
+        for name, traits in self.books.traits().items():
+            if name in self.books.bought and self.desired.lasts(traits) is Match.NO:
                 short.append(traits.label)
         if short:
             raise QgError(
                 f"{counted(len(short), f'new {self.books.api.noun}', 'have')} less than "
-                f"min_remaining={duration(min_remaining)} left: {format_sample(short)}. Lower "
-                "min_remaining, or raise keep_alive if the plan allows it."
+                f"min_remaining={duration(self.desired.min_remaining)} left: "
+                f"{format_sample(short)}. Lower min_remaining, or raise keep_alive if the plan "
+                "allows it."
             )
 
     def _check_channels(self) -> None:

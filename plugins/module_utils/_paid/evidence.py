@@ -23,7 +23,7 @@ import dataclasses
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 
 from .snapshot import OpenCall, Report, Says, Snapshot
 
@@ -32,9 +32,9 @@ class Held(Enum):
     """Why a resource counts as held."""
 
     #: The list shows it, or may not show it yet.
-    CERTAIN = 1
+    CERTAIN = auto()
     #: It was held, and the list lacks it: the list is wrong, or it was taken away early.
-    MISSED = 2
+    MISSED = auto()
 
 
 def view(snapshot: Snapshot) -> dict[str, Held]:
@@ -87,11 +87,11 @@ class Outcome(Enum):
     """What became of a call."""
 
     #: It may still be carried out, or the list may still lack its effect.
-    OPEN = 1
+    OPEN = auto()
     #: The list shows its whole effect.
-    DONE = 2
+    DONE = auto()
     #: Its time is over, and the list does not show its whole effect.
-    LOST = 3
+    LOST = auto()
 
 
 @dataclass(frozen=True)
@@ -131,42 +131,42 @@ def _added(call: OpenCall, snapshot: Snapshot) -> list[str]:
 
 
 def _removed(call: OpenCall, snapshot: Snapshot, added: Collection[str]) -> frozenset[str]:
-    """Return what two lists show to be gone, or a single one if it cannot be an old one."""
+    """Return what lists show to be gone: two, or a single one that cannot be an old one."""
     unlisted = call.before.difference(snapshot.listed)
     # A list with all successors is a later one than the reports of what it lacks, whichever QG.net
     # has chosen.
     if added and snapshot.listed.keys() >= set(added) and len(unlisted) == call.removes:
         return unlisted
+    return removed_since(call.sent_at, call.removes, call.before, snapshot)
+
+
+def removed_since(
+    sent_at: float, number: int, before: frozenset[str], snapshot: Snapshot
+) -> frozenset[str]:
+    """Return what two lists show to be gone of what was held ``before`` a call, which has removed
+    at most this ``number``.
+    """
     if snapshot.earlier is None:
         return frozenset()
     earlier = dataclasses.replace(snapshot.earlier, reports=snapshot.reports, now=snapshot.now)
-    gone = call.before.difference(certain(snapshot), certain(earlier))
-    if len(gone) > call.removes:
+    gone = before.difference(certain(snapshot), certain(earlier))
+    if len(gone) > number:
         # It has not removed what has ended by itself, nor what the list has lacked before.
         ends = _ends(snapshot)
         others = {name for name in gone if snapshot.has_ended(ends.get(name))}
         for report in snapshot.reports:
-            if report.missed_at is not None and report.missed_at <= call.sent_at:
+            if report.missed_at is not None and report.missed_at <= sent_at:
                 others.add(report.name)
         gone -= others
-    if len(gone) > call.removes:
+    if len(gone) > number:
         # Lists that lack more than the call can remove are wrong, and do not say which of it.
         return frozenset()
     return gone
 
 
-def unlisted(call: OpenCall, snapshot: Snapshot) -> frozenset[str]:
-    """Return what was held before a call, has not ended by itself, and is not on the list."""
-    ends = _ends(snapshot)
-    lacked = call.before.difference(snapshot.listed)
-    return frozenset(name for name in lacked if not snapshot.has_ended(ends.get(name)))
-
-
 def _ends(snapshot: Snapshot) -> dict[str, float | None]:
-    """Return when resources end, by what the lists show, or else by what was reported."""
+    """Return when resources end, by what the list shows, or else by what was reported."""
     ends = {name: report.ends for name, report in snapshot.last_reports().items()}
-    if snapshot.earlier is not None:
-        ends.update(snapshot.earlier.listed_ends())
     ends.update(snapshot.listed_ends())
     return ends
 
@@ -174,17 +174,13 @@ def _ends(snapshot: Snapshot) -> dict[str, float | None]:
 class Witness(Enum):
     """What contradicts that a payment is necessary."""
 
-    #: A call without a known result.
-    CALL = 1
     #: A single list, which may be wrong.
-    LIST = 2
-    QUOTA = 3
+    LIST = auto()
+    QUOTA = auto()
 
 
 def contradiction(snapshot: Snapshot) -> Witness | None:
-    """Return what forbids to pay for anything now; None if nothing does."""
-    if snapshot.calls:
-        return Witness.CALL
+    """Return what forbids to pay for anything once no call is open; None if nothing does."""
     if snapshot.quota_used is None and snapshot.earlier is None:
         return Witness.LIST
     if excess(snapshot) > 0:

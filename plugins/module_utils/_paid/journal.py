@@ -146,15 +146,15 @@ class Journal(JournalReader):
         gone: Collection[str] = (),
         *,
         whole: bool,
-        life: float = 0.0,
+        life: float | None = None,
     ) -> None:
         """Record what the response to the last call reports, and whether that is the whole result.
 
-        ``life`` are the seconds that what it has bought had left then.
+        ``life`` are the seconds that what it has bought had left then; None if that is unknown.
         """
         call = self.of_run[-1]
         with after_the_call(), self.store.transaction() as database:
-            if life > 0:
+            if life is not None:
                 database.execute("UPDATE journal SET life = ? WHERE id = ?", (life, call))
             self._save(database, call, held, gone, Says.GONE)
             self._end(database, call, SETTLED if whole else UNKNOWN)

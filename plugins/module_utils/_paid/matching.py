@@ -135,7 +135,6 @@ class Desired:
         for name in sorted(held, key=lambda name: _end(held[name])):
             resource = held[name]
             if name in bought:
-                counted.append(name)
                 keep.append(name)
             if not resource.addresses.isdisjoint(self.exclude_ips):
                 continue
@@ -149,7 +148,7 @@ class Desired:
                 unclear.append(name)
             if match in accepted:
                 counted.append(name)
-                if self._lasts(resource) is not Match.NO:
+                if self.lasts(resource) is not Match.NO:
                     keep.append(name)
         missing = max(0, self.count - len(keep))
         surplus: list[str] = []
@@ -170,7 +169,7 @@ class Desired:
             return None
         labels = []
         for resource in unclear:
-            if self.exact or self._lasts(resource) is not Match.NO:
+            if self.exact or self.lasts(resource) is not Match.NO:
                 labels.append(resource.label)
         if not labels:
             return None
@@ -180,8 +179,8 @@ class Desired:
             "on_uncertain=ignore to leave them out, or release them."
         )
 
-    def _lasts(self, resource: Traits) -> Match:
-        """Whether it lasts long enough."""
+    def lasts(self, resource: Traits) -> Match:
+        """Whether it lasts long enough; without ``min_remaining``, any life is accepted."""
         if not self.min_remaining:
             return Match.YES
         if resource.remaining is None:
@@ -197,7 +196,7 @@ class Desired:
         wanted = _place_of(self.terms)
         if any(wanted) and _place_of(resource.terms) == wanted:
             shown = Match.YES
-        if shown is Match.YES and self._lasts(resource) is Match.UNKNOWN:
+        if shown is Match.YES and self.lasts(resource) is Match.UNKNOWN:
             return Match.UNKNOWN
         return shown
 

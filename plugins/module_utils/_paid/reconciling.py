@@ -42,7 +42,7 @@ class Reconciled(Holdings[R]):
     ``bought`` is what calls of this run have paid for, and ``quota`` the last one that was read.
     """
 
-    def __init__(self, api: PaidApi[R], *, ignore_quota: bool = False) -> None:
+    def __init__(self, api: PaidApi[R], *, ignore_quota: bool) -> None:
         super().__init__(api)
         self.budget = api.caller.budget
         self.ignore_quota = ignore_quota
@@ -98,13 +98,12 @@ class Reconciled(Holdings[R]):
                 if result.outcome is not Outcome.OPEN:
                     self._close(call, result)
                     break
-                seconds_left = call.settles_at - self.snapshot.read_at
-                if seconds_left > 0:
+                if self.snapshot.read_at < call.settles_at:
                     is_purchase = await_purchases and call.adds
                     is_release = await_releases and call.removes
                     if not is_purchase and not is_release:
                         break
-                    self._wait_for(call, result, seconds_left)
+                    self._wait_for(call, result)
                 self.look()
 
     def _open_call(self, number: int) -> OpenCall | None:
@@ -112,7 +111,7 @@ class Reconciled(Holdings[R]):
 
     def _close(self, call: OpenCall, result: Verdict) -> None:
         """Record what an open call has done; from now on, the journal names its effect."""
-        is_whole = result.outcome is Outcome.DONE or len(result.added) >= call.adds
+        is_whole = len(result.added) == call.adds
         added = self._note(call, result.added)
         self.journal.close(call.id, self.items(added), result.removed, whole=is_whole)
         self._see(calls=[other for other in self.snapshot.calls if other is not call])
@@ -133,7 +132,8 @@ class Reconciled(Holdings[R]):
             )
         return resources
 
-    def _wait_for(self, call: OpenCall, result: Verdict, seconds_left: float) -> None:
+    def _wait_for(self, call: OpenCall, result: Verdict) -> None:
+        seconds_left = call.settles_at - self.snapshot.read_at
         pause = min(POLL, seconds_left)
         try:
             self.wait(pause, "the effect of a call is not known yet", call.endpoint)
@@ -159,14 +159,20 @@ class Reconciled(Holdings[R]):
         self._see(quota_used=used)
         return contradiction(self.snapshot) is not None
 
-    def confirm(self, *, is_short: bool = False) -> None:
+    def confirm_again(self, number: int) -> None:
+        """Wait as :meth:`confirm` does, unless nothing has contradicted a payment since it did.
+
+        A quota that has shown fewer channels than this ``number`` is read again.
+        """
+        is_short = self.quota is not None and self.quota.available < number
+        if is_short or not self._is_clear or self.snapshot.calls:
+            self.confirm()
+
+    def confirm(self) -> None:
         """Wait until nothing contradicts a payment.
 
-        Raises UncertainOutcomeError if something still does in the end. A quota that ``is_short``
-        of channels is read again.
+        Raises UncertainOutcomeError if something still does in the end.
         """
-        if self._is_clear and not is_short and not self.snapshot.calls:
-            return
         self.settle()
         until = self.now() + LIST_LAG
         self.read_quota()
@@ -174,7 +180,6 @@ class Reconciled(Holdings[R]):
             if witness is Witness.QUOTA:
                 self._wait_for_quota(until)
             self.look()
-            self.settle()
             if witness is Witness.QUOTA:
                 self.read_quota()
         self._is_clear = True

@@ -23,7 +23,6 @@ _SEPARABLE = (Reason.COUNT, Reason.TOO_EARLY)
 
 def release(books: Books[Any], names: Sequence[str]) -> None:
     """Release resources, the oldest first, since QG.net may keep young ones; spare all others."""
-    books.check_drop(names)
     error: QgError | None = None
     still_held = _held(books, names)
     try:
@@ -44,7 +43,6 @@ def release(books: Books[Any], names: Sequence[str]) -> None:
         error = refusal
     if books.snapshot.calls and still_held:
         # An earlier attempt without a response may be the reason of a refusal.
-        books.look()
         books.settle()
     labels = [books.api.label(books.held[name]) for name in _held(books, names)]
     if labels:

@@ -47,7 +47,7 @@ class Replacement(Generic[R]):
         cls, books: Books[R], request: Any, old: Collection[str], terms: Terms
     ) -> Replacement[R]:
         """Return the interrupted replacement with this request (JSON), or a new one."""
-        text = json.dumps(request, sort_keys=True)
+        text = json.dumps(request)
 
         def parse(remembered: str) -> Replacement[R]:
             begun = json.loads(remembered)
@@ -107,10 +107,10 @@ class Replacement(Generic[R]):
                     buy_missing(books, self.missing, self.terms)
                     raise
                 # If channels were short, what the release has freed decides about the others.
-                books.confirm(is_short=books.is_short_of(len(old)))
+                books.confirm_again(len(old))
                 buy_missing(books, self.missing, self.terms)
                 if batch == old[:1]:
-                    check_room(books, quota, len(old) - 1, needed=len(old) - 1, used=1)
+                    check_room(books, quota, len(old) - 1, needed=len(old))
 
     def by_vendor(self, number: int) -> None:
         """Let QG.net replace so many, and buy successors for those that it has only released."""

@@ -11,6 +11,7 @@ clock.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -108,14 +109,15 @@ class Snapshot:
     ``listed`` are the names in QG.net's list with their ends, and ``read_at`` is the state time at
     which that list was requested; ``earlier`` has the list before it in this run, if there was one.
     ``reports`` are in the order of their times. QG.net's clock shows a time between ``now`` and
-    ``latest``. ``quota_used`` is the number of channels that the quota counts as used; None if
-    there is no such quota, or if it is to be ignored.
+    ``latest``. What is not known yet of these times is not a number. ``quota_used`` is the number
+    of channels that the quota counts as used; None if there is no such quota, or if it is to be
+    ignored.
     """
 
     listed: Mapping[str, float | None] = field(default_factory=dict)
-    read_at: float = 0.0
-    now: float = 0.0
-    latest: float = 0.0
+    read_at: float = math.nan
+    now: float = math.nan
+    latest: float = math.nan
     reports: Sequence[Report] = ()
     calls: Sequence[OpenCall] = ()
     earlier: Snapshot | None = None
