@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Terms
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.matching import Desired, Traits
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.matching import (
+    Desired,
+    Traits,
+    codes_by_name,
+)
 
 SERVER = "192.0.2.1:1"
 
@@ -41,9 +45,30 @@ def test_a_lease_that_was_bought_for_another_area(
     assert plan.unclear == unclear
 
 
-def test_a_lease_of_an_unknown_provider_may_match() -> None:
+@pytest.mark.parametrize(
+    "terms", [Terms(isp="telecom"), Terms(exclude_areas=("350500",))], ids=["isp", "exclude_areas"]
+)
+def test_a_lease_of_which_nothing_is_shown_may_match(terms: Terms) -> None:
     held = Traits("one", None, None, None, Terms())
+
+    plan = Desired(1, terms).plan({SERVER: held}, dict)
+
+    assert plan.unclear == [SERVER]
+
+
+@pytest.mark.parametrize(("requested", "missing"), [("telecom", 0), ("mobile", 1)])
+def test_a_company_that_nobody_knows_is_of_the_provider_that_was_requested(
+    requested: str, missing: int
+) -> None:
+    held = Traits("one", None, None, "a company", Terms(isp=requested, areas=("350500",)))
 
     plan = Desired(1, Terms(isp="telecom")).plan({SERVER: held}, dict)
 
-    assert plan.unclear == [SERVER]
+    assert plan.missing == missing
+    assert plan.unclear == []
+
+
+def test_only_a_name_of_a_single_area_stands_for_its_code() -> None:
+    areas = [("1", "one"), ("2", "two"), ("3", "two"), ("4", None)]
+
+    assert codes_by_name(areas) == {"one": "1"}
