@@ -357,6 +357,15 @@ def test_more_than_a_plan_can_ever_give_is_not_waited_for(
     assert node.vendor.clock.now() == began
 
 
+def test_what_ends_before_the_rest_is_leased_is_not_paid_for_again(node: Node) -> None:
+    """It lasts for a minute, in which the list may still show that the rest was leased."""
+    node.vendor.fault(GET, "partial", drop=1)
+
+    assert node.failed(ALLOCATE, count=2, keep_alive=1)["missing"] == 1
+
+    assert node.vendor.paid == 2
+
+
 def test_a_short_stock_is_leased_area_by_area(node: Node) -> None:
     node.vendor.configure(options={"short_stock": "partial"})
     for place, area in enumerate(node.vendor.stock):
@@ -422,6 +431,17 @@ def test_a_list_that_lags_makes_no_run_pay_again(node: Node, lag: int, shown: bo
     assert ips(result["leases"]) == node.vendor.ips
     assert node.vendor.paid == 5
     assert node.vendor.calls(*WRITES) == [GET, GIVE_BACK, GET]
+
+
+def test_a_response_that_names_what_was_held_before_is_not_paid_for_again(node: Node) -> None:
+    node.vendor.hold(1)
+    (held,) = node.vendor.call(LIST)["TaskList"]
+    node.vendor.alter(GET, lambda body: {**body, "TaskID": held["TaskID"], "Data": held["Data"]})
+    node.is_alone = False
+
+    assert phrases.IS_UNKNOWN in node.failed(ALLOCATE, count=2)["msg"]
+
+    assert node.vendor.paid == 2
 
 
 def test_a_lease_that_is_gone_is_not_counted_for_long(node: Node) -> None:

@@ -89,8 +89,27 @@ def assert_second_run(node: Node, kind: Kind, options: Options, expected: Run) -
     assert kind.found(node.vendor) == kind.wanted
 
 
+#: The calls that buy, and whose effect a quota shows.
+BY_QUOTA = pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.pays_by_quota], ids=str)
+
+
+@BY_QUOTA
+def test_what_the_list_shows_while_the_quota_counts_it_is_not_paid_for_again(
+    kind: Kind, folder: Path
+) -> None:
+    """It shows it two minutes later, when the call is taken for lost, and the quota at once."""
+    node = kind.node(folder)
+    options = kind.prepare(node)
+    replace(FAULTS["reset after"], list_lag=120).happens_to(node, kind.call)
+    node.is_alone = False
+
+    node.ok(kind.module, **options)
+
+    assert kind.found(node.vendor) == kind.wanted
+
+
 @pytest.mark.parametrize("loss", ["reset after", "truncated", "502 after", "403 after"])
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.pays_by_quota], ids=str)
+@BY_QUOTA
 def test_what_only_the_quota_shows_is_not_paid_for_again(
     kind: Kind, loss: str, folder: Path
 ) -> None:

@@ -157,7 +157,9 @@ def test_a_static_lease_younger_than_a_day_stays(new_node: Callable[..., Node]) 
     node = new_node(kind="static_dedicated")
     (held,) = node.vendor.hold(1)
     # Without time to wait, it stops at once.
-    assert code(node.failed(RELEASE, all=True, max_wait=0)) == -105
+    stopped = node.failed(RELEASE, all=True, max_wait=0)
+    assert code(stopped) == -105
+    assert stopped["msg"].startswith(phrases.LIMITS_RELEASES)
     assert len(node.sent(GIVE_BACK)) == 1
     result = node.failed(RELEASE, all=True)
     assert code(result) == -105
@@ -254,22 +256,21 @@ def test_a_channel_that_becomes_free_late_is_waited_for(new_node: Callable[..., 
     assert len(node.vendor.leases) == 2
 
 
+@pytest.mark.parametrize(("free_delay", "is_free"), [(12, True), (300, False)])
 def test_a_channel_that_no_quota_shows_is_asked_for_every_five_seconds(
-    new_node: Callable[..., Node],
+    new_node: Callable[..., Node], free_delay: int, is_free: bool
 ) -> None:
-    """Its release was reported, and what asks for it is refused until it is free."""
-    node = new_node(channels=2, free_delay=12)
+    """Its release was reported, and what asks for it is refused until it is free, but for 45
+    seconds at most.
+    """
+    node = new_node(channels=2, free_delay=free_delay)
     node.vendor.hold(2)
     node.vendor.fault("/info/quota", "code", code=-15, times=-1)
     released_at = node.vendor.clock.now()
 
-    result = node.ok(REPLACE, ips=[node.vendor.leases[0].ip])
+    result = node.run(REPLACE, ips=[node.vendor.leases[0].ip])
 
-    assert len(result["allocated"]) == 1
-    assert node.vendor.paid == 3
-    assert [time - released_at for time, _method, path in node.requests if path == "/allocate"] == [
-        0,
-        5,
-        10,
-        15,
-    ]
+    assert len(result["allocated"]) == is_free
+    assert node.vendor.paid == 2 + is_free
+    sent_at = [time - released_at for time, _method, path in node.requests if path == "/allocate"]
+    assert sent_at == list(range(0, 20 if is_free else 50, 5))
