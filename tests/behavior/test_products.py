@@ -218,7 +218,9 @@ def test_a_used_up_volume(key: Make, folder: Path) -> None:
     # This product shows its balance, so nothing is requested.
     vendor = Vendor(kind="share", billing="volume", balance=1)
     other = Node(folder / "share", vendor, product="share")
-    assert other.failed(ALLOCATE, count=2)["quota"]["available"] == 1
+    result = other.failed(ALLOCATE, count=2)
+    assert result["quota"]["available"] == 1
+    assert f"only 1 {phrases.WITHIN_THE_VOLUME}" in result["msg"]
     assert vendor.calls("/share/get") == []
 
 

@@ -509,7 +509,9 @@ def test_a_lease_that_is_taken_back_does_not_count_as_replaced(node: Node, is_be
 
     if is_before:
         take_back()
-        assert phrases.IS_UNKNOWN in node.failed(REPLACE, count=1)["msg"]
+        result = node.failed(REPLACE, count=1)
+        assert phrases.IS_UNKNOWN in result["msg"]
+        assert len(result["warnings"]) == 1
         assert node.vendor.paid == 3
     else:
         node.vendor.after("/replace", take_back)
