@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.evidence import (
@@ -524,7 +525,7 @@ def test_what_its_own_response_names_is_the_effect_of_a_call() -> None:
     assert verdict(call, snapshot).added == ["b"]
 
 
-def held(name: str, **known: float) -> Report:
+def held(name: str, **known: Any) -> Report:
     return Report(name, 1, Says.HELD, 0.0, **known)
 
 
