@@ -347,7 +347,7 @@ class ActionModule(ServingAction):
 
     def _problems(self, host: str, leased: Mapping[str, Any]) -> dict[str, str]:
         """Return why what a host was to serve was not refreshed, by its identifier; empty text if
-        it was.
+        it was, or if the host skips the role.
 
         The role serves one gateway or list, whatever else is installed on the host. If the look at
         the host has failed, nothing on it was refreshed.
@@ -355,7 +355,8 @@ class ActionModule(ServingAction):
         variables = self._variables["hostvars"].raw_get(host)
         identifiers = self._recorded_ids(host)
         look = variables.get(LOOK) or {}
-        if look.get("state") == "absent":
+        is_skipped = look.get("skipped", not look) and host in self._variables["ansible_play_hosts"]
+        if is_skipped or look.get("state") == "absent":
             return {}
         if "orders" in look:
             identifiers = [order["installation"]["id"] for order in look["orders"]]

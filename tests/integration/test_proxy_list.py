@@ -27,6 +27,17 @@ PLAY = """
   gather_facts: false
   roles: [qingguo.qgnet.proxy_list]
 """
+#: The same for all hosts but one, in both ways to skip a role.
+SKIPPED = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.STATEMENT: {name: qingguo.qgnet.proxy_list}
+      when: inventory_hostname != 'two'
+    - name: Read
+      qingguo.qgnet.qg_proxy_gateway: {step: info}
+      run_once: true
+"""
 #: The task that writes the lists.
 WRITING = "Serve the leases"
 
@@ -365,3 +376,17 @@ def test_credentials_without_a_password_are_refused_before_anything_is_leased(
     assert run.rc == 2
     assert f"proxy_list_{phrases.CREDENTIALS_NEED_PASSWORD}" in " ".join(run.output.split())
     assert calls(sim) == []
+
+
+@pytest.mark.newest
+@pytest.mark.parametrize("statement", ["include_role", "import_role"])
+def test_a_host_that_skips_the_role_has_no_problem(
+    sim: Simulator, playground: Playground, path: Path, statement: str
+) -> None:
+    write(sim, playground, path, hosts=("one", "two")).ok()
+
+    skipped = SKIPPED.replace("STATEMENT", statement)
+    run = write(sim, playground, path, skipped, hosts=("one", "two")).ok()
+
+    problems = {each["host"]: each["problem"] for each in run.of("Read").result["installations"]}
+    assert problems == {"one": "", "two": ""}
