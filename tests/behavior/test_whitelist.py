@@ -198,6 +198,9 @@ def test_a_final_refusal_is_reported_after_one_call(
     assert_failed(result, path, str(code))
     assert result["error"]["code"] == code
     assert result["error"]["endpoint"] == path
+    # Only a documented code proves that nothing was done.
+    is_unknown = code == -987 and path != QUERY
+    assert (phrases.EFFECT_UNKNOWN in result["msg"]) is is_unknown
     assert result["changed"] is False
     assert node.listed() == [A, B]
     expected = {QUERY: {"q"}, ADD: {"q+", "q+q"}, DEL: {"q-", "q-q"}}
@@ -284,7 +287,7 @@ def test_a_change_that_is_never_done_is_reported(node: ControlNode) -> None:
     node.configure(whitelist=[A])
     node.fault(ADD, "status", http_status=502, times=-1)
     result = node.task(B)
-    assert_failed(result, ADD, "502")
+    assert_failed(result, ADD, "502", phrases.EFFECT_UNKNOWN)
     assert result["changed"] is False
     assert node.listed() == [A]
     assert node.calls().count("+") == 3
