@@ -921,6 +921,26 @@ def test_an_api_that_is_down_is_a_problem_while_no_exit_works(fleet: Fleet) -> N
     assert fleet.problem
 
 
+def test_an_option_that_only_the_product_refuses_is_named_as_in_the_role(
+    new_node: Callable[..., Node],
+) -> None:
+    fleet = fleet_of(new_node("share", channels=20), areas=["Atlantis"])
+
+    assert fleet.run() == 0
+
+    assert ": proxy_gateway_areas contains " in fleet.problem
+
+
+def test_only_the_first_purchase_remembers_what_was_held_before(fleet: Fleet) -> None:
+    fleet.run()
+    fleet.run_for(2 * HOUR)
+
+    before = fleet.rows("SELECT before FROM journal WHERE buys > 0 ORDER BY id")
+
+    assert len(before) > 1
+    assert {text for (text,) in before[1:]} == {"[]"}
+
+
 @pytest.mark.parametrize("options", [{}, {"slots": True, "sticky": "none"}])
 def test_a_cap_below_what_was_bought_hides_no_lease_from_a_new_host(
     new_node: Callable[..., Node], options: dict[str, Any]
