@@ -11,6 +11,7 @@ Between the tasks of a play, Ansible itself waits for all hosts.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Set
 from functools import partial
 from socket import inet_aton
@@ -119,6 +120,7 @@ class ActionModule(QgAction):
         connection.timing.transport("api_url")
         report = {
             "changed": False,
+            "detection": secrets.token_hex(8),
             "whitelist": _digest(params),
             "ips": ips,
             "given": True,
@@ -143,29 +145,30 @@ class ActionModule(QgAction):
         batch = set(variables["ansible_play_batch"])
         alive = set(variables["ansible_play_hosts"])
         everyone = set(variables["ansible_play_hosts_all"])
+        earlier = plain(variables.get(UPDATED) or {})
+        used = earlier.get("detections") or {}
         reports = {}
         reported = set()
-        done = set()
+        #: The results of hosts that have reported nothing new.
+        done = {}
         for name in sorted(everyone):
             report = variables["hostvars"].raw_get(name).get(DETECTED) or {}
-            if "added" in report:
-                # The report of an earlier use of the role in this playbook: the address may have
-                # changed since.
-                done.add(name)
-                report = {}
             reports[name] = report
+            if "detection" in report and report["detection"] == used.get(name):
+                done[name] = earlier["hosts"][name]
             if "whitelist" in report and not report.get("failed"):
                 reported.add(name)
         if params["forget"]:
             lists = self._forgotten(params)
         else:
-            lists = _by_whitelist({name: reports[name] for name in sorted(reported & batch)})
+            new = sorted((reported & batch) - done.keys())
+            lists = _by_whitelist({name: reports[name] for name in new})
         warnings = []
         limit = None
         if params["prune"] and not params["forget"]:
             self._check_complete()
             limit = params["max_removals"]
-            missing = everyone - reported - done
+            missing = everyone - reported
             if missing:
                 limit = None
             # Hosts of a later batch will report, and the last batch prunes.
@@ -190,6 +193,10 @@ class ActionModule(QgAction):
         is_loud = result["changed"] or any(host["failed"] for host in result["hosts"].values())
         # A static import keeps the first value for all serial batches.
         result["report_once"] = bool(params["forget"]) or (not is_loud and alive == batch)
+        result["detections"] = {}
+        if not self._task.check_mode and not params["forget"]:
+            result["hosts"] = {**done, **result["hosts"]}
+            result["detections"] = _used(result["hosts"], reports)
         result["unreached_hosts"] = unreached
         result["msg"] = line
         result["warnings"] = [*warnings, *result["warnings"]]
@@ -337,6 +344,21 @@ def _by_whitelist(reports: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
         host = Host(frozenset(report["ips"]), report["given"], frozenset(report["unwanted"]))
         lists.setdefault(report["whitelist"], {})[name] = host
     return lists
+
+
+def _used(
+    results: Mapping[str, Mapping[str, Any]], reports: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
+    """Return which detection of each host is not to be used again by a later use of the role, which
+    the host skips: its address may have changed since.
+    """
+    used = {}
+    for name, result in results.items():
+        # A host that is pruned has no report.
+        report = reports.get(name) or {}
+        if not result["failed"] and "detection" in report:
+            used[name] = report["detection"]
+    return used
 
 
 def _together(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -25,9 +25,8 @@ options:
   step:
     description:
       - The step that this task performs. Give all three tasks the same options.
-      - Register the results of V(detect) and V(report) as C(egress_whitelist_detected) and that of
-        V(update) as C(egress_whitelist_result), and set C(run_once) for V(update), as in the
-        example. What has been reported is not used again by later tasks of the playbook.
+      - Register the results of V(detect) and V(update) as C(egress_whitelist_detected) and
+        C(egress_whitelist_result), and set C(run_once) for V(update), as in the example.
     type: str
     choices: [detect, update, report]
     required: true
@@ -126,7 +125,6 @@ EXAMPLES = r"""
 - name: Report
   qingguo.qgnet.qg_egress_whitelist:
     step: report
-  register: egress_whitelist_detected
   run_once: "{{ egress_whitelist_result.report_once | default(false) }}"
 """
 
@@ -206,6 +204,17 @@ count:
   returned: with O(step=update)
   type: int
   sample: 2
+detection:
+  description: What identifies this detection of the host, so that it is used only once.
+  returned: with O(step=detect)
+  type: str
+  sample: 9f86d081884c7d65
+detections:
+  description: The detections that were used, by the name of the host. A later use of the role in the
+    same playbook, which the host skips, does not use them again, and keeps the result of the host.
+  returned: with O(step=update)
+  type: dict
+  sample: {web1: 9f86d081884c7d65}
 report_once:
   description: Whether one host can report for all, because nothing was changed and no host failed.
   returned: with O(step=update)

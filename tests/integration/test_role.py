@@ -276,6 +276,8 @@ def test_what_a_host_has_detected_is_used_only_once(fleet: Fleet) -> None:
     assert fleet.listed() == [public(1), public(3), public(4)]
     assert calls(fleet.sim) == [*NEW, QUERY, DEL, QUERY, *IN_SYNC]
     assert not any(run.warnings)
+    # What a play can use is then the result of before.
+    assert run.updates[-1]["hosts"]["h2"]["added"] == [public(2)]
 
 
 def test_a_network_device_is_not_registered_with_the_address_of_the_control_node(
