@@ -210,8 +210,9 @@ detection:
   type: str
   sample: 9f86d081884c7d65
 detections:
-  description: The detections that were used, by the name of the host. A later use of the role in the
-    same playbook, which the host skips, does not use them again, and keeps the result of the host.
+  description: The detections that were used, by the name of the host. A later use of the role in
+    the same playbook, which the host skips, does not use them again, and keeps the result of the
+    host.
   returned: with O(step=update)
   type: dict
   sample: {web1: 9f86d081884c7d65}

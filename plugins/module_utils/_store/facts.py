@@ -8,6 +8,7 @@ was requested.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -31,14 +32,13 @@ REPLACEMENT = "replacement"
 #: The balance of a plan by volume (JSON), from which on its fall is compared with what was bought.
 BALANCE = "balance"
 
-_EVER = 1e12
 #: Seconds for which a fact is used unless a response contradicts it. A key never changes its
 #: product, but QG.net may reuse a key. A user who renews a plan expects that the next run
 #: works.
 TTL = {
     PRODUCT: 30 * DAY,
     AREAS: 3600.0,
-    CHANNELS: _EVER,
+    CHANNELS: math.inf,
     LEASE_LIST: DAY,
     REPLACEMENT: 600.0,
     BALANCE: DAY,

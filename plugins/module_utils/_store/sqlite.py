@@ -184,7 +184,7 @@ class SqliteStore(Store):
 def _sync(folder: Path) -> None:
     """Write the names in a folder to its disk, if the folder and its file system allow it."""
     with contextlib.suppress(OSError):
-        number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        number = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(number)
         finally:
