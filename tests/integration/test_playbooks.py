@@ -40,7 +40,7 @@ OTHER_KEY = "QGOTHER1"
 DEFAULT = "qg_hosts | default('all')"
 CHOICES = {
     **dict.fromkeys(LOCAL, "qg_hosts | default('localhost')"),
-    "deregister": "'localhost' if qg_forget is defined else qg_hosts | default('all')",
+    "deregister": "qg_hosts | default('localhost' if qg_forget is defined else 'all')",
     "refresh_timer": (
         "'localhost' if qg_timer_state | default('') == 'absent' else qg_hosts | default('')"
     ),
