@@ -921,6 +921,44 @@ def test_an_api_that_is_down_is_a_problem_while_no_exit_works(fleet: Fleet) -> N
     assert fleet.problem
 
 
+@pytest.mark.parametrize("product", ["classic", "share", "exclusive"])
+def test_leases_are_served_while_channels_and_cap_are_short(
+    new_node: Callable[..., Node], product: str
+) -> None:
+    """The cap is used up, and the plan has fewer channels than are missing."""
+    node = new_node(product, channels=6, lifetime=10)
+    fleet = Fleet(node, gateway(product, count=2), ("web1", "web2"))
+    fleet.run(only=["web1"])
+    node.vendor.configure(plan={"channels": 3})
+    for host in fleet.hosts.values():
+        host.gateway = gateway(product, count=4)
+
+    assert fleet.run(cap=2, only=["web2"]) == 0
+
+    assert len(fleet.hosts["web2"].exits) == 2
+    assert "max_new_per_day=2" in fleet.problems["web2"]
+    assert phrases.CAN_BE_HAD in fleet.problems["web2"]
+
+
+@pytest.mark.parametrize("product", ["overseas", "share", "exclusive"])
+def test_what_a_plan_without_a_quota_has_left_is_leased(
+    new_node: Callable[..., Node], product: str
+) -> None:
+    """It shrinks, and its quota is not shown."""
+    node = new_node(product, channels=5, lifetime=10)
+    fleet = Fleet(node, gateway(product, count=5), ("web1",))
+    fleet.has_faults = True
+    assert fleet.run() == 5
+    node.vendor.configure(plan={"channels": 3})
+    if quota := PATHS[product].quota:
+        node.vendor.fault(quota, "replace", body={"code": "ACCESS_DENY", "message": ""}, times=-1)
+
+    assert fleet.run_for(11 * MINUTE) == 3
+
+    assert len(fleet.host.exits) == 3
+    assert fleet.problem
+
+
 def test_an_option_that_only_the_product_refuses_is_named_as_in_the_role(
     new_node: Callable[..., Node],
 ) -> None:

@@ -691,3 +691,18 @@ def test_a_tunnel_gets_another_exit_each_time(node: Node) -> None:
     assert refused["error"]["code"] == 400
     assert refused["error"]["http_status"] == 400
     assert "Hush4Hush" not in str(refused)
+
+
+def test_a_plan_that_ignores_keep_alive_is_paid_for_one_lease_an_hour(
+    new_node: Callable[..., Node],
+) -> None:
+    """What was requested does not show how long a lease lasts, only what was bought lately does."""
+
+    node = new_node(lifetime=5, channels=20)
+    node.vendor.around(GET, lambda call: call.carry_out(KeepAlive="5"))
+    for hour in range(1, 5):
+        result = node.failed(ALLOCATE, count=10, keep_alive=60, min_remaining="30m")
+
+        assert phrases.CANNOT_BE_MET in result["msg"]
+        assert node.vendor.paid == hour
+        node.vendor.advance(3700)

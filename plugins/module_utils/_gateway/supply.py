@@ -23,7 +23,7 @@ from typing import Any
 from .._api.lease_client import Leases
 from .._api.leases import Lease
 from .._core.checks import is_ipv4
-from .._core.errors import OptionError, QgError
+from .._core.errors import OptionError, QgError, Reason
 from .._core.runtime import Announcer, wall_time
 from .._leases.api import LeaseApi
 from .._leases.lease_options import check_new_terms, desired_leases, read_terms, with_codes
@@ -209,14 +209,25 @@ class Supplier:
 
     def _lease(self, client: Leases, desired: Desired, lease_set: LeaseSet, supply: Supply) -> None:
         """Lease what is missing, or what channels and cap allow if that is less."""
-        try:
-            self._ensure(client, desired, lease_set, supply)
-        except QgError as error:
-            possible = _possible_count(error, desired.count)
-            if possible is None or self.check:
-                raise
-            self._ensure(client, dataclasses.replace(desired, count=possible), lease_set, supply)
-            supply.problem = supply.problem or error.message
+        wanted = desired
+        refusals = []
+        while True:
+            try:
+                error = self._ensure(client, wanted, lease_set, supply)
+                break
+            except QgError as refusal:
+                possible = _possible_count(refusal, wanted.count)
+                if possible is None or possible >= wanted.count or self.check:
+                    raise
+                refusals.append(refusal.message)
+                wanted = dataclasses.replace(wanted, count=possible)
+        supply.problem = supply.problem or " ".join(refusals)
+        # Without a quota, only a purchase shows how many channels are free.
+        number = wanted.count - len(supply.lasting)
+        while number > 1 and getattr(error, "reason", None) is Reason.CHANNELS:
+            number //= 2
+            wanted = dataclasses.replace(wanted, count=len(supply.lasting) + number)
+            error = self._ensure(client, wanted, lease_set, supply)
         lasting = {lease.name for lease in supply.lasting}
         missing = vacant(supply.slot_leases or (), lasting, lease_set.slot_count)
         has_count = len(lasting) >= desired.count > 0
@@ -227,8 +238,9 @@ class Supplier:
 
     def _ensure(
         self, client: Leases, desired: Desired, lease_set: LeaseSet, supply: Supply
-    ) -> None:
-        """Lease what is missing, and add it to what the set has to offer.
+    ) -> QgError | None:
+        """Lease what is missing, and add it to what the set has to offer; returns the error of a
+        purchase.
 
         If QG.net leases the address of a bad exit again, it is not bad any more. Otherwise the next
         run would buy another lease for it, which no bound would count.
@@ -244,8 +256,7 @@ class Supplier:
         again = supply.bad.intersection(lease.server for lease in result.allocated)
         if again:
             supply.bad -= again
-            self._ensure(client, desired, lease_set, supply)
-            return
+            return self._ensure(client, desired, lease_set, supply)
         supply.warnings += [*result.warnings, *unusable_leases(result.after)]
         clock = client.caller.vendor_clock
         supply.leases = lease_results(result.leases, clock)
@@ -256,6 +267,7 @@ class Supplier:
             supply.problem = supply.problem or result.error.message
         if lease_set.slot_count:
             self._assign(client, lease_set, supply)
+        return result.error
 
     def _assign(self, client: Leases, lease_set: LeaseSet, supply: Supply) -> None:
         """Give the leases their slots, as the store remembers them."""

@@ -146,8 +146,11 @@ class Ensuring(Generic[R]):
         books = self.books
         if not self.desired.min_remaining:
             return books.api.max_per_call
+        keep_alive = self.desired.terms.keep_alive
         life = known_lifetime(books, self.desired.terms)
-        if life is None and not books.bought:
+        # A plan may ignore keep_alive, so only what was bought lately shows what it does.
+        is_known = life is not None and keep_alive is None
+        if not is_known and not books.bought and books.journal.lasting(keep_alive) is None:
             return 1
         if life is None:
             # A list has shown it, not a response: it has at least as much left.
