@@ -147,23 +147,27 @@ def haproxy_that_answers(folder: Path, answer: bytes) -> Iterator[None]:
     answering.join()
 
 
-def test_nobody_waits_for_a_process_that_cannot_read_its_leases(tmp_path: Path) -> None:
-    programs = tmp_path / "programs"
+def run_with_systemd(folder: Path, systemctl: str, tries: str) -> subprocess.CompletedProcess[str]:
+    """Start a gateway where systemctl does this, and wait for it so often."""
+    programs = folder / "programs"
     link_programs(programs, "sh", "date", "perl", "touch")
-    write_program(programs, "systemctl", f"touch {tmp_path}/gw.pid")
+    write_program(programs, "systemctl", systemctl)
     write_program(programs, "journalctl", "")
-    write_program(programs, "seq", "echo 1 2 3")
-    write_program(programs, "sleep", f"echo >{tmp_path}/slept")
-    served = gateway_in(tmp_path, "systemd")
+    write_program(programs, "seq", f"echo {tries}")
+    write_program(programs, "sleep", f"echo >{folder}/slept")
+    script = _gateway_host.run_script(gateway_in(folder, "systemd"))
+    return subprocess.run(
+        [str(programs / "sh"), "-c", script],
+        env={"PATH": str(programs)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
 
+
+def test_nobody_waits_for_a_process_that_cannot_read_its_leases(tmp_path: Path) -> None:
     with haproxy_that_answers(tmp_path, b"unreadable\n"):
-        done = subprocess.run(
-            [str(programs / "sh"), "-c", _gateway_host.run_script(served)],
-            env={"PATH": str(programs)},
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        done = run_with_systemd(tmp_path, f"touch {tmp_path}/gw.pid", "1 2 3")
 
     assert done.returncode == 1
     assert done.stdout.splitlines() == [_gateway_host.UNREADABLE]
@@ -176,24 +180,14 @@ def test_files_of_a_host_whose_clock_was_ahead_do_not_hide_which_process_serves(
     tmp_path: Path, part: str, *, starts: bool
 ) -> None:
     """A process of before goes on to answer if the new one does not start."""
-    programs = tmp_path / "programs"
-    link_programs(programs, "sh", "date", "perl", "touch")
-    write_program(programs, "systemctl", f"touch {tmp_path}/gw.pid" if starts else "exit 1")
-    write_program(programs, "journalctl", "")
-    write_program(programs, "seq", "echo 1")
-    write_program(programs, "sleep", "")
     for name in ("pid", "cfg", "lua", "map"):
         (tmp_path / f"gw.{name}").touch()
     ahead = time.time() + 3600
     os.utime(tmp_path / f"gw.{part}", (ahead, ahead))
-    served = gateway_in(tmp_path, "systemd")
+    systemctl = f"touch {tmp_path}/gw.pid" if starts else "exit 1"
 
     with haproxy_that_answers(tmp_path, b"time 1\n"):
-        done = subprocess.run(
-            [str(programs / "sh"), "-c", _gateway_host.run_script(served)],
-            env={"PATH": str(programs)},
-            check=False,
-        )
+        done = run_with_systemd(tmp_path, systemctl, "1")
 
     assert done.returncode == (0 if starts else 1)
 
