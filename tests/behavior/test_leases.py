@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from behavior.paid_calls import ALLOCATE, RELEASE, REPLACE
+from behavior.worlds import when_opened
 from support import phrases
 from support.node import Node
 from support.vendor import CLASSIC, KEY, PATHS, ips
@@ -141,6 +142,18 @@ def test_exact_releases_what_ends_too_soon(node: Node) -> None:
         == kept
         == node.vendor.ips
     )
+
+
+def test_exact_releases_a_surplus_that_only_goes_together(node: Node) -> None:
+    """No channel is free for what lasts longer, and no release names one of the two alone."""
+    node.vendor.configure(plan={"channels": 2})
+    when_opened(node.vendor, lambda lease: setattr(lease, "ip", "203.0.113.9"))
+    node.ok(ALLOCATE, count=2, keep_alive=10)
+
+    result = node.ok(ALLOCATE, count=2, keep_alive=60, min_remaining=30, exact=True)
+
+    assert len(result["released"]) == len(result["allocated"]) == len(node.vendor.leases) == 2
+    assert node.vendor.paid == 4
 
 
 def test_a_volume_frees_no_channel_for_what_lasts_longer(node: Node) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from behavior.outcomes import FAULTS
 from behavior.paid_calls import ALLOCATE, REPLACE
+from behavior.worlds import when_opened
 from support import phrases
 from support.node import Node
 from support.vendor import CLASSIC, PATHS, ips
@@ -278,6 +279,36 @@ def test_a_volume_limits_a_replacement_of_named_leases(
     if left in (1, 4):
         assert f"the other 4 {phrases.OTHERS_WERE_KEPT}" in result["msg"]
         assert result["quota"]["available"] == left
+
+
+def test_leases_that_only_go_together_are_replaced_together(node: Node) -> None:
+    """Two of one call have one exit, so that no release names one of them alone."""
+    when_opened(node.vendor, lambda lease: setattr(lease, "ip", "203.0.113.9"))
+    node.ok(ALLOCATE, count=2)
+
+    result = node.ok(REPLACE, ips=["203.0.113.9"])
+
+    assert len(result["released"]) == len(result["allocated"]) == len(node.vendor.leases) == 2
+    assert node.vendor.paid == 4
+
+
+@pytest.mark.parametrize("calls", [[2, 2, 1], [2, 2]], ids=["one", "the two of one exit"])
+def test_the_fewest_that_go_without_the_others_are_replaced_first(
+    node: Node, calls: list[int]
+) -> None:
+    """The leases of each call have one exit. If the volume is used up then, the others stay."""
+    first = min(calls)
+    node.vendor.configure(plan={"billing": "volume", "balance": sum(calls) + first})
+    leases = node.vendor.hold(*calls)
+    exits = {lease.task_id: lease.ip for lease in leases}
+    for lease in leases:
+        lease.ip = exits[lease.task_id]
+
+    result = node.failed(REPLACE, ips=sorted(exits.values()))
+
+    assert len(result["released"]) == len(result["allocated"]) == first
+    assert phrases.OTHERS_WERE_KEPT in result["msg"]
+    assert node.vendor.paid == sum(calls) + first
 
 
 def test_channels_that_are_freed_one_by_one_are_enough(new_node: Callable[..., Node]) -> None:

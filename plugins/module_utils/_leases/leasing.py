@@ -18,7 +18,7 @@ from .._core.text import counted, format_sample, one_line
 from .._paid.books import Books, locked_books
 from .._paid.ensure import Ensuring, check_room
 from .._paid.matching import Desired
-from .._paid.release import release
+from .._paid.release import fewest_to_release, release
 from .._paid.replacement import Replacement, forget_replacements
 from .._paid.result import Result
 from .api import LeaseApi
@@ -109,12 +109,14 @@ class _EnsuringLeases(Ensuring[Lease]):
         # If there are enough channels, allocate before releasing.
         is_short = bool(books.quota and surplus and books.quota.available < self.first.missing)
         if is_short:
-            # One first, since a plan by volume gets no channel back.
+            # The fewest first, since a plan by volume gets no channel back.
             before = books.quota
-            release(books, surplus[:1])
+            first = fewest_to_release(books, surplus)
+            others = [name for name in surplus if name not in first]
+            release(books, first)
             books.confirm_again(self.first.missing)
-            check_room(books, before, len(surplus) - 1, needed=self.first.missing)
-            release(books, surplus[1:])
+            check_room(books, before, len(others), needed=self.first.missing)
+            release(books, others)
         self.buy()
         release(books, [name for name in surplus if name in books.held])
         self.check_new()

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -47,6 +49,22 @@ def release(books: Books[Any], names: Sequence[str]) -> None:
     labels = [books.api.label(books.held[name]) for name in _held(books, names)]
     if labels:
         raise _still_held(books, error, labels)
+
+
+def fewest_to_release(books: Books[Any], names: Sequence[str]) -> list[str]:
+    """Return the fewest of the names that a call releases without the others: one, those of one
+    address, or all.
+    """
+    by_address = defaultdict[str, list[str]](list)
+    for name, traits in books.traits().items():
+        if name in names:
+            for address in traits.addresses:
+                by_address[address].append(name)
+    for group in [*([name] for name in names), *by_address.values()]:
+        with contextlib.suppress(QgError):
+            books.check_drop(group)
+            return group
+    return [*names]
 
 
 def _held(books: Books[Any], names: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from .._store.store import after_the_call
 from .books import Books
 from .ensure import buy_missing, check_room
 from .paid_api import SWAP, Item
-from .release import release
+from .release import fewest_to_release, release
 from .uncertainty import unknown, unseen
 
 R = TypeVar("R")
@@ -88,7 +88,7 @@ class Replacement(Generic[R]):
         return max(0, number - done)
 
     def by_name(self) -> None:
-        """Release the old ones, and buy successors: one first, the others if that works."""
+        """Release the old ones, and buy successors: the fewest first, the others if that works."""
         books = self.books
         # Before the first release: a resource must not be released if its successor must not be
         # bought.
@@ -97,7 +97,9 @@ class Replacement(Generic[R]):
         old = self.still_named()
         with self._remembered():
             buy_missing(books, self.missing, self.terms)
-            for batch in (old[:1], old[1:]):
+            first = fewest_to_release(books, old)
+            others = [name for name in old if name not in first]
+            for batch in (first, others):
                 try:
                     release(books, [name for name in batch if name in books.held])
                 except UncertainOutcomeError:
@@ -109,8 +111,8 @@ class Replacement(Generic[R]):
                 # If channels were short, what the release has freed decides about the others.
                 books.confirm_again(len(old))
                 buy_missing(books, self.missing, self.terms)
-                if batch == old[:1]:
-                    check_room(books, quota, len(old) - 1, needed=len(old))
+                if batch is first:
+                    check_room(books, quota, len(others), needed=len(old))
 
     def by_vendor(self, number: int) -> None:
         """Let QG.net replace so many, and buy successors for those that it has only released."""
