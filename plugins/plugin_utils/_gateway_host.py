@@ -97,7 +97,7 @@ _LIST = """\
 may_own() {{ id -u {owner} && {{ [ "$(id -u)" = 0 ] || [ "$(id -u {owner})" = "$(id -u)" ]; }}; }}
 [ -z {owner} ] || may_own >/dev/null 2>&1 || echo owner
 [ -z {program} ] || command -v {program} >/dev/null || echo command
-[ {mark} -ot {path} ] && echo pending
+{{ [ {mark} -ot {path} ] || [ {mark} -nt {path} ]; }} && echo pending
 [ -d {folder} ] && printf '%8192s' ' ' >{mark}.room && echo room; rm -f {mark}.room
 echo '--- exits'
 echo '--- file'; cat {mark} 2>/dev/null
@@ -266,10 +266,12 @@ def _stop_script(gateway: Mapping[str, Any]) -> str:
 def command_script(proxies: Mapping[str, Any]) -> str:
     """Return a command that runs that of a list.
 
-    Only if it succeeds is the mark newer than the list. So whatever ends a run that has written a
-    list, the next look finds that the command still has to run.
+    Only if it succeeds has the mark the time of the list. So whatever ends a run that has written a
+    list, and by any clock, the next look finds that the command still has to run.
     """
-    return f"( {proxies['command']}\n) && touch {shlex.quote(proxies['mark'])}"
+    path = shlex.quote(proxies["path"])
+    mark = shlex.quote(proxies["mark"])
+    return f"( {proxies['command']}\n) && touch -r {path} {mark}"
 
 
 def reason(output: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -143,10 +144,24 @@ def test_a_command_that_has_failed_is_run_again(
     write(sim, playground, path, REFRESH).ok()
     assert not made.exists()
 
-    # As a run leaves it that is killed as soon as it has written the list.
-    os.utime(path)
+
+@pytest.mark.parametrize("seconds", [0, 3600, -3600], ids=["right", "ahead", "corrected"])
+def test_a_command_that_a_run_did_not_reach_is_run_once(
+    sim: Simulator, playground: Playground, path: Path, seconds: float
+) -> None:
+    """The run was killed as soon as it had written the list, by any clock."""
+    made = path.parent.parent / "made by the command"
+    write(sim, playground, path, proxy_list_command=f"touch '{made}'").ok()
+    made.unlink()
+    then = time.time() + seconds
+    os.utime(path, (then, then))
+
     write(sim, playground, path, REFRESH).ok()
     assert made.exists()
+
+    made.unlink()
+    write(sim, playground, path, REFRESH).ok()
+    assert not made.exists()
 
 
 @pytest.mark.measured
