@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 from .._api.parsing import beijing_time
@@ -40,13 +41,17 @@ def this_run() -> str:
 
 
 def _place() -> str:
-    """Return the name of this machine, and that of its process namespace: a container may have the
-    same name as its machine.
+    """Return the names of this machine, and that of its process namespace.
+
+    Machines that share a database may have the same host name, and a container that of its machine.
     """
+    machine = ""
+    with contextlib.suppress(OSError):
+        machine = Path("/etc/machine-id").read_text("utf-8", "replace").strip()
     namespace = ""
     with contextlib.suppress(OSError):
         namespace = os.readlink("/proc/self/ns/pid")
-    return f"{os.uname().nodename} {namespace}"
+    return f"{os.uname().nodename} {machine} {namespace}"
 
 
 def _is_gone(run: str) -> bool:

@@ -124,14 +124,21 @@ def test_what_another_run_has_locked_is_waited_for(rows: Installations) -> None:
 def test_the_lock_of_a_run_that_has_ended_is_free_where_that_can_be_seen(
     rows: Installations,
 ) -> None:
-    """A container may have the name of its machine, and other numbers of processes."""
+    """Another machine may have the same name, as well as a container, whose processes have other
+    numbers.
+    """
     no_process = 2**22 + 1
-    _process, _blank, place = records.this_run().partition(" ")
-    name = place.partition(" ")[0]
-    rows.declare([installation("web1")], f"{no_process} {name} pid:[1]")
-    rows.declare([installation("web2", "2")], f"{no_process} {place}")
+    _process, name, machine, namespace = records.this_run().split(" ")
+    places = {
+        "another container": f"{name} {machine} pid:[1]",
+        "another machine": f"{name} 0123456789abcdef0123456789abcdef {namespace}",
+        "here": f"{name} {machine} {namespace}",
+    }
+    for number, (host, place) in enumerate(places.items()):
+        rows.declare([installation(host, str(number))], f"{no_process} {place}")
 
-    assert [each.host for each in rows.lock(["1"], records.this_run())] == ["web1"]
+    locked = rows.lock(["0", "1"], records.this_run())
+    assert {each.host for each in locked} == {"another container", "another machine"}
     assert rows.lock(["2"], records.this_run()) == []
 
 
