@@ -138,5 +138,5 @@ class Holdings(Generic[R]):
                 and report.name in self.held
                 and not self.snapshot.has_ended(report.ends)
             ):
-                terms[report.name] = Terms.from_json(report.request["terms"])
+                terms[report.name] = report.terms
         return terms

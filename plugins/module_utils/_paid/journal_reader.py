@@ -8,10 +8,12 @@ long that lasts.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
 
+from .._api.leases import Terms
 from .._store.store import Store, mapping_in
 from .ledger import reading
 from .paid_api import BUY, DROP, Item, Span
@@ -44,7 +46,9 @@ _LASTING = (
     "ORDER BY id DESC LIMIT 100"
 )
 _FIRST = f"SELECT id, before {_OF_KIND} AND buys > 0 ORDER BY id LIMIT 1"
-_LONGEST = f"SELECT coalesce(max(life), 0) {_OF_KIND} AND buys > 0"
+_LONGEST = (
+    f"SELECT id, life {_OF_KIND} AND buys > 0 AND life IS NOT NULL ORDER BY life DESC LIMIT 1"
+)
 _REPORTS = (
     "SELECT effects.call, effects.name, effects.effect, effects.at, effects.missed_at, "
     "effects.ends, effects.item, journal.request "
@@ -73,11 +77,21 @@ class JournalReader:
 
     def _calls(self, query: str, *values: object) -> list[OpenCall]:
         calls = []
-        for number, operation, endpoint, adds, before, *times in self._rows(query, *values):
+        for row in self._rows(query, *values):
+            number, operation, endpoint, adds, before, sent_at, timeout, answered_at = row
             with reading(self.store, number):
                 names = _names(before)
-                removes = {BUY: 0, DROP: len(names)}.get(operation, adds)
-                calls.append(OpenCall(number, endpoint, adds, removes, names, *times))
+                call = OpenCall(
+                    id=number,
+                    endpoint=endpoint,
+                    adds=int(adds),
+                    removes={BUY: 0, DROP: len(names)}.get(operation, int(adds)),
+                    before=names,
+                    sent_at=float(sent_at),
+                    timeout=float(timeout),
+                    answered_at=_moment(answered_at),
+                )
+                calls.append(call)
         return calls
 
     def reports(self, span: Callable[[Item], Span]) -> list[Report]:
@@ -88,21 +102,17 @@ class JournalReader:
         reports = []
         for call, name, says, at, missed_at, ends, data, request in self._rows(_REPORTS):
             with reading(self.store, call):
-                item = Item(ends, json.loads(data))
-                lasting = Span()
-                if item.data is not None:
+                report = Report(name, call, Says(says), float(at), missed_at=_moment(missed_at))
+                if report.is_purchase:
+                    item = Item(ends, mapping_in(data))
                     lasting = span(item)
-                report = Report(
-                    name=name,
-                    call=call,
-                    says=Says(says),
-                    at=at,
-                    ends=lasting.ends,
-                    life=lasting.life,
-                    missed_at=missed_at,
-                    data=item,
-                    request=mapping_in(request),
-                )
+                    report = dataclasses.replace(
+                        report,
+                        ends=lasting.ends,
+                        life=lasting.life,
+                        data=item,
+                        terms=Terms.from_json(mapping_in(request)["terms"]),
+                    )
                 reports.append(report)
         return reports
 
@@ -131,10 +141,19 @@ class JournalReader:
         """Return the seconds that the longest of what was bought had left when it was bought; 0 if
         none is known.
         """
-        return float(self._rows(_LONGEST)[0][0])
+        for number, life in self._rows(_LONGEST):
+            with reading(self.store, number):
+                return float(life)
+        return 0.0
 
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         return self.store.rows(query, self._key, self._kind, *values)
+
+
+def _moment(value: Any) -> float | None:
+    if value is None:
+        return None
+    return float(value)
 
 
 def _names(text: str) -> frozenset[str]:

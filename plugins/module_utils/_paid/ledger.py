@@ -44,6 +44,7 @@ def ledger(store: Store, keys: Collection[str], since: float) -> Iterator[dict[s
         entry = dict(zip(_ENTRY, values, strict=True))
         with reading(store, number):
             entry["received"] = _unpacked(entry["received"])
+            entry["buys"] = int(entry["buys"])
         entry["wall_at"] = moment
         yield entry
 
@@ -54,10 +55,20 @@ def spending(store: Store, keys: Collection[str], since: float) -> Iterator[dict
 
     That is quicker than :func:`ledger`, which also reads what it was.
     """
-    names = ("product", "user", "host", "asked", "received", "unknown")
     columns = ("product", "run_user", "host", "buys", "got", f"{AMOUNT} - got")
-    for _number, moment, values in _paid_calls(store, keys, since, columns):
-        yield {"at": moment, "day": str(moment.date()), **dict(zip(names, values, strict=True))}
+    for number, moment, (product, user, host, *amounts) in _paid_calls(store, keys, since, columns):
+        with reading(store, number):
+            asked, received, unknown = map(int, amounts)
+        yield {
+            "at": moment,
+            "day": str(moment.date()),
+            "product": product,
+            "user": user,
+            "host": host,
+            "asked": asked,
+            "received": received,
+            "unknown": unknown,
+        }
 
 
 def sums(

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from .._api.leases import Terms
+
 #: The maximum seconds by which a list of QG.net may lag behind a response or a change.
 LIST_LAG = 60.0
 #: The maximum seconds between the sending of a call and its effect, unless its timeout is longer.
@@ -76,7 +78,7 @@ class Report:
     ``life`` are the seconds that the resource was to last when it was recorded, and ``ends`` is
     when it ends; both are None if that is unknown. ``missed_at`` is the state time of the first of
     the readings of the list that have lacked it without a break. ``data`` is the resource itself,
-    and ``request`` what the call requested.
+    and ``terms`` are what it was requested with.
     """
 
     name: str
@@ -87,7 +89,7 @@ class Report:
     life: float | None = None
     missed_at: float | None = None
     data: Any = None
-    request: Mapping[str, Any] = field(default_factory=dict)
+    terms: Terms = field(default_factory=Terms)
 
     @property
     def is_purchase(self) -> bool:

@@ -12,9 +12,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Terms
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import Journal
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal_reader import LEASES
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.ledger import ledger
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.ledger import ledger, spending
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.paid_api import (
     Item,
     NewCall,
@@ -31,7 +32,8 @@ from .conftest import open_store, quick_over_both, state_place
 pytestmark = [quick_over_both, pytest.mark.usefixtures("every_store")]
 
 KEY = "name of a key"
-BUY = NewCall("buy", "/allocate", 2)
+BUY = NewCall("buy", "/allocate", 2, request={"terms": Terms().as_json()})
+ITEM = Item(data={})
 RELEASE = NewCall("drop", "/release", before=["192.0.2.1:1"])
 DAY = 86400.0
 
@@ -113,7 +115,7 @@ def test_effects_go_with_the_row_of_their_call(tmp_path: Path, call: NewCall, da
     time[0] += days * DAY
     with second.sending(BUY, 10.0, []):
         pass
-    second.answer({"192.0.2.3:1": Item()}, whole=True)
+    second.answer({"192.0.2.3:1": ITEM}, whole=True)
     assert store.rows("SELECT name FROM effects") == [("192.0.2.3:1",)]
 
 
@@ -139,7 +141,7 @@ def test_a_purchase_is_kept_for_as_long_as_what_it_bought_is_held(tmp_path: Path
     for gone in ([], ["192.0.2.2:1"], []):
         with journal.sending(BUY, 10.0, []):
             pass
-        held = {} if kept else {"192.0.2.2:1": Item()}
+        held = {} if kept else {"192.0.2.2:1": ITEM}
         journal.answer(held, gone, whole=True)
         kept.append([number for (number,) in store.rows("SELECT id FROM journal ORDER BY id")])
         time[0] += 401 * DAY
@@ -179,13 +181,24 @@ def entries(store: Store) -> object:
     return list(ledger(store, [KEY], 0.0))
 
 
+def amounts(store: Store) -> object:
+    return list(spending(store, [KEY], 0.0))
+
+
+def longest_life(store: Store) -> object:
+    return Journal(store, KEY, LEASES).longest_life()
+
+
 DAMAGES = {
     "before": ("UPDATE journal SET before = '{'", open_calls),
     "before of numbers": ("UPDATE journal SET before = '[1]'", open_calls),
     "before that is no list": ("UPDATE journal SET before = '3'", open_calls),
     "request": ("UPDATE journal SET request = 'x'", effects),
     "request that is no object": ("UPDATE journal SET request = '[]'", effects),
+    "request without terms": ("UPDATE journal SET request = '{}'", effects),
+    "terms of unknown names": ("""UPDATE journal SET request = '{"terms": {"x": 1}}'""", effects),
     "item": ("UPDATE effects SET item = ''", effects),
+    "item of nothing": ("UPDATE effects SET item = 'null'", effects),
     "received": ("UPDATE journal SET received = 'x'", entries),
     "received that is not compressed": ("UPDATE journal SET received = 'VPa!s'", entries),
     "time": ("UPDATE journal SET wall_at = 1e300", entries),
@@ -202,7 +215,7 @@ def test_a_damaged_row_is_one_sentence_with_its_number_and_the_fix(
     for _call in range(2):
         with journal.sending(BUY, 10.0, []):
             pass
-    journal.answer({"192.0.2.2:1": Item()}, whole=False)
+    journal.answer({"192.0.2.2:1": ITEM}, whole=False)
     read(store)
     store.execute(statement + (" WHERE call = 2" if "effects" in statement else " WHERE id = 2"))
     with pytest.raises(StateError) as refused:
@@ -211,3 +224,34 @@ def test_a_damaged_row_is_one_sentence_with_its_number_and_the_fix(
         f"{store.place} {phrases.ROW_OF_THE_JOURNAL.format(2)} "
     )
     assert phrases.DELETE_THE_ROW.format(2) in refused.value.message
+
+
+TEXTS = {
+    "buys of a call": ("journal", "buys", open_calls),
+    "buys of an entry": ("journal", "buys", entries),
+    "got": ("journal", "got", amounts),
+    "life": ("journal", "life", longest_life),
+    "time of a call": ("journal", "sent_at", open_calls),
+    "time of an effect": ("effects", "at", effects),
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_in_a_column_of_numbers_is_no_defect_of_the_collection(
+    tmp_path: Path, text: str
+) -> None:
+    """PostgreSQL refuses to write it, and SQLite does not."""
+    table, column, read = TEXTS[text]
+    store = open_store(tmp_path)
+    journal = Journal(store, KEY, LEASES)
+    with journal.sending(BUY, 10.0, []):
+        pass
+    journal.answer({"192.0.2.2:1": ITEM}, whole=False, life=60.0)
+
+    def damage_and_read() -> None:
+        store.execute(f"UPDATE {table} SET {column} = 'x'")
+        read(store)
+
+    read(store)
+    with pytest.raises(StateError, match=phrases.CANNOT_BE_USED):
+        damage_and_read()
