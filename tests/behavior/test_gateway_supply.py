@@ -204,6 +204,19 @@ def test_a_pool_without_an_exit_that_works_probes_after_1_2_4_minutes(
     assert probes == [time for time in expected if time <= hours * HOUR]
 
 
+@pytest.mark.parametrize("state", [IS_SILENT, REFUSES, FAILS])
+def test_what_ends_soon_while_a_run_probes_is_not_bought_too(fleet: Fleet, state: State) -> None:
+    """All four leases are to be replaced between the decision for one probe and its purchase."""
+    fleet.run()
+    fleet.vendor.advance(10 * MINUTE - fleet.host.gateway.pools[0].drain - 1)
+    fleet.state_of = lambda _server: state
+    fleet.vendor.before("/share/channels", lambda: fleet.vendor.advance(2))
+
+    assert fleet.run() == 1
+
+    assert phrases.ONE_AT_A_TIME in fleet.problem
+
+
 def probe_times(fleet: Fleet, seconds: float, step: float = 30.0) -> list[float]:
     """Let runs lease after 10 seconds and then at intervals, each fail, and buy one lease at most.
 

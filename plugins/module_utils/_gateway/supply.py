@@ -185,6 +185,8 @@ class Supplier:
             supply.bad = decision.exclude
             supply.warnings += decision.warnings
             if decision.problem is not None:
+                # What ends soon while this run waits is not bought either.
+                desired = dataclasses.replace(desired, at_most=1)
                 supply.is_paused = True
                 supply.problem = why_paused(decision.problem, self.store.now())
             if not self.check:

@@ -103,7 +103,8 @@ class Desired:
 
     ``min_remaining`` is in minutes. With ``exact``, at most ``count`` may match. ``on_uncertain``
     says what to do with those of which it is unknown whether they match: ``fail``, ``ignore`` or
-    ``match``. Those with an address in ``exclude_ips`` never match.
+    ``match``. Those with an address in ``exclude_ips`` never match. A run buys ``at_most`` so many,
+    if it is given.
     """
 
     count: int
@@ -112,6 +113,7 @@ class Desired:
     exact: bool = False
     on_uncertain: str = "fail"
     exclude_ips: frozenset[str] = frozenset()
+    at_most: int | None = None
 
     def plan(
         self,
@@ -151,6 +153,8 @@ class Desired:
                 if self.lasts(resource) is not Match.NO:
                     keep.append(name)
         missing = max(0, self.count - len(keep))
+        if self.at_most is not None:
+            missing = min(missing, max(0, self.at_most - len(bought)))
         surplus: list[str] = []
         if self.exact:
             # The last ones to end stay.
