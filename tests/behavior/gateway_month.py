@@ -182,6 +182,11 @@ class Month:
         return self.vendor.clock.now()
 
     @property
+    def own(self) -> list[Any]:
+        """The leases that no other buyer has bought."""
+        return [lease for lease in self.vendor.leases if lease not in self.foreign]
+
+    @property
     def is_well(self) -> bool:
         """Whether both hosts have what was declared."""
         return not any(fleet.problems.get(fleet.host.name, "new") for fleet in self.fleets)
@@ -226,10 +231,12 @@ class Month:
         self.expect(self.bought - bought <= most, f"{self.bought - bought} bought, most {most:.0f}")
 
     def until_renewal(self, seconds: float) -> None:
-        """Let the timer run until so many seconds before the first lease is replaced."""
+        """Let the timer run for a minute, or until so many seconds before an own lease is replaced:
+        the first that is not replaced within this minute.
+        """
         self._refresh_all()
-        ends = min((lease.ends for lease in self.vendor.leases), default=self.now)
-        self.play(max(MINUTE, ends - self.kind.drain - seconds - self.now))
+        replaced = [lease.ends - self.kind.drain - seconds - self.now for lease in self.own]
+        self.play(min((left for left in replaced if left >= MINUTE), default=MINUTE))
 
     def recover(self, refreshes: int = 3, within: float = 0.0) -> None:
         """Let the gateways recover without further faults: in so many refreshes, or some time."""

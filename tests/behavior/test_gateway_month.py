@@ -52,8 +52,7 @@ def a_cap_that_is_reached(month: Month) -> None:
     """
     month.until_renewal(MINUTE)
     end = month.now + month.kind.phase
-    own = [lease for lease in month.vendor.leases if lease not in month.foreign]
-    due = sum(lease.ends - month.kind.drain < end for lease in own)
+    due = sum(lease.ends - month.kind.drain < end for lease in month.own)
     counted = [sum(at > end - DAY for at in bought) for bought in month.last_day.values()]
     month.cap = min(counted) + min(1, max(0, due - len(counted)))
     month.play(month.kind.phase, CAP)
