@@ -179,18 +179,19 @@ def test_more_slots_keep_the_first_ones_and_buy_the_others(fleet: Fleet) -> None
     assert {slot: after[slot] for slot in first} == first
 
 
+@pytest.mark.parametrize(("more", "fewer"), [(5, 2), (3, 2)])
 def test_a_host_with_fewer_slots_takes_no_lease_from_the_slots_of_others(
-    new_node: Callable[..., Node],
+    new_node: Callable[..., Node], more: int, fewer: int
 ) -> None:
     """It buys what its slots lack although the key holds more leases than it needs, and no more
     than that.
     """
-    fleet = fleet_of(new_node("share", channels=20, lifetime=10), count=5)
+    fleet = fleet_of(new_node("share", channels=20, lifetime=10), count=more)
     fleet.run(only=["web2"])
     first = slots(fleet, "web2")
-    with_count(fleet, "web1", 2)
+    with_count(fleet, "web1", fewer)
     fleet.run(only=["web1"])
-    assert slots(fleet) == {1: first[1], 2: first[2]}
+    assert slots(fleet) == {slot: first[slot] for slot in range(1, fewer + 1)}
     fleet.vendor.advance(10)
     fleet.state_of = lambda server: IS_SILENT if server == first[1] else WORKS
     fleet.run(only=["web1"])

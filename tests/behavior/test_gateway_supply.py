@@ -28,7 +28,7 @@ from behavior.gateway_fleet import (
     printed,
     row,
 )
-from behavior.worlds import World
+from behavior.worlds import World, rows
 from qgnet_simulator.proxies.ports import UnboundPorts
 from support import phrases
 from support.node import Node
@@ -970,6 +970,37 @@ def test_what_a_plan_without_a_quota_has_left_is_leased(
 
     assert len(fleet.host.exits) == 3
     assert fleet.problem
+
+
+def test_less_is_asked_for_until_a_plan_without_a_quota_has_it(
+    new_node: Callable[..., Node],
+) -> None:
+    """Four are missing, and one can be had."""
+    fleet = fleet_of(new_node("overseas", channels=3, lifetime=10), count=2)
+    fleet.run()
+    fleet.vendor.forget()
+    fleet.host.gateway = gateway("overseas", count=6)
+
+    assert fleet.run() == 1
+
+    asked = fleet.node.sent(PATHS["overseas"].get)
+    assert [parameters["num"] for parameters in asked] == ["4", "2", "1"]
+    assert len(fleet.host.exits) == 3
+
+
+def test_leases_whose_end_nobody_can_read_serve(fleet: Fleet) -> None:
+    def without_a_deadline(body: Any) -> Any:
+        for lease in rows(body):
+            lease["deadline"] = "soon"
+        return body
+
+    fleet.vendor.alter(PATHS["share"].get, without_a_deadline)
+    fleet.vendor.alter(PATHS["share"].query, without_a_deadline)
+
+    assert fleet.run() == 4
+    assert fleet.run() == 0
+
+    assert len(fleet.host.exits) == 4
 
 
 def test_an_option_that_only_the_product_refuses_is_named_as_in_the_role(

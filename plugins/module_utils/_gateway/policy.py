@@ -14,7 +14,6 @@ are state time and durations are in seconds.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
@@ -216,9 +215,7 @@ def decide(
     # If no place in the pool is free, what was owed has been bought.
     state = replace(state, owed=min(state.owed, max(0, count - len(_lasting(live)))))
     # Reports do not mean that exits fail, and they do not end a pause.
-    is_reported = (
-        state.pause is None and len(live) > 0 and all(_is_reported(exit_) for exit_ in live)
-    )
+    is_reported = state.pause is None and all(_is_reported(exit_) for exit_ in live)
     if is_reported or any(exit_.works for exit_ in live):
         return _replace_failed(replace(state, pause=None), live, pool)
     if state.pause:
@@ -371,7 +368,7 @@ def _cause_of(down: Sequence[Exit]) -> Cause:
     causes = [exit_.cause or Cause.FAILING for exit_ in down]
     if Cause.REJECTED in causes:
         return Cause.REJECTED
-    return Counter(causes).most_common(1)[0][0]
+    return max(causes, key=causes.count)
 
 
 def _names(exits: Sequence[Exit]) -> str:

@@ -367,7 +367,7 @@ def _release(client: Leases, servers: frozenset[str]) -> None:
 def _possible_count(refusal: QgError, count: int) -> int | None:
     """Return the count that channels or the cap allow, if a refusal says so; None otherwise."""
     details = refusal.details
-    if "quota" in details and "missing" in details:
+    if "missing" in details:
         missing = int(details["missing"])
         free = int(details["quota"]["available"])
     elif "cap" in details:
@@ -377,4 +377,4 @@ def _possible_count(refusal: QgError, count: int) -> int | None:
         free = max(0, int(cap["limit"]) - int(cap["bought"]))
     else:
         return None
-    return max(0, count - missing + free)
+    return count - missing + free

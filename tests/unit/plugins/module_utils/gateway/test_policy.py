@@ -303,9 +303,10 @@ def test_decisions(name: str) -> None:
     if problem:
         next_probe = None if problem.next_probe_at is None else problem.next_probe_at - NOW
         assert next_probe == expected.next_probe
-        assert problem.live == tuple(
-            exit_.server for exit_ in exits if exit_.server not in state.bad
-        )
+        live = [exit_ for exit_ in exits if exit_.server not in state.bad]
+        assert problem.live == tuple(exit_.server for exit_ in live)
+        causes = {exit_.cause for exit_ in live if exit_.works is False}
+        assert problem.is_mixed == (len(causes) > 1)
     assert (decision.state.pause is None) == (problem is None)
     warned = [
         exit_.server
@@ -402,6 +403,26 @@ def test_a_replacement_that_nobody_sold_is_counted_once() -> None:
     decision = decide(state, [*exits, *works("c")], count=2, lifetime=DAY, now=NOW + 20)
     assert decision.state.counted_at == (NOW + 10,)
     assert decision.exclude == {"a"}
+
+
+def test_what_is_owed_to_a_pool_without_a_free_place_has_been_bought() -> None:
+    state = replace(bought_at(HOUR), owed=1)
+
+    decision = decide(state, works("a", "b"), count=2, lifetime=DAY, now=NOW)
+
+    assert decision.state == bought_at(HOUR)
+    assert decision.bounded == 0
+
+
+def test_a_probe_that_is_owed_is_the_last_but_one_that_the_bound_allows() -> None:
+    """It has been counted before, so that the next one is the last."""
+    state = replace(paused(DUE, 20 * MINUTE, 10 * MINUTE), owed=1)
+
+    decision = decide(state, [], count=3, lifetime=DAY, now=NOW)
+
+    assert decision.state.counted_at == (NOW - 20 * MINUTE, NOW)
+    assert decision.problem is not None
+    assert decision.problem.next_probe_at == NOW + HOUR
 
 
 causes = st.sampled_from(Cause)
