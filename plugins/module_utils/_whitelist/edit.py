@@ -147,7 +147,10 @@ class Edit:
             stalls += 1
             # A full list may report a success, and take nothing.
             self._is_full |= error is None and self._successors is not None
-            if error and (stalls == MAX_STALLS or not getattr(error, "retryable", False)):
+            is_final = stalls == MAX_STALLS or not (
+                isinstance(error, CallError) and error.retryable
+            )
+            if error and is_final:
                 raise _not_carried_out(error)
             if stalls == MAX_STALLS:
                 break
@@ -278,14 +281,8 @@ class Edit:
         for ips, how in ((self._reported_added, "added"), (self._reported_removed, "removed")):
             if ips:
                 parts.append(f"{format_sample(sorted(ips, key=inet_aton))} as {how}")
-        text = f"QG.net reported {' and '.join(parts)}"
-        if isinstance(error, WaitBudgetExceeded):
-            limit = f"max_wait ({self._api.caller.budget.max_wait:g} seconds)"
-            text += f", but the whitelist did not show it within {limit}"
-            text += ": raise max_wait, or run the task again later."
-        else:
-            text += f", which the whitelist has not shown yet. {error.message}"
-        return QgError(text, **error.details)
+        text = f"QG.net reported {' and '.join(parts)}, which the whitelist has not shown yet."
+        return QgError(f"{text} {error.message}", **error.details)
 
     def _refusal(self) -> QgError:
         refused = sorted(self.refused, key=inet_aton)
@@ -303,7 +300,7 @@ class Edit:
 
 def _not_carried_out(error: QgError) -> QgError:
     """Return the error of a call that changes the list, which does not show the change."""
-    if not getattr(error, "may_have_effect", False):
+    if not isinstance(error, CallError) or not error.may_have_effect:
         return error
     doubt = "The whitelist does not show its change, so its effect is unknown: run the task again."
     text = f"{error.message} {doubt}"

@@ -185,6 +185,18 @@ def test_hosts_whose_addresses_change_stay_while_others_are_refused(
         assert set(node.listed()) == {hosts[name] for name in hosts.keys() - refused}
 
 
+def test_a_call_that_fails_is_no_sign_of_a_full_list(node: RoleNode) -> None:
+    """Otherwise the host would be cut off until its new address is listed."""
+    node.role(a=A)
+    node.calls()
+    node.fault(ADD, "status", http_status=503, times=2)
+
+    node.role(a=B)
+
+    assert node.calls().replace("q", "") == "+++-"
+    assert node.listed() == [B]
+
+
 def test_many_addresses_that_are_refused_do_not_starve_the_others(node: RoleNode) -> None:
     taken = [f"192.0.2.{number}" for number in range(1, 51)]
     node.vendor.keys.by_name["OTHER"] = ProxyKey(key="OTHER", whitelist=taken)
@@ -305,6 +317,24 @@ def test_a_host_that_a_later_batch_deregisters_is_no_reason_to_warn(node: RoleNo
     assert line(first) == f"1 host: 1 {phrases.KEPT_FOR_OTHERS}"
     assert first["warnings"] == []
     assert told(node.role("absent", b="")) == {"b": ([], [A])}
+
+
+def test_a_host_of_another_inventory_is_a_reason_to_warn_whatever_its_name(
+    node: RoleNode,
+) -> None:
+    node.role(a=A)
+    node.role(inventory="other", b=A)
+    (warning,) = node.role("absent", a="", coming=["b"])["warnings"]
+    assert f"{A} of a (registered for b of the inventory other)" in warning
+
+
+def test_each_host_is_counted_once_by_what_became_of_it(node: RoleNode) -> None:
+    node.vendor.keys.by_name["OTHER"] = ProxyKey(key="OTHER", whitelist=[OFFICE])
+    result = node.role(a=A, b=OFFICE)
+    result["hosts"]["c"] = {"failed": False, "msg": "", "kept": []}
+    summary = fleet.summary_line(result, ["d", "e"], check=False)
+    expected = f"1 in sync, 1 {fleet.UNKNOWN}, 1 added, 1 {fleet.FAILED}, 2 not reached"
+    assert summary == f"5 hosts: {expected}"
 
 
 def test_a_host_that_moved_is_in_sync_whatever_its_former_address(node: RoleNode) -> None:
