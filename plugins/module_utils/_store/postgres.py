@@ -52,6 +52,8 @@ SETTINGS = {
     # The server or the role may have it off, and would then lose the row of a paid call in a power
     # failure.
     "synchronous_commit": "on",
+    # Whoever has waited for the lock of a transaction must see what its former holder has written.
+    "default_transaction_isolation": "read committed",
 }
 #: What numbers its rows by itself, with SQLite and here.
 NUMBERED = "INTEGER PRIMARY KEY AUTOINCREMENT"

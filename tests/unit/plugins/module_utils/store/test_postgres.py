@@ -31,7 +31,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError
 from support import phrases
 from support.postgres import Databases, PostgresServer
-from support.processes import process_until_killed, run_together, threads
+from support.processes import process_until_killed, run_together, threads, wait_for
 
 RECORD = "INSERT INTO facts VALUES ('k', ?, '', '', 1)"
 
@@ -164,6 +164,36 @@ def test_a_clock_of_a_node_has_no_effect(database_url: str) -> None:
     with opened(database_url) as one, use(behind), opened(database_url) as other:
         shown = [store.now() for store in (one, other, one)]
         assert shown == sorted(shown)
+
+
+# The settings of its server.
+
+
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+def test_a_process_that_waited_for_another_one_sees_what_that_has_written(
+    database_url: str, database_server: Databases, isolation: str
+) -> None:
+    """Otherwise, both would take the last slot of a limit, or the last lease below a cap."""
+    name = database_url.rpartition("/")[2]
+    seen = []
+    with database_server.admin(name) as admin:
+        setting = f"default_transaction_isolation = '{isolation}'"
+        admin.execute(f'ALTER DATABASE "{name}" SET {setting}')
+        with opened(database_url) as one, opened(database_url, 60.0) as other:
+
+            def read() -> None:
+                with other.transaction():
+                    seen.extend(other.rows("SELECT name FROM facts"))
+
+            def is_waiting() -> bool:
+                waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND wait_event_type = "
+                return bool(admin.execute(f"{waiting} 'Lock'", [name]).fetchall())
+
+            with threads(read) as start, one.transaction() as database:
+                start()
+                wait_for(is_waiting)
+                database.execute(RECORD, ("first",))
+    assert seen == [("first",)]
 
 
 # The faults of its server.
