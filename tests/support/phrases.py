@@ -401,6 +401,7 @@ ANOTHER_WRITES = "Another process writes to it: end or continue"
 CHECK_LOGIN = "Check the user and the password"
 CHECK_SERVER = "Check the URL, and that the server runs"
 CHECK_URL = "Check the URL"
+ENCODING = "Use a database whose encoding is UTF8"
 DELETE_THE_ROW = 'delete the row with "DELETE FROM journal WHERE id = {}"'
 FOREIGN_DATABASE = "is a database of something else"
 FOREIGN_TABLES = "its schema qgnet contains tables of something else"

@@ -54,6 +54,8 @@ SETTINGS = {
     "synchronous_commit": "on",
     # Whoever has waited for the lock of a transaction must see what its former holder has written.
     "default_transaction_isolation": "read committed",
+    # Without it, texts would be bytes if the database has no encoding.
+    "client_encoding": "UTF8",
 }
 #: What numbers its rows by itself, with SQLite and here.
 NUMBERED = "INTEGER PRIMARY KEY AUTOINCREMENT"
@@ -79,6 +81,7 @@ class PostgresStore(Store):
             "Another process writes to it: end or continue that process, and run the task again."
         ),
         'relation "': _DAMAGED,
+        "has no equivalent": "Use a database whose encoding is UTF8.",
     }
     default_advice = "Check the URL, and that the server runs and can be reached."
 

@@ -196,6 +196,25 @@ def test_a_process_that_waited_for_another_one_sees_what_that_has_written(
     assert seen == [("first",)]
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_of_another_encoding_is_used_and_what_it_cannot_contain_is_a_sentence(
+    database_url: str, database_server: Databases, encoding: str
+) -> None:
+    name = database_url.rpartition("/")[2]
+    with database_server.admin() as admin:
+        admin.execute(f'DROP DATABASE "{name}"')
+        terms = f"OWNER qgnet TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'"
+        admin.execute(f'CREATE DATABASE "{name}" {terms}')
+    with opened(database_url) as store:
+        store.execute(RECORD, "Zürich")
+        assert store.rows("SELECT name FROM facts") == [("Zürich",)]
+        if encoding == "SQL_ASCII":
+            store.execute(RECORD, "福建")
+        else:
+            with pytest.raises(StateError, match=phrases.ENCODING):
+                store.execute(RECORD, "福建")
+
+
 # The faults of its server.
 
 
