@@ -28,15 +28,21 @@ if sys.hexversion < 0x030A0000:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .._core.text import database_secrets, without_secrets
 from .operation import Mode, Operation, execute
 
 
 class _Module(AnsibleModule):
-    """A module whose result contains no options, not even if AnsibleModule refuses them.
+    """A module whose result contains no options, not even if AnsibleModule refuses them, and whose
+    log on the host contains no password of a database.
 
     ansible-core before 2.21 adds all options as they were given, also a key that was written into
-    the wrong one.
+    the wrong one. It logs all options, and does not find each password in a URL.
     """
+
+    def log(self, msg: str, log_args: Any = None) -> None:
+        secrets = database_secrets(self.params.get("store"))
+        super().log(*without_secrets([msg, log_args], secrets))
 
     def exit_json(self, **kwargs: Any) -> None:
         super().exit_json(**{**kwargs, "invocation": {}})

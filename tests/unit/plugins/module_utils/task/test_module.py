@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task import module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import STORE_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
 from support.documents import PLUGINS, ROOT, operation_of, plugin_names
 from support.plugin_runs import run_as_module
@@ -52,6 +53,29 @@ def test_a_result_contains_no_options_even_if_they_are_refused(
         run=lambda _params, _mode: {"changed": True},
     )
     assert KEY not in json.dumps(run_as_module(operation, params, capsys))
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        "postgresql://me:HUSH%40PW@db.example/qgnet",
+        "postgresql://me@db.example/qgnet?password=HUSH%40PW",
+        "postgresql:///qgnet?user=me&host=db.example&password=HUSH%40PW&sslmode=require",
+    ],
+)
+def test_the_log_of_the_host_has_no_password_of_the_database(
+    store: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logged = []
+
+    def log(*given: Any, **named: Any) -> None:
+        logged.append([given, named])
+
+    monkeypatch.setattr(module.AnsibleModule, "log", log)
+    operation = Operation(STORE_OPTIONS, run=lambda _params, _mode: {"changed": False})
+    run_as_module(operation, {"store": store}, capsys)
+    assert "Invoked with store=postgresql:" in str(logged)
+    assert "HUSH" not in str(logged)
 
 
 # Python on a host that a task is delegated to
