@@ -405,6 +405,7 @@ ENCODING = "Use a database whose encoding is UTF8"
 DELETE_THE_ROW = 'delete the row with "DELETE FROM journal WHERE id = {}"'
 FOREIGN_DATABASE = "is a database of something else"
 FOREIGN_TABLES = "its schema qgnet contains tables of something else"
+GIVE_PERMISSION = "Give the user in store this permission"
 IS_RELATIVE = "is a relative path, which depends on where Ansible is started"
 MAKE_ROOM = "Make room on its disk"
 MOVE_DATABASE = "Move state.sqlite3"

@@ -114,6 +114,10 @@ class PostgresStore(Store):
                 f"{self.place} is a connection pooler, which loses locks. Give store the address "
                 "of the database server itself."
             )
+        query = "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = ?"
+        if self.rows(query, SCHEMA) == [(False,)]:
+            # The server itself would say that the tables do not exist.
+            raise self._unusable(f"permission denied for schema {SCHEMA}")
         if not self._has_tables():
             with self.transaction():
                 # Another process may have been quicker.

@@ -133,6 +133,27 @@ def test_a_user_who_may_not_create_the_schema_can_use_one_that_is_there(
             pass
 
 
+def test_a_user_who_may_not_use_the_schema_is_told_so_and_not_to_drop_it(
+    database_url: str, database_server: Databases
+) -> None:
+    """PostgreSQL says that the tables of such a schema do not exist."""
+    name = database_url.rpartition("/")[2]
+    role = f"{name}_other"
+    denied = f"permission denied for schema qgnet. {phrases.GIVE_PERMISSION}"
+    with database_server.admin(name) as admin:
+        (password,) = database_secrets(database_url)
+        admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{password}'")
+        admin.execute("CREATE SCHEMA qgnet AUTHORIZATION qgnet")
+        theirs = database_url.replace("://qgnet:", f"://{role}:")
+        assert denied in refusal(theirs)
+        with opened(database_url):
+            assert denied in refusal(theirs)
+            admin.execute(f"GRANT USAGE ON SCHEMA qgnet TO {role}")
+            assert "permission denied for table meta" in refusal(theirs)
+        admin.execute(f"DROP OWNED BY {role}")
+        admin.execute(f"DROP ROLE {role}")
+
+
 def test_a_server_that_can_only_be_read_is_a_sentence(
     database_url: str, database_server: Databases
 ) -> None:
