@@ -418,6 +418,7 @@ NO_POSTGRESQL_URL = (
     "store (environment QG_STORE) is not a URL of PostgreSQL: give the URL of a PostgreSQL"
 )
 OF_ANOTHER_USER = "it belongs to, or can be written by, another user"
+OF_OTHERS_TOO = "others can read it, and it contains something else"
 PERCENT_ENCODING = "write special characters of a password in percent-encoding"
 POOLER = "is a connection pooler, which loses locks"
 RAISE_CONNECTIONS = "Raise the limit of connections"

@@ -35,7 +35,8 @@ _DAMAGED = f"Move {DATABASE} and the files whose names begin with it out of that
 
 
 class SqliteStore(Store):
-    """The directory. It is made private, and refused if another user owns it or may write to it.
+    """The directory. It is made private, and refused if another user owns it or may write to it,
+    or if others can read what else it contains.
 
     ``busy`` is for how many seconds another process that has locked the database is waited for.
     """
@@ -196,5 +197,13 @@ def _make_private(directory: Path) -> None:
     status = directory.stat()
     if status.st_uid != os.geteuid() or status.st_mode & 0o022:
         raise PermissionError("it belongs to, or can be written by, another user")
-    if status.st_mode & 0o777 != 0o700:
-        directory.chmod(0o700)
+    if status.st_mode & 0o777 == 0o700:
+        return
+    if status.st_mode & 0o077:
+        names = {path.name for path in directory.iterdir()}
+        # Another process may be creating the database at this moment.
+        has_store = any(name.startswith(DATABASE) for name in names)
+        if not has_store and names - {"lost+found"}:
+            # Those who use it, such as /var/lib, could not enter it any more.
+            raise PermissionError("others can read it, and it contains something else")
+    directory.chmod(0o700)

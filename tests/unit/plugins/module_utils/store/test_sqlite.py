@@ -82,6 +82,22 @@ def test_a_directory_that_others_can_read_becomes_private(tmp_path: Path) -> Non
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
 
 
+def test_a_directory_of_something_else_does_not_become_private(tmp_path: Path) -> None:
+    """Root may have named /var/lib, which all services of the machine must be able to enter."""
+    (tmp_path / "dpkg").mkdir()
+    tmp_path.chmod(0o755)
+    assert phrases.OF_OTHERS_TOO in refusal(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "dpkg"]
+    # A file system of its own is no such directory, and neither is a store with a new mode.
+    (tmp_path / "dpkg").rename(tmp_path / "lost+found")
+    use(opened(tmp_path))
+    (tmp_path / "notes").touch()
+    tmp_path.chmod(0o755)
+    use(opened(tmp_path))
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+
 def test_a_directory_that_others_can_write_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     assert phrases.OF_ANOTHER_USER in refusal(tmp_path)
