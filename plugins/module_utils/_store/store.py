@@ -128,6 +128,8 @@ class Store(abc.ABC):
     errors: ClassVar[tuple[type[Exception], ...]]
     #: What the user can do, by a part of the driver's message; and otherwise.
     advice: ClassVar[Mapping[str, str]]
+    #: The same by the driver's code, with which a server may say it in any language.
+    advice_by_code: ClassVar[Mapping[str, str]] = {}
     default_advice: ClassVar[str]
 
     _database: Connection
@@ -242,7 +244,8 @@ class Store(abc.ABC):
     def _unusable(self, reason: str | Exception) -> StateError:
         """Return the error for a store that cannot be used, with the fix."""
         text = str(getattr(reason, "strerror", None) or reason) or type(reason).__name__
-        advice = next(
+        advice = self.advice_by_code.get(getattr(reason, "sqlstate", None) or "")
+        advice = advice or next(
             (advice for mark, advice in self.advice.items() if mark in text), self.default_advice
         )
         # With several hosts or addresses, libpq's message has a line for each.

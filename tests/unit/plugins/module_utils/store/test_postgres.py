@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -168,6 +169,23 @@ def test_a_server_that_can_only_be_read_is_a_sentence(
     assert phrases.NAME_THE_PRIMARY in refusal(database_url)
 
 
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("25006", phrases.NAME_THE_PRIMARY),
+        ("42501", phrases.GIVE_PERMISSION),
+        ("42P01", "Restore a backup, or drop the schema"),
+        ("55P03", phrases.ANOTHER_WRITES),
+        ("22P05", phrases.ENCODING),
+    ],
+)
+def test_a_server_may_speak_any_language(database_url: str, code: str, advice: str) -> None:
+    text = "取消语句"
+    with opened(database_url) as store, pytest.raises(StateError) as failed:
+        store.execute(f"DO $$ BEGIN RAISE '{text}' USING ERRCODE = '{code}'; END $$")
+    assert f"cannot be used: {text}. {advice}" in failed.value.message
+
+
 def test_the_store_is_where_the_option_says(database_url: str, tmp_path: Path) -> None:
     with contextlib.closing(open_store(database_url)) as store:
         assert isinstance(store, PostgresStore)
@@ -196,7 +214,7 @@ def test_a_process_that_waited_for_another_one_sees_what_that_has_written(
 ) -> None:
     """Otherwise, both would take the last slot of a limit, or the last lease below a cap."""
     name = database_url.rpartition("/")[2]
-    seen = []
+    seen: list[Any] = []
     with database_server.admin(name) as admin:
         setting = f"default_transaction_isolation = '{isolation}'"
         admin.execute(f'ALTER DATABASE "{name}" SET {setting}')

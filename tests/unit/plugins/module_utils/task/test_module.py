@@ -66,7 +66,7 @@ def test_a_result_contains_no_options_even_if_they_are_refused(
 def test_the_log_of_the_host_has_no_password_of_the_database(
     store: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    logged = []
+    logged: list[Any] = []
 
     def log(*given: Any, **named: Any) -> None:
         logged.append([given, named])
