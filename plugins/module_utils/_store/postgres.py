@@ -80,6 +80,7 @@ class PostgresStore(Store):
         "password": "Check the user and the password: in the URL, in PGPASSWORD or in ~/.pgpass.",
         "permission denied": _PERMISSION,
         'relation "': _DAMAGED,
+        "malformed": _DAMAGED,
     }
     advice_by_code: ClassVar = {
         "22P05": "Use a database whose encoding is UTF8.",

@@ -224,14 +224,17 @@ class Store(abc.ABC):
 
     def _read_identity(self) -> None:
         """Read the salt; raises StateError for a store of a newer release."""
-        ((version, salt),) = self.rows("SELECT version, salt FROM meta")
-        if version > VERSION:
-            raise StateError(
-                f"{self.place} cannot be used: its schema {version} is of a newer release of "
-                f"qingguo.qgnet, and this one reads schemas up to {VERSION}. Use that release, or "
-                "another store."
-            )
-        self._salt = bytes.fromhex(salt)
+        try:
+            ((version, salt),) = self.rows("SELECT version, salt FROM meta")
+            if version > VERSION:
+                raise StateError(
+                    f"{self.place} cannot be used: its schema {version} is of a newer release of "
+                    f"qingguo.qgnet, and this one reads schemas up to {VERSION}. Use that release, "
+                    "or another store."
+                )
+            self._salt = bytes.fromhex(salt)
+        except (TypeError, ValueError):
+            raise self._unusable("its table meta is malformed") from None
 
     @contextlib.contextmanager
     def _translated(self, *more: type[Exception]) -> Iterator[None]:

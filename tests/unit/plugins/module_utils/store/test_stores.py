@@ -50,6 +50,19 @@ def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     assert store.execute("DELETE FROM facts") == 0
 
 
+@pytest.mark.parametrize("damage", ["DELETE FROM meta", "UPDATE meta SET salt = 'none'"])
+def test_a_store_without_its_identity_is_one_sentence_with_the_fix(
+    tmp_path: Path, damage: str
+) -> None:
+    """Such is a database that was restored from a dump of its schema alone."""
+    store = open_store(tmp_path)
+    store.execute(damage)
+    with pytest.raises(StateError) as refused:
+        open_store(tmp_path)
+    assert refused.value.message.startswith(f"{store.place} cannot be used: its table meta")
+    assert phrases.REGISTERED_ANEW in refused.value.message
+
+
 def first_row(text: str) -> object:
     return json.loads(text)["rows"][0]
 
