@@ -1134,6 +1134,17 @@ def test_a_drain_that_the_product_of_the_key_cannot_have_is_refused_before_payme
     assert fleet.vendor.paid == 0
 
 
+def test_a_drain_that_the_first_lease_shows_to_be_too_long_is_named_as_in_the_role(
+    new_node: Callable[..., Node],
+) -> None:
+    fleet = fleet_of(new_node("classic", channels=8, lifetime=5), count=2, drain=310)
+
+    assert fleet.run() == 1
+
+    assert fleet.problem.startswith("Pool qg of web1: proxy_gateway_drain=310 seconds ")
+    assert fleet.run() == 0
+
+
 def volume_node(new_node: Callable[..., Node]) -> Node:
     """A key of the classic API whose plan is billed by volume: its quota counts what was ever
     leased.

@@ -266,7 +266,7 @@ class Supplier:
         supply.held = frozenset(lease.name for lease in result.after)
         supply.clock_ahead = wall_time() - clock.now()
         if result.error:
-            supply.problem = supply.problem or result.error.message
+            supply.problem = supply.problem or _message(result.error, lease_set)
         if lease_set.slot_count:
             self._assign(client, lease_set, supply)
         return result.error
