@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.forecast import (
+    Budget,
     Demand,
     cap_reached_after,
     duration,
+    forecast,
     per_day,
 )
+from support import phrases
 
 HOUR = 3600.0
 
@@ -53,6 +56,13 @@ def test_what_is_needed_in_a_day() -> None:
     assert str(per_day([share])) == "4,713 to 5,760"
     assert str(per_day([day])) == "5"
     assert str(per_day([share, day])) == "4,718 to 5,765"
+
+
+def test_a_cap_leaves_what_the_shown_need_does_not_take() -> None:
+    day = Demand(2, life=86400, drain=15, interval=10)
+
+    assert str(per_day([day])) == "2"
+    assert forecast([day], Budget(cap=5000)).endswith(f"{phrases.IS_NOT_REACHED} 4,998.")
 
 
 @pytest.mark.parametrize(

@@ -44,13 +44,16 @@ class PerDay:
         """What is bought if runs find leases too short by chance."""
         return (self.least + self.most) / 2
 
+    @property
+    def whole_most(self) -> int:
+        """The most in whole leases: a tenth of a lease a day is not worth a number."""
+        return math.ceil(self.most - 0.1)
+
     def __str__(self) -> str:
         least = round(self.least)
-        # A tenth of a lease a day is not worth a number.
-        most = math.ceil(self.most - 0.1)
-        if least == most:
-            return number(most)
-        return f"{number(least)} to {number(most)}"
+        if least == self.whole_most:
+            return number(self.whole_most)
+        return f"{number(least)} to {number(self.whole_most)}"
 
 
 @dataclass(frozen=True)
@@ -138,9 +141,7 @@ def _of_cap(cap: int, recent: Sequence[tuple[float, int]], need: PerDay) -> str:
     soonest = cap_reached_after(cap, recent, need.most)
     if soonest is not None:
         return f"the cap of {number(cap)} may be reached after {duration(soonest)}"
-    return (
-        f"the cap of {number(cap)} is not reached, and leaves {number(cap - math.ceil(need.most))}"
-    )
+    return f"the cap of {number(cap)} is not reached, and leaves {number(cap - need.whole_most)}"
 
 
 def _of_channels(channels: int, count: int) -> str:
