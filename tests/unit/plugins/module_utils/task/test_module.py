@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task import module
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import STORE_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
@@ -71,7 +72,7 @@ def test_the_log_of_the_host_has_no_password_of_the_database(
     def log(*given: Any, **named: Any) -> None:
         logged.append([given, named])
 
-    monkeypatch.setattr(module.AnsibleModule, "log", log)
+    monkeypatch.setattr(AnsibleModule, "log", log)
     operation = Operation(STORE_OPTIONS, run=lambda _params, _mode: {"changed": False})
     run_as_module(operation, {"store": store}, capsys)
     assert "Invoked with store=postgresql:" in str(logged)
