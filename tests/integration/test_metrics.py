@@ -400,6 +400,10 @@ def test_prometheus_accepts_the_alerts_and_each_is_due_when_it_should_be(tmp_pat
         }
 
     cases = [case(WELL, []), case(SHARED, []), case(ILL, alerts)]
+    # A second control node, which has bought little, uses a key of the same name.
+    for name, text in WELL.items():
+        second = f'{labeled(name)[:-1]},instance="second"}}'
+        cases[-1]["input_series"].append({"series": second, "values": text})
     tests = {"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": cases}
     file = tmp_path / "tests.yml"
     file.write_text(yaml.safe_dump(tests), encoding="utf-8")
