@@ -29,7 +29,7 @@ from .._core.checks import check_range, parse_minutes
 from .._core.errors import CALL_DETAILS, OptionError, QgError, UnexpectedError
 from .._core.runtime import SILENT, current
 from .._core.text import clean
-from .._leases.api import held_leases
+from .._leases.api import LeaseApi, held_leases
 from .._store.rate_limiter import minute_seconds
 from .._task.api_options import (
     ACCOUNT_API_OPTIONS,
@@ -210,15 +210,19 @@ def _quota(connection: Connection) -> Reading:
 
 
 def _leases(connection: Connection, min_seconds: float) -> Reading:
-    """Return the leases that last longer than so many seconds; the others count as gone."""
+    """Return the leases that last longer than so many seconds; the others count as gone.
+
+    Those that may be held after their deadline count as long as they are listed, as for purchases.
+    """
     api = lease_client(connection, SILENT)
     with _closing(api):
         held = held_leases(api)
         now = api.caller.vendor_clock.now()
+        end_of = LeaseApi(api).ends
     lasting = []
     for lease in oldest_first(held):
-        seconds_left = lease.remaining(now)
-        if seconds_left is None or seconds_left > min_seconds:
+        ends = end_of(lease)
+        if ends is None or ends - now > min_seconds:
             lasting.append(lease.described(now))
     return lasting
 

@@ -41,6 +41,8 @@ options:
       - A lease that ends within this time counts as gone, so that its end is reported before it
         comes.
       - In minutes or with a unit, such as 30s, 5m, 1h or 1d.
+      - The option does not apply to the product longterm, whose leases may last longer than their
+        deadline.
     type: str
     default: "0"
   interval:
