@@ -266,6 +266,39 @@ def test_several_keys_are_in_one_file(sim: Simulator, playground: Playground, pa
     assert "QGDEMO77" not in path.read_text(encoding="utf-8") + run.output
 
 
+def test_that_a_plan_has_no_leases_is_no_failed_reading(
+    sim: Simulator, playground: Playground, path: Path
+) -> None:
+    sim.configure("QGDEMO77", plan={"kind": "exclusive_occupancy"})
+    sim.configure("QGDEMO78", plan={"kind": "tunnel"})
+    sim.configure("QGDEMO79", plan=PLANS["share"])
+    keys = [{"name": "lines", "key": "QGDEMO77"}, {"name": "tunnel", "key": "QGDEMO78"}]
+
+    write(sim, playground, path, qg_metrics_keys=keys).ok()
+
+    series = samples(path)
+    assert [name for name in series if "leases" in name] == []
+    assert up({name: series[name] for name in series if "tunnel" in name}) == {
+        "whitelist": 1,
+        "ledger": 1,
+    }
+    assert series['qgnet_channels_free{key="lines"}'] == 5
+
+    # A key of another product than the one that is set has leases, and so may one that is wrong.
+    keys = [
+        {"name": "other", "key": "QGDEMO79", "product": "classic"},
+        {"name": "wrong", "key": "NOSUCH01"},
+    ]
+    assert write(sim, playground, path, qg_metrics_keys=keys).rc == 2
+    series = samples(path)
+    for name in ("other", "wrong"):
+        for reading in ("quota", "leases"):
+            assert series[f'qgnet_up{{key="{name}",reading="{reading}"}}'] == 0
+    # Of a server that does not respond, nothing is known.
+    assert write(sim, playground, path, qg_api_url="http://127.0.0.1:1").rc == 2
+    assert up(samples(path)) == {"quota": 0, "whitelist": 0, "leases": 0, "ledger": 1}
+
+
 #: Variables of a host, and what is said of them.
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "unknown": ({"qg_metrics_keys": [{"name": "one", "kye": "QGDEMO02"}]}, "kye"),
