@@ -154,6 +154,27 @@ def test_the_key_of_a_tunnel_is_not_wrong(node: Node) -> None:
     assert phrases.TUNNEL_KEY in check["detail"]
 
 
+def test_a_given_proxy_is_tested_also_with_the_key_of_a_tunnel(node: Node) -> None:
+    node.vendor.configure(plan={"kind": "tunnel"})
+    assert "proxy" not in examine(node)
+
+    check = examine(node, through_proxy="tunnel.qg.net:19702")["proxy"]
+
+    assert check["ok"] is True
+    assert check["detail"] == f"tunnel.qg.net:19702 leads to {EGRESS}"
+
+
+def test_leases_without_a_deadline_have_no_last_time(new_node: Callable[..., Node]) -> None:
+    node = new_node("longterm")
+    row = {"server": "tunpool-demo1.qg.net:19702", "area": "110100", "distinct": False}
+    body = {"code": "SUCCESS", "data": [row], "request_id": "1"}
+    node.vendor.around("/longterm/query", lambda _call: (200, body))
+
+    checks = examine(node, sources=["http://192.0.2.1/ip"])
+
+    assert checks["leases"]["detail"] == "1 lease"
+
+
 @pytest.mark.parametrize("answer", [(503, None), (200, {"Code": -11, "Msg": "busy"})])
 def test_a_list_that_fails_does_not_make_it_the_key_of_a_tunnel(node: Node, answer: Answer) -> None:
     """That the whitelist can be read says nothing about a list that cannot be reached."""

@@ -114,12 +114,13 @@ class Doctor:
             self.check("gateways", self._gateways)
             self.check("egress", self._egress)
             readable = self.check("whitelist", self._whitelist)
-            if not self.check("product", lambda: self._product(readable)) or self.api is None:
+            if not self.check("product", lambda: self._product(readable)):
                 return
             api = self.api
-            self.check("leases", lambda: self._held(api))
-            self.check("quota", lambda: self._quota(api))
-            self.check("cap", lambda: self._cap(api))
+            if api is not None:
+                self.check("leases", lambda: self._held(api))
+                self.check("quota", lambda: self._quota(api))
+                self.check("cap", lambda: self._cap(api))
             if self.proxy or self.leases:
                 self.check("proxy", self._proxy)
 
@@ -231,10 +232,10 @@ class Doctor:
             )
         now = api.caller.vendor_clock.now()
         self.leases.sort(key=lambda lease: lease.remaining(now) or 0.0)
-        held = (
-            f"{counted(len(self.leases), 'lease')}, the last until "
-            f"{self.leases[-1].described(now)['expires_at']}"
-        )
+        held = counted(len(self.leases), "lease")
+        last = self.leases[-1].described(now)["expires_at"]
+        if last is not None:
+            held += f", the last until {last}"
         return f"{held}{foreign_leases(origins, self.is_shared)}"
 
     def _quota(self, api: Leases) -> str:
