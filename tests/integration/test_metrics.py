@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import json
 import re
 import shutil
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -31,6 +34,7 @@ METRICS = {
     for name in re.findall(r"^  '(\w+)': '", TEMPLATE.read_text(encoding="utf-8"), re.M)
 }
 PWD = "0123456789ab"
+LEASES = "/query"
 LEASE = """
 - hosts: localhost
   gather_facts: false
@@ -224,6 +228,36 @@ def test_gateways_and_lists_are_in_the_file_as_the_store_has_them(
     assert after["problem", "gw1"] == 1
     last = "last_refresh_timestamp_seconds", "gw1"
     assert after[last] == values[last]
+
+
+def test_a_reading_that_takes_long_makes_no_refresh_look_old(
+    sim: Simulator, playground: Playground, path: Path
+) -> None:
+    """The alert compares both times of one file."""
+    variables = {"proxy_list_path": f"{path.parent}/list", "proxy_list_interval": 8}
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
+    inventory = "gw1 ansible_connection=local\n"
+    playground.play(
+        LIST.replace(":gw2", ""), inventory=inventory, variables=variables, environment=environment
+    ).ok()
+    [store] = playground.store.glob("*.sqlite3")
+    before = len(sim.journal(LEASES))
+
+    def refresh() -> None:
+        until = time.monotonic() + 60
+        while len(sim.journal(LEASES)) == before and time.monotonic() < until:
+            time.sleep(0.05)
+        with contextlib.closing(sqlite3.connect(store)) as rows, rows:
+            rows.execute("UPDATE installations SET refreshed_at = ?", (time.time() + 1000,))
+
+    sim.fault(path=LEASES, kind="hang_after", seconds=2)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        done = pool.submit(refresh)
+        write(sim, playground, path).ok()
+        done.result()
+
+    refreshed_at = of_gateways(samples(path))["last_refresh_timestamp_seconds", "gw1"]
+    assert refreshed_at > time.time()
 
 
 @pytest.mark.slow
