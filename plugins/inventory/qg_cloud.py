@@ -20,7 +20,8 @@ description:
   - The name of the inventory file must end in C(qg_cloud.yml) or C(qg_cloud.yaml).
   - The variables of a host contain QG.net's data, which is not evaluated as templates.
   - The C(ansible_host) of a service without a public address does not exist. Set it with
-    O(compose), for example to C(qg_local_ip).
+    O(compose), for example to C(qg_local_ip). If a service does not have that either, its
+    C(ansible_host) does not exist.
 options:
   plugin:
     description: The name of this plugin.
@@ -265,11 +266,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         for variable, value in variables.items():
             self.inventory.set_variable(name, variable, value)
         # Without an address, Ansible would connect to the number, which is an address as well.
-        address = host_address(row) or f"{name}.invalid"
-        self.inventory.set_variable(name, "ansible_host", address)
+        nowhere = f"{name}.invalid"
+        self.inventory.set_variable(name, "ansible_host", host_address(row) or nowhere)
         host = self.inventory.get_host(name)
         strict = self.get_option("strict")
         self._set_composite_vars(self.get_option("compose"), host.get_vars(), name, strict=strict)
+        if not host.get_vars()["ansible_host"]:
+            self.inventory.set_variable(name, "ansible_host", nowhere)
         composed = host.get_vars()
         groups = self.get_option("groups")
         self._add_host_to_composed_groups(groups, composed, name, strict=strict)

@@ -229,6 +229,23 @@ def test_groups_and_variables_are_those_of_constructed(
     }
 
 
+def test_a_composed_address_that_a_service_does_not_have_leads_nowhere(
+    sim: Simulator, playground: Playground
+) -> None:
+    """Ansible would take the number of the service for its address."""
+    sim.agent(instances=[service("104000001", Local_ip=""), service("104000002")])
+    options = {
+        "compose": {"ansible_host": "qg_local_ip"},
+        "groups": {"nowhere": "ansible_host.endswith('.invalid')"},
+    }
+
+    inventory = listed(sim, playground, source(playground, options))
+
+    assert inventory.hosts["104000001"]["ansible_host"] == "104000001.invalid"
+    assert inventory.hosts["104000002"]["ansible_host"] == "192.0.2.2"
+    assert inventory.groups == {"nowhere": ["104000001"], "ungrouped": ["104000002"]}
+
+
 def test_the_example_of_the_documentation(sim: Simulator, playground: Playground) -> None:
     sim.agent(instances={"104": 40})
     key = playground.write("key", sim.app_key)
