@@ -261,7 +261,7 @@ def test_a_reading_that_takes_long_makes_no_refresh_look_old(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("product", ["share", "overseas"])
+@pytest.mark.parametrize("product", ["share", "overseas", "longterm"])
 def test_a_key_of_each_product(
     sim: Simulator, playground: Playground, path: Path, product: str
 ) -> None:
@@ -276,6 +276,9 @@ def test_a_key_of_each_product(
     assert series[f'qgnet_bought_per_day{{key="shop",product="{product}"}}'] == 2
     assert series['qgnet_leases{key="shop"}'] == 2
     assert series.get('qgnet_channels_free{key="shop"}') == (6 if channels else None)
+    # A lease of longterm does not end at its deadline.
+    has_end = 'qgnet_lease_next_end_timestamp_seconds{key="shop"}' in series
+    assert has_end is (product != "longterm")
 
 
 def test_several_keys_are_in_one_file(sim: Simulator, playground: Playground, path: Path) -> None:
