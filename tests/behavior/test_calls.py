@@ -54,6 +54,17 @@ def test_a_server_that_asks_for_no_pause_is_not_flooded(node: Node) -> None:
     assert node.vendor.calls() == [WHITELIST_LIST] * 6
 
 
+def test_each_pause_is_twice_as_long_and_the_result_says_for_what(node: Node) -> None:
+    node.vendor.fault(WHITELIST_LIST, "status", http_status=503, times=2)
+    began = node.vendor.clock.now()
+    usage = node.ok("qg_whitelist_info")["api"]
+    assert usage["retries"] == 2
+    # A second and two, of which half is left to chance.
+    assert 1.5 < usage["waited_seconds"] <= 3
+    assert usage["waits"] == {phrases.LAST_ATTEMPT_FAILED: usage["waited_seconds"]}
+    assert node.vendor.clock.now() - began == pytest.approx(usage["waited_seconds"], abs=0.1)
+
+
 def test_what_is_sent_again_is_said(node: Node) -> None:
     node.vendor.fault(WHITELIST_LIST, "reset_after")
     node.vendor.fault(WHITELIST_LIST, "status", http_status=503, headers={"Retry-After": "2"})

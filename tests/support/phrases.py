@@ -356,6 +356,7 @@ APP_KEY_IS_MISSING = "app_key is missing"
 OF_THE_AGENT_PAGE = "of the page Agent in QG.net's"
 
 # The network and HTTP.
+LAST_ATTEMPT_FAILED = "the last attempt failed"
 UNREADABLE = "the response cannot be read"
 ALTHOUGH_LISTED = "although its address is on the whitelist"
 CORRECT_PROXY = (

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.poller import read_options
@@ -23,12 +24,13 @@ def test_a_lease_of_longterm_is_held_after_its_deadline_until_the_list_lacks_it(
     vendor.around("/longterm/query", lambda _call: listed)
     with use(node.runtime):
         read_leases = read_options({"watch": "leases", **node.options}).readers["leases"]
-        held = read_leases()
+        held: Any = read_leases()
         assert len(held) == 1
 
         vendor.advance(700)
 
-        assert [lease["server"] for lease in read_leases()] == [held[0]["server"]]
+        later: Any = read_leases()
+        assert [lease["server"] for lease in later] == [held[0]["server"]]
         assert node.ok("qg_proxy_allocate", count=1)["allocated"] == []
 
         vendor.around("/longterm/query", lambda _call: (200, {"code": "SUCCESS", "data": []}))
