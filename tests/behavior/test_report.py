@@ -151,6 +151,23 @@ def test_a_plan_by_volume_that_falls_by_itself_is_a_problem(new_node: Callable[.
     assert node.ok("qg_quota_info")["quota"]["unexplained"] == 7
 
 
+def test_a_report_each_day_finds_what_others_have_bought_since_the_last_one(
+    new_node: Callable[..., Node],
+) -> None:
+    node = new_node("share", billing="volume", balance=1000)
+    for late in (0, 60, 600):
+        node.vendor.advance(86400 + late)
+        read(node)
+        node.ok(ALLOCATE, count=4, ignore_quota=True)
+        node.vendor.advance(3600)
+        node.vendor.response("/share/get", num=7)
+        node.vendor.advance(-3600 + 86400 + late)
+
+        (problem,) = read(node)["problems"]
+
+        assert "7 more used up" in problem
+
+
 def test_a_store_without_purchases_is_a_report_as_well(node: Node) -> None:
     node.vendor.hold(2)
 

@@ -28,6 +28,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.snapshot impor
 #: QG.net's clock is so many seconds ahead of state time.
 AHEAD = 1_800_000_000.0
 HISTORIES = 10_000
+HOUR = 3600.0
 
 
 @dataclass
@@ -182,7 +183,18 @@ def test_the_fall_of_a_balance_beyond_what_was_bought(
     assert unexplained(reading, bought) == expected
 
 
-def test_the_fall_of_a_balance_counts_anew_each_day() -> None:
-    reading = next_reading(BalanceReading(1000, 0.0, 900), 880, 90000.0)
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (25 * HOUR, BalanceReading(1000, 0.0, 880, 25 * HOUR)),
+        # From the last reading on, so that nothing falls between two of them.
+        (30 * HOUR, BalanceReading(900, 10 * HOUR, 880, 30 * HOUR)),
+        (40 * HOUR, BalanceReading(880, 40 * HOUR, 880, 40 * HOUR)),
+        # State time was set back.
+        (-1.0, BalanceReading(880, -1.0, 880, -1.0)),
+    ],
+)
+def test_the_fall_of_a_balance_counts_anew_each_day(now: float, expected: BalanceReading) -> None:
+    earlier = BalanceReading(1000, 0.0, 900, 10 * HOUR)
 
-    assert reading == BalanceReading(880, 90000.0, 880)
+    assert next_reading(earlier, 880, now) == expected

@@ -24,11 +24,13 @@ from .._core.errors import QgError
 from .._core.text import format_sample
 from .._paid.caps import bought_since
 from .._paid.holdings import Holdings
+from .._paid.journal import seconds_kept
 from .._paid.journal_reader import LEASES
 from .._paid.ledger import ledger
 from .._paid.matching import Traits
 from .._paid.origin import (
     BALANCE_LAG,
+    BALANCE_WINDOW,
     LONG_LIFE,
     BalanceReading,
     Origins,
@@ -278,7 +280,9 @@ def unexplained_fall(client: Leases, balance: int) -> int:
     facts = caller.host_facts
     now = caller.store.now()
     earlier = facts.read(BALANCE, lambda text: BalanceReading(**json.loads(text)))
-    reading = next_reading(earlier, balance, now)
+    # Older rows of the journal may have been deleted.
+    window = min(BALANCE_WINDOW, seconds_kept() - BALANCE_LAG)
+    reading = next_reading(earlier, balance, now, window)
     facts.save(BALANCE, json.dumps(dataclasses.asdict(reading)))
     bought = bought_since(caller.store, caller.key_digest, reading.at - BALANCE_LAG)
     return unexplained(reading, bought)

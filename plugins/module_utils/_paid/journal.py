@@ -214,11 +214,11 @@ class Journal(JournalReader):
         rows = [(report.call, report.name) for report in past]
         database.executemany("DELETE FROM effects WHERE call = ? AND name = ?", rows)
         database.execute(_FORGET_FREE, (now - HOUR, now - 24 * HOUR))
-        database.execute(_FORGET_PAID, (self._key, now - _seconds_kept()))
+        database.execute(_FORGET_PAID, (self._key, now - seconds_kept()))
         database.execute(_FORGET_EFFECTS)
 
 
-def _seconds_kept() -> float:
+def seconds_kept() -> float:
     """Return for how many seconds paid calls are kept at least: QG_LEDGER_DAYS, or 400 days."""
     text = os.environ.get("QG_LEDGER_DAYS") or "400"
     if not text.isdecimal() or not 1 <= int(text) <= 36500:

@@ -117,22 +117,26 @@ class BalanceReading:
     balance: int
     at: float
     last: int
+    last_at: float
 
 
-#: Seconds after which the fall of a balance is counted anew. Rows of calls are kept for a day at
-#: least.
-BALANCE_WINDOW = 86400.0 - 900.0
+#: Seconds after which the fall of a balance is counted anew: a report each day compares two days.
+BALANCE_WINDOW = 26 * 3600.0
 #: Seconds before a reading in which what was bought may not have lowered the balance yet.
 BALANCE_LAG = MAX_EXECUTION_DELAY + LIST_LAG + 30.0
 
 
-def next_reading(earlier: BalanceReading | None, balance: int, now: float) -> BalanceReading:
+def next_reading(
+    earlier: BalanceReading | None, balance: int, now: float, window: float = BALANCE_WINDOW
+) -> BalanceReading:
     """Return the reading from which on the fall of a balance counts; a higher balance was topped
     up.
     """
-    if earlier is None or balance > earlier.last or not 0 <= now - earlier.at <= BALANCE_WINDOW:
-        return BalanceReading(balance, now, balance)
-    return BalanceReading(earlier.balance, earlier.at, balance)
+    if earlier is not None and balance <= earlier.last:
+        for start, at in ((earlier.balance, earlier.at), (earlier.last, earlier.last_at)):
+            if 0 <= now - at <= window:
+                return BalanceReading(start, at, balance, now)
+    return BalanceReading(balance, now, balance, now)
 
 
 def unexplained(reading: BalanceReading, bought: int) -> int:

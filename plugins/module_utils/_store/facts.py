@@ -41,7 +41,7 @@ TTL = {
     CHANNELS: math.inf,
     LEASE_LIST: DAY,
     REPLACEMENT: 600.0,
-    BALANCE: DAY,
+    BALANCE: 2 * DAY,
 }
 
 _SAVE = (
