@@ -217,6 +217,31 @@ def test_what_ends_soon_while_a_run_probes_is_not_bought_too(fleet: Fleet, state
     assert phrases.ONE_AT_A_TIME in fleet.problem
 
 
+def test_what_another_run_has_just_bought_is_checked_before_a_pool_is_paused(
+    new_node: Callable[..., Node],
+) -> None:
+    """Of two exits, one has ended, and another host has just got its successor. The other fails."""
+    node = new_node("share", channels=20, lifetime=10)
+    fleet = fleet_of(node, ("web1", "web2"), count=1)
+    fleet.run()
+    node.vendor.advance(5 * MINUTE)
+    for host in fleet.hosts.values():
+        host.gateway = gateway("share", count=2)
+    fleet.run()
+    second = node.vendor.leases[1].host
+    node.vendor.advance(5 * MINUTE - 10)
+    fleet.state_of = lambda server: FAILS if server == second else WORKS
+    assert fleet.run(only=["web1"]) == 1
+    node.vendor.advance(11)
+
+    assert fleet.run(only=["web2"]) == 0
+
+    assert fleet.problems["web2"] == ""
+    node.vendor.advance(10)
+    assert fleet.run() == 1
+    assert len(fleet.hosts["web2"].exits) == 2
+
+
 def probe_times(fleet: Fleet, seconds: float, step: float = 30.0) -> list[float]:
     """Let runs lease after 10 seconds and then at intervals, each fail, and buy one lease at most.
 

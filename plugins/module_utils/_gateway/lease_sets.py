@@ -64,6 +64,11 @@ class LeaseSet:
         return max(need.pool.drain for need in self.needs)
 
     @property
+    def interval(self) -> int:
+        """The seconds between two refreshes at most."""
+        return max(need.interval for need in self.needs)
+
+    @property
     def installations(self) -> frozenset[str]:
         """The identifiers of what this run serves with the key."""
         return frozenset(need.installation for need in (*self.needs, *self.neighbors))

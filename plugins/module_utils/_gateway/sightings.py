@@ -20,7 +20,7 @@ from .lease_sets import LeaseSet, Need
 from .policy import Exit
 
 #: Other runs rely on what a run has seen for so many of its intervals.
-_SEEN_FOR = 3
+SEEN_FOR = 3
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,11 @@ class Sightings:
         if not exits:
             return
         store = self.installations.store
-        interval = max(need.interval for need in lease_set.needs)
         sighting = Sighting(
             name,
             here=lease_set.installations,
             works=frozenset(_working(exits)),
-            until=store.now() + _SEEN_FOR * interval,
+            until=store.now() + SEEN_FOR * lease_set.interval,
         )
         row = store.digest("hosts of a set", name, *sorted(sighting.here))
         self.installations.save_set_state(f"{self.prefix} {row}", sighting.as_json())

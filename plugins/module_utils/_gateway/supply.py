@@ -39,7 +39,7 @@ from .._task.products import lease_client
 from .lease_sets import LeaseSet, Need
 from .pause_text import why_paused
 from .policy import Exit, PoolState, after_purchase, decide
-from .sightings import Sightings
+from .sightings import SEEN_FOR, Sightings
 from .slots import SlotLease, assign, slots_as_json, slots_from_json, vacant
 from .timings import check_drain, names_for
 
@@ -172,13 +172,20 @@ class Supplier:
             return
         with client.caller.key_lock("judging", "the exits of a pool"):
             state = installations.set_state(name, PoolState.from_json)
-            lasts_by_server, life = _matching(client, desired, lease_set.drain)
+            holdings = Holdings(LeaseApi(client))
+            holdings.look()
+            lasts_by_server = _matching(holdings, desired, lease_set.drain)
+            life = known_lifetime(holdings, desired.terms, MONTH) or _UNKNOWN_LIFETIME
+            new = _new(holdings, lease_set)
             live = []
             for server, lasts in sorted(lasts_by_server.items()):
                 # Hosts know addresses, and QG.net may list names.
                 seen_exit = seen.exits.get(self.address(server) or "")
                 if seen_exit:
                     live.append(dataclasses.replace(seen_exit, server=server, ends_soon=not lasts))
+                elif server in new:
+                    # Another run has just bought it. It may work, and is no spare exit of this set.
+                    live.append(Exit(server, works=None, ends_soon=True))
             decision = decide(
                 state, live, count=lease_set.count, lifetime=life, now=self.store.now()
             )
@@ -338,22 +345,30 @@ def _is_well(state: PoolState, exits: Iterable[Exit]) -> bool:
     return state.pause is None and not state.bad and all(each.works is not False for each in exits)
 
 
-def _matching(client: Leases, desired: Desired, drain: float) -> tuple[dict[str, bool], float]:
-    """Return whether each lease of the set lasts, by its server, and the seconds that new leases
-    last.
+def _matching(holdings: Holdings[Lease], desired: Desired, drain: float) -> dict[str, bool]:
+    """Return whether each lease of the set lasts, by its server.
 
     Leases that do not match the areas and the provider of the set are left out, since they may
     serve other pools. A set without either holds all leases of the key, whatever their duration.
     """
-    holdings = Holdings(LeaseApi(client))
-    holdings.look()
-    life = known_lifetime(holdings, desired.terms, MONTH)
     traits = holdings.traits()
     lasts_by_server = {}
     for name in dataclasses.replace(desired, min_remaining=0).plan(traits, holdings.areas).keep:
         remaining = traits[name].remaining
         lasts_by_server[holdings.held[name].server] = remaining is None or remaining >= drain
-    return lasts_by_server, life or _UNKNOWN_LIFETIME
+    return lasts_by_server
+
+
+def _new(holdings: Holdings[Lease], lease_set: LeaseSet) -> set[str]:
+    """Return the servers of leases that were bought so lately that a run may have yet to serve
+    them.
+    """
+    since = holdings.now() - SEEN_FOR * lease_set.interval
+    servers = set()
+    for report in holdings.snapshot.reports:
+        if report.is_purchase and report.at > since and report.name in holdings.held:
+            servers.add(holdings.held[report.name].server)
+    return servers
 
 
 def _release(client: Leases, servers: frozenset[str]) -> None:
