@@ -433,6 +433,7 @@ NO_DATABASE = "Connection refused. Check the URL, and that the server runs and c
 NEEDS = "needs"
 IS_REACHED_AFTER = "is reached after about"
 CAP_IS_REACHED = "is reached: nothing is bought"
+MAY_BE_REACHED = "may be reached after"
 IS_NOT_REACHED = "is not reached, and leaves"
 UNKNOWN_LIFE = "is known when this store has bought the first one"
 EIGHT_CHANNELS_FREE = "8 of the 12 channels of the plan would be free"

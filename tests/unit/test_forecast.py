@@ -58,6 +58,15 @@ def test_what_is_needed_in_a_day() -> None:
     assert str(per_day([share, day])) == "4,718 to 5,765"
 
 
+def test_a_cap_that_only_the_most_reaches_may_be_reached() -> None:
+    share = Demand(3, life=60, drain=15, interval=10)
+    need = per_day([share])
+    cap = round(need.usual) + 100
+
+    assert need.usual < cap < need.most
+    assert phrases.MAY_BE_REACHED in forecast([share], Budget(cap=cap))
+
+
 def test_a_cap_leaves_what_the_shown_need_does_not_take() -> None:
     day = Demand(2, life=86400, drain=15, interval=10)
 

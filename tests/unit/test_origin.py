@@ -145,6 +145,15 @@ def test_no_history_raises_a_false_alarm() -> None:
     assert named > HISTORIES / 5
 
 
+def test_a_call_has_not_bought_what_was_held_before_it() -> None:
+    call = OpenCall(1, "/allocate", 1, 0, frozenset({"a"}), 0.0, 10.0, None)
+    purchases = Purchases(calls=[call], first=frozenset())
+
+    read = origins({"a": AHEAD + 60, "b": AHEAD + 60}, purchases, 0.0, AHEAD)
+
+    assert read == Origins({"a": False, "b": None}, 1)
+
+
 def test_a_lease_that_ends_too_late_for_a_lost_call_is_foreign() -> None:
     call = OpenCall(1, "/allocate", 1, 0, frozenset(), 0.0, 10.0, None)
     day = 86400.0
