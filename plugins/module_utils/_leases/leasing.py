@@ -18,7 +18,7 @@ from .._core.text import counted, format_sample, one_line
 from .._paid.books import Books, locked_books
 from .._paid.ensure import Ensuring, check_room
 from .._paid.matching import Desired
-from .._paid.release import fewest_to_release, release
+from .._paid.release import fewest_first, release
 from .._paid.replacement import Replacement, forget_replacements
 from .._paid.result import Result
 from .api import LeaseApi
@@ -111,8 +111,7 @@ class _EnsuringLeases(Ensuring[Lease]):
         if is_short:
             # The fewest first, since a plan by volume gets no channel back.
             before = books.quota
-            first = fewest_to_release(books, surplus)
-            others = [name for name in surplus if name not in first]
+            first, others = fewest_first(books, surplus)
             release(books, first)
             books.confirm_again(self.first.missing)
             check_room(books, before, len(others), needed=self.first.missing)

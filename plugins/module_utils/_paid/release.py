@@ -51,9 +51,9 @@ def release(books: Books[Any], names: Sequence[str]) -> None:
         raise _still_held(books, error, labels)
 
 
-def fewest_to_release(books: Books[Any], names: Sequence[str]) -> list[str]:
+def fewest_first(books: Books[Any], names: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the fewest of the names that a call releases without the others: one, those of one
-    address, or all.
+    address, or all; and the others.
     """
     by_address = defaultdict[str, list[str]](list)
     for name, traits in books.traits().items():
@@ -63,8 +63,8 @@ def fewest_to_release(books: Books[Any], names: Sequence[str]) -> list[str]:
     for group in [*([name] for name in names), *by_address.values()]:
         with contextlib.suppress(QgError):
             books.check_drop(group)
-            return group
-    return [*names]
+            return group, [name for name in names if name not in group]
+    return [*names], []
 
 
 def _held(books: Books[Any], names: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from .._store.store import after_the_call
 from .books import Books
 from .ensure import buy_missing, check_room
 from .paid_api import SWAP, Item
-from .release import fewest_to_release, release
+from .release import fewest_first, release
 from .uncertainty import unknown, unseen
 
 R = TypeVar("R")
@@ -97,8 +97,7 @@ class Replacement(Generic[R]):
         old = self.still_named()
         with self._remembered():
             buy_missing(books, self.missing, self.terms)
-            first = fewest_to_release(books, old)
-            others = [name for name in old if name not in first]
+            first, others = fewest_first(books, old)
             for batch in (first, others):
                 try:
                     release(books, [name for name in batch if name in books.held])
