@@ -28,8 +28,9 @@ options:
       - The minimum remaining time of a matching lease, in minutes or with a unit, such as V(30s).
         With V(0), each lease counts that QG.net's list shows. The option does not apply to
         O(product=longterm).
-      - It may be at most nine tenths of what a new lease lasts, which is O(keep_alive), or one
-        minute with O(product=share). If this is unknown, the task buys one lease first.
+      - It may be at most nine tenths of what a new lease lasts. That is a setting of the plan, and
+        the collection learns it from the leases that were bought in the last hour or live. If this
+        is unknown, the task buys one lease first, and nothing more if it does not fit.
     type: str
     default: "0"
   exact:

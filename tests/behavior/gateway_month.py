@@ -93,6 +93,9 @@ class Kind:
     played: float
     cap: int
 
+    def __str__(self) -> str:
+        return f"{self.product} of {self.lifetime / MINUTE:g} minutes"
+
     @property
     def phase(self) -> float:
         """For how long something is wrong, so that leases are replaced meanwhile."""
@@ -101,6 +104,7 @@ class Kind:
 
 KINDS = (
     Kind("share", ("350500", "320800"), MINUTE, 15, 10 * MINUTE, 400),
+    Kind("share", ("350500", "320800"), 5 * MINUTE, 60, HOUR, 400),
     Kind("exclusive", ("350500", "320800"), DAY, 60, DAY, 30),
     Kind("overseas", ("990100", "990200"), HOUR, 15, 2 * HOUR, 200),
 )
@@ -194,7 +198,7 @@ class Month:
     def expect(self, is_true: bool, what: str) -> None:
         """Fail with what has happened lately if something is not true."""
         if not is_true:
-            head = f"{self.kind.product}, seed {self.seed}, at {self._time()}: {what}"
+            head = f"{self.kind}, seed {self.seed}, at {self._time()}: {what}"
             raise AssertionError("\n".join([head, *self.log]))
 
     # What happens.

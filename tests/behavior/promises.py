@@ -430,8 +430,8 @@ def writes_no_nonsense(_walk: Walk, run: Run) -> str:
 
 
 def refuses_no_lifetime_that_the_plan_has(walk: Walk, run: Run) -> str:
-    """A run fails because of min_remaining only if new leases, or those of the last hour, do not
-    last so long.
+    """A run fails because of min_remaining only if new leases, or those of the last hour, or those
+    that live, do not last so long.
     """
     if (
         run.module != ALLOCATE
@@ -442,9 +442,7 @@ def refuses_no_lifetime_that_the_plan_has(walk: Walk, run: Run) -> str:
         return ""
     lifetime = 60 * walk.vendor.keys[KEY].plan.lease_minutes
     own = [
-        known
-        for known in walk.leases
-        if known.buyer is run.node and run.began - known.bought_at < HOUR
+        known for known in walk.leases if known.buyer is run.node and _shows_a_lifetime(known, run)
     ]
     shortest = min((known.lease.ends - known.bought_at for known in own), default=lifetime)
     if min(lifetime, shortest) >= seconds_wanted(run) + MOMENT + run.ended - run.began:
@@ -453,7 +451,7 @@ def refuses_no_lifetime_that_the_plan_has(walk: Walk, run: Run) -> str:
 
 
 def pays_for_what_lasts(walk: Walk, run: Run) -> str:
-    """A lifetime that new leases do not have is refused before paying, and so is one that leaves a
+    """A minimum that new leases do not have is refused before paying, and so is one that leaves a
     moment.
     """
     short = _too_short(walk, run)
@@ -485,7 +483,7 @@ def _too_short(walk: Walk, run: Run) -> list[Known]:
     if walk.world.list_lag > LIST_LAG:
         # What a lost call has bought then shows nothing of its life.
         return []
-    if walk.world.product == "longterm" or run.ended - walk.lifetime_since < HOUR:
+    if walk.world.product == "longterm" or _is_outdated(walk, run):
         return []
     return [
         known
@@ -494,10 +492,19 @@ def _too_short(walk: Walk, run: Run) -> list[Known]:
     ]
 
 
+def _shows_a_lifetime(known: Known, run: Run) -> bool:
+    """Whether a node goes by what it has bought: for an hour, or as long as that lasts."""
+    return run.began - known.bought_at < HOUR or known.lease.ends > run.began
+
+
+def _is_outdated(walk: Walk, run: Run) -> bool:
+    """Whether a node may go by what the plan was before it was changed."""
+    before = walk.lifetime_since
+    return any(known.bought_at < before and _shows_a_lifetime(known, run) for known in walk.leases)
+
+
 def _lifetime_is_known(walk: Walk, run: Run) -> bool:
-    """Whether it is documented, or a response has shown it to this node within the last hour."""
-    if walk.world.product == "share":
-        return True
+    """Whether a response has shown it to this node within the last hour."""
     for past in walk.history:
         is_of_node = (
             past is not run and past.node is run.node and not past.has_mishap and not past.is_late

@@ -66,10 +66,10 @@ def test_the_cap_is_reached_when_it_was_foretold(new_node: Callable[..., Node]) 
     fleet = fleet_of(new_node, "share")
     fleet.install()
     cap = 120
+    fleet.run(cap=cap)
 
     text = detail(fleet.node, max_new_per_day=cap)
     began = fleet.vendor.clock.now()
-    fleet.run(cap=cap)
     while not fleet.problem:
         fleet.vendor.advance(10)
         fleet.run(cap=cap)
@@ -101,6 +101,8 @@ def test_a_plan_by_volume_lasts_as_long_as_foretold(new_node: Callable[..., Node
         new_node("share", lifetime=1, billing="volume", balance=3000), gateway("share", count=4)
     )
     fleet.install()
+    fleet.run()
+    fleet.vendor.configure(plan={"balance": 3000})
 
     text = detail(fleet.node)
 

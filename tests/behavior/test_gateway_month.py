@@ -119,14 +119,14 @@ def live(month: Month, between: int, off: float) -> None:
 @pytest.mark.parametrize(
     "kind",
     [KINDS[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:])],
-    ids=lambda kind: kind.product,
+    ids=str,
 )
 def test_some_days(kind: Kind, folder: Path) -> None:
     live(Month(kind, 1, folder), 0, 1.5 * HOUR)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.product)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_some_days_of_two_stores(kind: Kind, folder: Path) -> None:
     """The control nodes know of each other only what QG.net shows."""
     live(Month(kind, 1, folder, stores=2), 0, 1.5 * HOUR)
@@ -135,6 +135,6 @@ def test_some_days_of_two_stores(kind: Kind, folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.product)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_a_month(kind: Kind, seed: int, folder: Path) -> None:
     live(Month(kind, seed, folder), 5, DAY)

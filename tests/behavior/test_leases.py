@@ -188,14 +188,6 @@ def test_min_remaining_counts_only_leases_that_last(node: Node) -> None:
     assert node.vendor.calls(*WRITES) == [GET]
 
 
-def test_a_new_lease_that_ends_too_soon_is_reported(new_node: Callable[..., Node]) -> None:
-    """How long the leases of a plan last shows only when one was bought."""
-    node = new_node("exclusive", channels=9, lifetime=10)
-    result = node.failed(ALLOCATE, count=1, min_remaining=30)
-    assert phrases.LESS_THAN_MIN_REMAINING in result["msg"]
-    assert node.vendor.paid == 1
-
-
 @pytest.mark.parametrize("lost", [False, True], ids=["remembered", "store lost"])
 def test_area_and_provider_come_from_the_store_or_the_region(node: Node, lost: bool) -> None:
     terms: dict[str, Any] = {"areas": [HUAIAN], "isp": "unicom"}
@@ -304,19 +296,6 @@ def test_a_lease_that_ends_while_the_task_waits_is_not_counted(node: Node) -> No
     node.failed(ALLOCATE, count=2, max_wait=0)
     assert ips(node.ok(ALLOCATE, count=2)["leases"]) == node.vendor.ips
     assert node.vendor.paid == 3
-
-
-@pytest.mark.parametrize("check", [False, True])
-def test_what_short_leases_cannot_last_is_refused_before_a_purchase(
-    new_node: Callable[..., Node], check: bool
-) -> None:
-    node = new_node("share", channels=30)
-    for minutes in (60, 1, "59s"):
-        result = node.failed(ALLOCATE, count=5, min_remaining=minutes, check=check)
-        assert phrases.AT_MOST_54_SECONDS in result["msg"]
-    assert node.vendor.paid == 0
-    node.ok(ALLOCATE, count=5, min_remaining="30s")
-    node.ok(ALLOCATE, count=9, min_remaining=30, keep_alive=60)
 
 
 @pytest.mark.parametrize("min_remaining", [0, 1])
@@ -653,28 +632,6 @@ def test_all_false_is_the_same_as_leaving_it_out(node: Node, module: str) -> Non
     assert other.ip in node.vendor.ips
 
 
-def test_leases_that_end_too_soon_are_named_and_not_paid_for_again(node: Node) -> None:
-    node.vendor.configure(plan={"kind": "dynamic_shared"})
-    options = {"count": 2, "min_remaining": 30}
-    first = node.failed(ALLOCATE, **options)
-    again = node.failed(ALLOCATE, **options)
-    # One is bought first, since nothing says how long it lasts.
-    assert len(first["allocated"]) == 1
-    assert first["changed"] is True
-    assert f"min_remaining=30 minutes {phrases.CANNOT_BE_MET}" in again["msg"]
-    assert node.vendor.paid == 1
-
-
-def test_a_lease_that_only_the_list_shows_tells_how_long_others_last(node: Node) -> None:
-    node.vendor.configure(plan={"kind": "dynamic_shared"})
-    node.vendor.fault("/allocate", "reset_after")
-
-    result = node.failed(ALLOCATE, count=2, min_remaining=30)
-
-    assert f"min_remaining=30 minutes {phrases.CANNOT_BE_MET}" in result["msg"]
-    assert node.vendor.paid == 1
-
-
 def test_the_enterprise_pool_is_reached_by_another_host(node: Node) -> None:
     node.vendor.configure(plan={"enterprise_pool": True})
     result = node.ok(ALLOCATE, count=2)
@@ -704,18 +661,3 @@ def test_a_tunnel_gets_another_exit_each_time(node: Node) -> None:
     assert refused["error"]["code"] == 400
     assert refused["error"]["http_status"] == 400
     assert "Hush4Hush" not in str(refused)
-
-
-def test_a_plan_that_ignores_keep_alive_is_paid_for_one_lease_an_hour(
-    new_node: Callable[..., Node],
-) -> None:
-    """What was requested does not show how long a lease lasts, only what was bought lately does."""
-
-    node = new_node(lifetime=5, channels=20)
-    node.vendor.around(GET, lambda call: call.carry_out(KeepAlive="5"))
-    for hour in range(1, 5):
-        result = node.failed(ALLOCATE, count=10, keep_alive=60, min_remaining="30m")
-
-        assert phrases.CANNOT_BE_MET in result["msg"]
-        assert node.vendor.paid == hour
-        node.vendor.advance(3700)

@@ -280,7 +280,7 @@ class Walk:
             options["on_uncertain"] = self.random.choice(("ignore", "match"))
         min_remaining = self.random.choice(MIN_REMAINING)
         if self.world.product == "share":
-            min_remaining = self.random.choice(("0", "0", "0", "0", "0", "0", "30s", "59s"))
+            min_remaining = self.random.choice(("0", "0", "0", "0", "0", "0", "30s", "59s", "100s"))
         if min_remaining != "0":
             options["min_remaining"] = min_remaining
         return ALLOCATE, {**options, "max_wait": self.random.choice(MAX_WAIT)}
@@ -339,9 +339,8 @@ class Walk:
         self.log.append(f"another buyer asks for {number}: held {held} -> {len(self.held())}")
 
     def _change_plan(self) -> None:
-        changes: list[dict[str, Any]] = [{"channels": 12}, {"channels": 2}]
-        if self.world.product != "share":
-            changes += [{"lifetime": 2}, {"lifetime": 30}]
+        changes: list[dict[str, Any]] = [{"channels": 12}, {"channels": 2}, {"lifetime": 2}]
+        changes.append({"lifetime": 5 if self.world.product == "share" else 30})
         if self.world.product in (CLASSIC, "share"):
             changes.append({"billing": "volume"})
         if self.world.product == CLASSIC:

@@ -237,8 +237,8 @@ _LIFETIMES: dict[str, tuple[int, ...]] = {
     CLASSIC: (2, 10, 60, 1440),
     "exclusive": (10, 1440),
     "overseas": (5, 10, 60),
-    "share": (1,),
-    "longterm": (30, 600),
+    "share": (1, 2, 3, 5),
+    "longterm": (30, 1440),
 }
 _PRODUCTS = (
     CLASSIC,

@@ -35,8 +35,6 @@ NOTHING_WAS_PAID_FOR = "This run has paid for nothing."
 THREE_MATCH = "The key holds 3 matching leases, fewer than "
 
 LIMIT_OF = "limit of"
-LESS_THAN_MIN_REMAINING = "1 new lease has less than min_remaining=30 minutes left"
-AT_MOST_54_SECONDS = "set it to at most 54 seconds"
 KEY_HOLDS = "the key holds"
 WHAT_IT_DID_IS_UNKNOWN = "has done is unknown: "
 NOT_KNOWN_FOR_SURE = "did is not known for sure. With the same store"

@@ -17,7 +17,8 @@ from .._leases.lease_options import read_terms
 from .._paid.caps import recent_purchases
 from .._paid.forecast import Budget, Demand, forecast
 from .._paid.holdings import Holdings
-from .._paid.lifetime import MONTH, known_lifetime
+from .._paid.journal_reader import LAST_PURCHASES
+from .._paid.lifetime import MONTH
 from .._paid.snapshot import MISSED_APART
 from .._store.installations import Installation, Installations
 from .records import key_digest, recorded
@@ -58,7 +59,7 @@ def demands_of(client: Leases, key: str) -> tuple[list[Demand], list[Installatio
             if installation.keys.get(pool.name) != digest:
                 continue
             terms = read_terms(areas=pool.areas, isp=pool.isp, keep_alive=pool.keep_alive)
-            life = known_lifetime(holdings, terms, MONTH)
+            life = holdings.journal.lifetime(terms.keep_alive, MONTH)
             if life is None and not holdings.api.ends_by_itself:
                 life = _until_deadline(holdings)
             if life is None:
@@ -81,12 +82,12 @@ def demands_of(client: Leases, key: str) -> tuple[list[Demand], list[Installatio
 
 
 def _until_deadline(holdings: Holdings[Lease]) -> float | None:
-    """Return the seconds from the purchase to the deadline of leases that may be held after it;
-    None if none was bought.
+    """Return the seconds from the purchase to the deadline of leases that may be held after it: the
+    shortest of the last ones; None if none was bought.
     """
-    longest = None
+    lives = []
     for report in holdings.journal.reports(holdings.api.span):
         deadline = parse_vendor_time(report.data.ends)
         if report.is_purchase and deadline is not None:
-            longest = max(longest or 0.0, deadline.timestamp() - report.data.data["seen_at"])
-    return longest
+            lives.append(deadline.timestamp() - report.data.data["seen_at"])
+    return min(lives[-LAST_PURCHASES:], default=None)

@@ -30,7 +30,7 @@ from .._leases.lease_options import check_new_terms, desired_leases, read_terms,
 from .._leases.leasing import NamedLeases, ensure_leases, release_leases
 from .._leases.operations import lease_results, unusable_leases
 from .._paid.holdings import Holdings
-from .._paid.lifetime import MONTH, known_lifetime
+from .._paid.lifetime import MONTH, ShortLifeError
 from .._paid.matching import Desired
 from .._store.installations import Installations
 from .._store.store import Store
@@ -41,7 +41,7 @@ from .pause_text import why_paused
 from .policy import Exit, PoolState, after_purchase, decide
 from .sightings import SEEN_FOR, Sightings
 from .slots import SlotLease, assign, slots_as_json, slots_from_json, vacant
-from .timings import check_drain, names_for
+from .timings import check_drain, drain_error, names_for
 
 #: The options of the role, by the options of a task that leases.
 _ROLE_OPTIONS = {
@@ -146,9 +146,8 @@ class Supplier:
             connection, self.announcer, partial(check_new_terms, terms), store=self.store
         )
         self.clients[connection.key] = client
-        # With product=auto, the product is known only now.
-        detected = dataclasses.replace(pool, product=client.product, drain=lease_set.drain)
-        check_drain(detected, names_for(lease_set.needs[0].kind, pool))
+        life = Holdings(LeaseApi(client)).journal.lifetime(terms.keep_alive)
+        check_drain(lease_set.drain, life, names_for(lease_set.needs[0].kind, pool))
         return client, dataclasses.replace(desired, terms=with_codes(terms, client))
 
     def _supply(
@@ -175,7 +174,7 @@ class Supplier:
             holdings = Holdings(LeaseApi(client))
             holdings.look()
             lasts_by_server = _matching(holdings, desired, lease_set.drain)
-            life = known_lifetime(holdings, desired.terms, MONTH) or _UNKNOWN_LIFETIME
+            life = holdings.journal.lifetime(desired.terms.keep_alive, MONTH) or _UNKNOWN_LIFETIME
             new = _new(holdings, lease_set)
             live = []
             for server, lasts in sorted(lasts_by_server.items()):
@@ -324,12 +323,15 @@ def _lasting(lease: Lease, product: str) -> SlotLease:
 
 def _message(error: QgError, lease_set: LeaseSet) -> str:
     """Return the message of an error with the name that an option has in the role."""
+    names = names_for(lease_set.needs[0].kind, lease_set.pool)
+    if isinstance(error, ShortLifeError):
+        return drain_error(lease_set.drain, error.life, names).message
     if isinstance(error, OptionError) and error.option in ("key", "password"):
         name = f"The {error.option} of pool {lease_set.pool.name}"
         return OptionError(name, error.problem, error.fix).message
     if not isinstance(error, OptionError) or error.option not in _ROLE_OPTIONS:
         return error.message
-    name = names_for(lease_set.needs[0].kind, lease_set.pool).of(_ROLE_OPTIONS[error.option])
+    name = names.of(_ROLE_OPTIONS[error.option])
     return OptionError(name, error.problem, error.fix).message
 
 

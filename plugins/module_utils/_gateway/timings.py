@@ -13,9 +13,7 @@ from dataclasses import dataclass
 
 from .._core.checks import parse_minutes
 from .._core.errors import OptionError
-from .._core.text import counted
-from .._leases.api import LIFETIMES
-from .._paid.lifetime import MATCHING_SHARE
+from .._paid.lifetime import MATCHING_SHARE, seconds
 from .declaration import Pool
 
 
@@ -41,13 +39,17 @@ def names_for(kind: str, pool: Pool) -> Names:
 
 
 def check_timings(kind: str, pools: Sequence[Pool], interval: int) -> None:
-    """Refuse a drain that a refresh would miss, or that new leases would not outlast.
+    """Refuse a drain that a refresh would miss, or that leases of the requested duration would not
+    outlast.
 
     A lease that lasts long enough at one refresh must not end before the next one. The shortest
     drain is looked at first, so that the interval in the message suits all pools.
     """
     for pool in pools:
-        check_drain(pool, names_for(kind, pool))
+        life = None
+        if pool.keep_alive is not None:
+            life = parse_minutes("keep_alive", pool.keep_alive) * 60.0
+        check_drain(pool.drain, life, names_for(kind, pool))
     for pool in sorted(pools, key=lambda each: each.drain):
         if pool.drain > interval:
             continue
@@ -60,20 +62,21 @@ def check_timings(kind: str, pools: Sequence[Pool], interval: int) -> None:
         raise OptionError(names.of("drain"), problem, fix)
 
 
-def check_drain(pool: Pool, names: Names) -> None:
-    """Refuse a drain that is too long for new leases, if it is known how long they last: nearly
-    each refresh would pay for another one.
+def check_drain(drain: int, life: float | None, names: Names) -> None:
+    """Refuse a drain that is too long for leases that last so many seconds, if that is known."""
+    if life is not None and drain > life * (1 - MATCHING_SHARE):
+        raise drain_error(drain, life, names)
+
+
+def drain_error(drain: int, life: float, names: Names) -> OptionError:
+    """Return the error for a drain that new leases with a life of so many seconds hardly outlast:
+    nearly each refresh would pay for another one.
     """
-    life = LIFETIMES.get(pool.product)
-    if pool.keep_alive is not None:
-        life = parse_minutes("keep_alive", pool.keep_alive) * 60.0
-    if life is None or pool.drain <= life * (1 - MATCHING_SHARE):
-        return
-    drain = max(2, int(life / 4))
-    problem = f"={pool.drain} is too long for leases that last {counted(int(life), 'second')}"
+    longest = int(life * (1 - MATCHING_SHARE))
+    better = max(2, int(life / 4))
+    problem = f"={drain} is too long for leases that last {seconds(life)}"
     fix = (
-        f"nearly each refresh would pay for another one. Set drain={drain}, and "
-        f"{names.prefix}interval to at most {max(1, drain - 5)}, for example, or raise keep_alive "
-        "if the plan allows it"
+        f"at most {longest} fits, unless you raise keep_alive or the duration of the plan. Set "
+        f"drain={better}, and {names.prefix}interval to at most {max(1, better - 5)}, for example"
     )
-    raise OptionError(names.of("drain"), problem, fix)
+    return OptionError(names.of("drain"), problem, fix)

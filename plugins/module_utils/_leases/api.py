@@ -47,9 +47,6 @@ from .._store.store import StateError
 
 #: The maximum number of leases that one call can request (vendor doc 174).
 MAX_PER_CALL = 100
-#: The seconds that a lease lasts without keep_alive, of products whose plans are all alike;
-#: observed by clients.
-LIFETIMES = {"share": 60.0}
 #: What a release may name: an address, and a task or none. With anything else, such as ``*``, it
 #: might release all.
 _ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
@@ -81,7 +78,6 @@ class LeaseApi(PaidApi[Lease]):
         self.product = client.product
         calls = {BUY: client.calls.allocate, SWAP: client.calls.replace, DROP: client.calls.release}
         self.calls = {operation: call.name for operation, call in calls.items() if call}
-        self.lifetime = LIFETIMES.get(client.product)
         #: A lease of longterm may be held after its deadline, from which on it can be released
         #: (vendor doc 1839).
         self.ends_by_itself = client.product != "longterm"

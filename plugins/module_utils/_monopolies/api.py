@@ -46,7 +46,6 @@ class MonopolyApi(PaidApi[Monopoly]):
         "lines of the key."
     )
     ignoring = "Set ignore_quota=true if the quota counts something else."
-    lifetime = None
     ends_by_itself = False
     calls: Mapping[str, str] = {BUY: MONOPOLIES_APPLY.name, DROP: MONOPOLIES_RELEASE.name}
 

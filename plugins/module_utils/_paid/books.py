@@ -138,11 +138,12 @@ class Books(Reconciled[R]):
         """Record what the response to a purchase names, and whether that is its whole result."""
         # Before the store is used, since its failure must not hide what was paid for.
         self.is_accepted = True
-        self.bought.update(named)
-        items = self.items(named)
-        spans = map(self.api.span, items.values())
+        new = {name: resource for name, resource in named.items() if name not in self.held}
+        self.bought.update(new)
+        spans = map(self.api.span, self.items(new).values())
         lives = [span.life for span in spans if span.life is not None]
-        self.journal.answer(items, whole=is_whole, life=max(lives, default=None))
+        life = min(lives, default=None)
+        self.journal.answer(self.items(named), whole=is_whole, life=life)
         with after_the_call():
             self.use_reports()
         # What could not be recorded is held nevertheless.

@@ -13,7 +13,7 @@ from .._api.leases import Quota, Terms
 from .._core.errors import CallError, QgError, Reason, UncertainOutcomeError
 from .._core.text import counted, format_sample
 from .books import Books
-from .lifetime import check_lifetime, duration, known_lifetime
+from .lifetime import check_min_remaining
 from .matching import Desired, Match, Plan
 from .paid_api import BUY
 from .reconciling import POLL
@@ -115,8 +115,7 @@ class Ensuring(Generic[R]):
         books = self.books
         if not self.first.decided().missing:
             return
-        if self.desired.min_remaining:
-            check_lifetime(books, self.desired, known_lifetime(books, self.desired.terms))
+        self._check_life()
         if check:
             # A prediction need not be certain, and waits for nothing.
             if books.read_quota():
@@ -144,36 +143,42 @@ class Ensuring(Generic[R]):
     def _at_once(self) -> int:
         """Return how many may be bought at once: one, until it is known how long new ones last."""
         books = self.books
-        if not self.desired.min_remaining:
-            return books.api.max_per_call
-        keep_alive = self.desired.terms.keep_alive
-        life = known_lifetime(books, self.desired.terms)
-        # A plan may ignore keep_alive, so only what was bought lately shows what it does.
-        is_known = life is not None and keep_alive is None
-        if not is_known and not books.bought and books.journal.lasting(keep_alive) is None:
+        if self.desired.min_remaining and self._life() is None and not books.bought:
             return 1
-        if life is None:
-            # A list has shown it, not a response: it has at least as much left.
-            lives = []
-            for report in books.snapshot.reports:
-                if report.call in books.journal.of_run and report.life is not None:
-                    lives.append(report.life)
-            life = max(lives, default=None)
-        check_lifetime(books, self.desired, life)
+        self._check_life()
         return books.api.max_per_call
+
+    def _life(self) -> float | None:
+        """Return the seconds that new ones last: as responses have shown, or else a list."""
+        books = self.books
+        life = books.journal.lifetime(self.desired.terms.keep_alive)
+        if life is not None:
+            return life
+        # What a list has shown to be bought had at least as much left.
+        lives = []
+        for report in books.snapshot.reports:
+            if report.call in books.journal.of_run and report.life is not None:
+                lives.append(report.life)
+        return max(lives, default=None)
+
+    def _check_life(self) -> None:
+        """Raise ShortLifeError if new ones would hardly last as long as desired."""
+        life = self._life()
+        if self.desired.min_remaining and life is not None:
+            check_min_remaining(self.desired.min_remaining, life)
 
     def check_new(self) -> None:
         """Raise QgError if what this run has bought ends too soon."""
+        if self.books.bought:
+            self._check_life()
         short = []
         for name, traits in self.books.traits().items():
             if name in self.books.bought and self.desired.lasts(traits) is Match.NO:
                 short.append(traits.label)
         if short:
             raise QgError(
-                f"{counted(len(short), f'new {self.books.api.noun}', 'have')} less than "
-                f"min_remaining={duration(self.desired.min_remaining)} left: "
-                f"{format_sample(short)}. Lower min_remaining, or raise keep_alive if the plan "
-                "allows it."
+                f"{counted(len(short), f'new {self.books.api.noun}', 'have')} too little time left "
+                f"after this task has waited: {format_sample(short)}. Run it again."
             )
 
     def _check_channels(self) -> None:

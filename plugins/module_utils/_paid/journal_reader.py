@@ -22,6 +22,11 @@ from .snapshot import OpenCall, Report, Says
 #: Seconds for which the effects of calls are kept at most, apart from what is held, and the rows of
 #: calls that buy nothing: a lookup uses a list for as long.
 HOUR = 3600.0
+#: The number of purchases that show how long new resources last. If the plan is changed, what it
+#: was before is forgotten after as many.
+LAST_PURCHASES = 3
+#: The seconds to which a life is rounded: plans have whole or half minutes.
+LIFE_STEP = 5.0
 
 #: The kinds of resources.
 LEASES, MONOPOLIES = "leases", "monopolies"
@@ -41,9 +46,9 @@ _LOST = (
     "SELECT id, operation, endpoint, buys - got, '[]', sent_at, timeout, NULL "
     f"{_OF_KIND} AND state = '{LOST}' AND buys > got AND sent_at > ?"
 )
-_LASTING = (
-    f"SELECT id, request, life {_OF_KIND} AND buys > 0 AND life IS NOT NULL AND sent_at > ? "
-    "ORDER BY id DESC LIMIT 100"
+_LIVES = (
+    f"SELECT id, request, life {_OF_KIND} AND buys > 0 AND life IS NOT NULL "
+    "AND (sent_at > ? OR sent_at + life > ?) ORDER BY id DESC LIMIT 100"
 )
 _FIRST = f"SELECT id, before {_OF_KIND} AND buys > 0 ORDER BY id LIMIT 1"
 _LONGEST = (
@@ -116,17 +121,26 @@ class JournalReader:
                 reports.append(report)
         return reports
 
-    def lasting(self, keep_alive: int | None, within: float = HOUR) -> float | None:
-        """Return the seconds that the newest purchase with this keep_alive (minutes) had left.
+    def lifetime(self, keep_alive: int | None, within: float = HOUR) -> float | None:
+        """Return the seconds that new ones with this keep_alive (minutes) last: the shortest that
+        the last purchases had left.
 
-        None without one ``within`` these seconds.
+        Those count that were made ``within`` so many seconds, or have not ended since. None without
+        one: then nobody knows, since it is a setting of the plan.
         """
-        for number, request, life in self._rows(_LASTING, self.store.now() - within):
+        now = self.store.now()
+        lives: list[float] = []
+        for number, request, life in self._rows(_LIVES, now - within, now):
             with reading(self.store, number):
                 terms = mapping_in(request).get("terms", {})
                 if terms.get("keep_alive") == keep_alive:
-                    return float(life)
-        return None
+                    lives.append(float(life))
+            if len(lives) == LAST_PURCHASES:
+                break
+        if not lives:
+            return None
+        # A moment passes before a response is read.
+        return LIFE_STEP * round(min(lives) / LIFE_STEP)
 
     def held_at_first(self) -> frozenset[str] | None:
         """Return the names that were held before the first purchase that is recorded; None without

@@ -2,22 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How long new resources last: as requested, as documented, or as the journal of the last hour has
-it.
+"""Whether new resources last long enough.
 
-A resource that lasts no longer than ``min_remaining`` would be bought again in each run.
+How long they last is a setting of the plan, which only QG.net's responses and lists show: the
+journal says what the last purchases had left. A resource that lasts no longer than
+``min_remaining`` would be bought again in each run.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-from .._api.leases import Terms
 from .._core.errors import OptionError
 from .._core.text import counted
-from .holdings import Holdings
-from .journal_reader import HOUR
-from .matching import Desired
 
 #: The share of its life for which a new resource has to match at least.
 MATCHING_SHARE = 0.1
@@ -25,39 +20,25 @@ MATCHING_SHARE = 0.1
 MONTH = 30 * 86400.0
 
 
-def known_lifetime(books: Holdings[Any], terms: Terms, within: float = HOUR) -> float | None:
-    """Return the seconds that new resources last; None if that is unknown.
+class ShortLifeError(OptionError):
+    """New resources have a ``life`` (seconds) that is too short for what is to remain of it."""
 
-    The journal says it of what was bought ``within`` so many seconds.
-    """
-    expected = books.api.lifetime
-    if terms.keep_alive is not None:
-        expected = terms.keep_alive * 60.0
-    observed = books.journal.lasting(terms.keep_alive, within)
-    if expected is None:
-        return observed
-    # What is left when a response arrives is a little less, which says nothing.
-    if observed is not None and abs(observed - expected) > MATCHING_SHARE * expected:
-        return observed
-    return expected
-
-
-def check_lifetime(books: Holdings[Any], desired: Desired, life: float | None) -> None:
-    """Refuse a minimum that new resources with a life of so many seconds would hardly keep."""
-    if books.api.ends_by_itself and life is not None:
-        check_min_remaining(desired.min_remaining, life)
+    def __init__(self, minutes: float, life: float) -> None:
+        self.life = life
+        longest = life * (1 - MATCHING_SHARE)
+        super().__init__(
+            "min_remaining",
+            f"={duration(minutes)} cannot be met, since a new lease lasts {seconds(life)}, and "
+            "nearly each run would pay for another one",
+            f"set it to at most {seconds(longest)}, or raise keep_alive or the duration of the "
+            "plan",
+        )
 
 
 def check_min_remaining(minutes: float, life: float) -> None:
     """Refuse a minimum that a new lease would keep for less than a tenth of its life (seconds)."""
-    max_seconds = life * (1 - MATCHING_SHARE)
-    if minutes * 60 > max_seconds:
-        raise OptionError(
-            "min_remaining",
-            f"={duration(minutes)} cannot be met, since a new lease lasts {seconds(life)}, and "
-            "nearly each run would pay for another one",
-            f"set it to at most {seconds(max_seconds)}, or raise keep_alive if the plan allows it",
-        )
+    if minutes * 60 > life * (1 - MATCHING_SHARE):
+        raise ShortLifeError(minutes, life)
 
 
 def duration(minutes: float) -> str:
@@ -68,7 +49,10 @@ def duration(minutes: float) -> str:
 
 
 def seconds(number: float) -> str:
-    """Return a number of seconds for a message, rounded down, in minutes if it is a long one."""
-    if number < 120:
-        return counted(int(number), "second")
-    return counted(int(number // 60), "minute")
+    """Return a number of seconds for a message, rounded down, in minutes if it is a long one or a
+    whole one.
+    """
+    whole = int(number)
+    if whole < 120 or (whole < 600 and whole % 60):
+        return counted(whole, "second")
+    return counted(whole // 60, "minute")

@@ -70,9 +70,6 @@ class PaidApi(Protocol[R]):
     #: What explains the refusal of a release.
     rules: str
     list_call: str
-    #: The seconds that each new resource lasts by QG.net's documents or as observed; None if plans
-    #: differ.
-    lifetime: float | None
     #: Whether a resource ends when its end is reached.
     ends_by_itself: bool
     #: The maximum number of resources in a call that pays.
