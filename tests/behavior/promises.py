@@ -500,7 +500,7 @@ def _shows_a_lifetime(known: Known, run: Run) -> bool:
 def _is_outdated(walk: Walk, run: Run) -> bool:
     """Whether a node may go by what the plan was before it was changed."""
     before = walk.lifetime_since
-    return any(known.bought_at < before and _shows_a_lifetime(known, run) for known in walk.leases)
+    return any(known.bought_at <= before and _shows_a_lifetime(known, run) for known in walk.leases)
 
 
 def _lifetime_is_known(walk: Walk, run: Run) -> bool:

@@ -177,8 +177,9 @@ class Ensuring(Generic[R]):
                 short.append(traits.label)
         if short:
             raise QgError(
-                f"{counted(len(short), f'new {self.books.api.noun}', 'have')} too little time left "
-                f"after this task has waited: {format_sample(short)}. Run it again."
+                f"{counted(len(short), f'new {self.books.api.noun}', 'have')} too little time "
+                "left, since this task has waited or the plan was changed: "
+                f"{format_sample(short)}. Run it again."
             )
 
     def _check_channels(self) -> None:
