@@ -16,9 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from behavior import worlds
+from behavior.line_walks import Line, LineRun, LineWalk
 from behavior.outcomes import LIST_LAG
 from behavior.paid_calls import ALLOCATE, RELEASE, REPLACE
-from behavior.world_walks import Known, Run, Walk
+from behavior.world_walks import LEASES, Known, Plot, Run, Walk
 from support import phrases
 from support.vendor import CLASSIC, KEY
 
@@ -35,12 +36,13 @@ _UNITS = {"s": 1, "m": 60}
 
 #: Returns what a run of a walk has broken, or an empty text.
 Promise = Callable[[Walk, Run], str]
+LinePromise = Callable[[LineWalk, LineRun], str]
 
 
 class Broken(AssertionError):
     """A run has broken a promise."""
 
-    def __init__(self, promise: str, what: str, walk: Walk) -> None:
+    def __init__(self, promise: str, what: str, walk: Walk | LineWalk) -> None:
         super().__init__("\n".join([f"{promise}: {what}", *walk.log]))
         self.promise = promise
 
@@ -399,8 +401,10 @@ def claims_what_the_books_show(walk: Walk, run: Run) -> str:
     if _others_have_bought(walk, run) or _has_equal_names(walk):
         # A release by address takes fresh leases of others along, and equal names are one.
         return ""
-    removed = [known for known in walk.leases if known.removed_at is not None]
-    shown = [known for known in removed if run.began - (known.removed_at or 0) < LIST_LAG]
+    shown = []
+    for known in walk.leases:
+        if known.removed_at is not None and 0 <= run.began - known.removed_at < LIST_LAG:
+            shown.append(known)
     if phrases.IS_UNKNOWN not in run.message and phrases.NOT_KNOWN not in run.message:
         lasting = [known for known in run.bought if known.lease.ends > run.ended]
         is_hidden = run.has_mishap and not lists_are_true(walk, run)
@@ -408,7 +412,8 @@ def claims_what_the_books_show(walk: Walk, run: Run) -> str:
             return f"names {allocated} of {len(run.bought)} bought"
         # Which of two is gone because of the run, and which QG.net took back just before it, no
         # list tells.
-        if released < len(run.gone) and not shown and lists_are_true(walk, run):
+        is_clear = all(known.remover is run.node for known in shown)
+        if released < len(run.gone) and is_clear and lists_are_true(walk, run):
             return f"names {released} of {len(run.gone)} released"
     most_released = len(run.gone) + len(run.ended_meanwhile()) + len(shown) + len(run.phantoms)
     if not lists_are_true(walk, run):
@@ -554,9 +559,138 @@ PROMISES: tuple[Promise, ...] = (
 )
 
 
-def judge(seed: int, folder: Path) -> Walk:
+# The promises about reserved lines.
+
+
+def _is_line_listed(walk: LineWalk, run: LineRun, line: Line) -> bool:
+    """Whether each list of this run shows a line, but one that is wrong."""
+    return run.began - line.bought_at >= walk.list_lag
+
+
+def _may_count(walk: LineWalk, run: LineRun) -> list[Line]:
+    """Return what QG.net has taken back, and this node may count: the list has not lacked it for a
+    minute.
+    """
+    counted = []
+    for line in walk.lines:
+        is_gone = line.removed_at is not None and line.removed_at <= run.began
+        if is_gone and not line.is_released:
+            counted.append(line)
+    return counted
+
+
+def buys_the_missing_lines(walk: LineWalk, run: LineRun) -> str:
+    """Lines are paid for: what is held is not bought again, and only ``present`` buys."""
+    needed = 0
+    if run.state == "present":
+        if run.is_late:
+            return ""
+        known = [line for line in run.before if line.is_own or _is_line_listed(walk, run, line)]
+        needed = max(0, run.options["count"] - len(known))
+    elif run.is_late:
+        return ""
+    if len(run.bought) > needed:
+        return f"paid for {len(run.bought)} where {needed} were missing"
+    return ""
+
+
+def holds_the_lines(walk: LineWalk, run: LineRun) -> str:
+    """After ``present`` has succeeded, as many are held as were asked for."""
+    if run.state != "present" or not run.is_ok:
+        return ""
+    if len(run.after) + len(_may_count(walk, run)) < run.options["count"]:
+        return f"{len(run.after)} of {run.options['count']} are held"
+    return ""
+
+
+def releases_the_lines(walk: LineWalk, run: LineRun) -> str:
+    """``absent`` releases what it names and nothing else; after a success, nothing of it is held.
+
+    A single list that shows less is no reason to succeed.
+    """
+    if run.is_late:
+        return ""
+    chosen = run.chosen() if run.state == "absent" else []
+    wrong = [line for line in run.gone if line not in chosen]
+    if wrong:
+        return f"released {len(wrong)} that it was not told to"
+    left = [line for line in chosen if line in run.after and _is_line_listed(walk, run, line)]
+    if run.state == "absent" and run.is_ok and left:
+        return f"{len(left)} are still held"
+    return ""
+
+
+def redials_the_lines(walk: LineWalk, run: LineRun) -> str:
+    """After ``redialed`` has succeeded, each line that it names was dialed anew, or is about to
+    be.
+    """
+    if run.state != "redialed" or not run.is_ok or run.is_late:
+        return ""
+    pending = set((run.result or {}).get("pending", ()))
+    left = []
+    for line in run.chosen():
+        is_done = line.uuid in run.redialed or line.uuid in pending
+        if not is_done and line in run.after and _is_line_listed(walk, run, line):
+            left.append(line)
+    if left:
+        return f"{len(left)} were not redialed"
+    return ""
+
+
+def claims_what_was_done_to_lines(walk: LineWalk, run: LineRun) -> str:
+    """A result names what was bought and released, no more and no less; where it does not know, no
+    more.
+
+    What an earlier call has done may be named as long as the list may not show it.
+    """
+    if run.result is None or run.is_late:
+        return ""
+    applied = run.result.get("applied", [])
+    released = run.result.get("released", [])
+    # A line that QG.net took back a moment ago may seem to be released.
+    shown = []
+    for line in walk.lines:
+        if line.removed_at is not None and 0 <= run.began - line.removed_at < LIST_LAG:
+            shown.append(line)
+    false = set(applied) - {line.uuid for line in run.bought}
+    false |= set(released) - {line.uuid for line in run.gone + shown}
+    if false:
+        return f"names {sorted(false)}, which it has not changed"
+    if phrases.IS_UNKNOWN in run.message or phrases.NOT_KNOWN in run.message:
+        return ""
+    is_changed = bool(run.bought or run.gone or run.redialed)
+    if is_changed and not run.result["changed"]:
+        return "says that nothing was changed"
+    concealed = {line.uuid for line in run.bought} - set(applied)
+    concealed |= {line.uuid for line in run.gone} - set(released)
+    if concealed:
+        return f"does not name {sorted(concealed)}"
+    return ""
+
+
+LINE_PROMISES: tuple[LinePromise, ...] = (
+    buys_the_missing_lines,
+    holds_the_lines,
+    releases_the_lines,
+    redials_the_lines,
+    claims_what_was_done_to_lines,
+)
+
+
+def judge_lines(seed: int, folder: Path) -> LineWalk:
+    """Walk over reserved lines; raises Broken at the first promise that a run breaks."""
+    walk = LineWalk(seed, folder)
+    for run in walk.runs():
+        for promise in LINE_PROMISES:
+            what = promise(walk, run)
+            if what:
+                raise Broken(promise.__name__, what, walk)
+    return walk
+
+
+def judge(seed: int, folder: Path, plot: Plot = LEASES) -> Walk:
     """Walk with this seed; raises Broken at the first promise that a run breaks."""
-    walk = Walk(seed, folder)
+    walk = Walk(seed, folder, plot)
     for run in walk.runs():
         for promise in PROMISES:
             what = promise(walk, run)

@@ -1,10 +1,11 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Random walks through irregular worlds, judged by QG.net's own books.
+"""Random walks, judged by QG.net's own books: leases in irregular worlds, replacements that go
+wrong in regular ones, and reserved lines.
 
-A seed draws a world and what happens in it (``world_walks.py``); each run is judged by what the
-collection promises (``promises.py``). A seed replays exactly.
+A seed draws a world and what happens in it (``world_walks.py``, ``line_walks.py``); each run is
+judged by what the collection promises (``promises.py``). A seed replays exactly.
 
 Each commit walks with fixed seeds, and ``nox -s walks`` with new ones: it fails if one breaks a
 promise, and names the promise and the seeds.
@@ -15,25 +16,40 @@ from __future__ import annotations
 import os
 import shutil
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from behavior.promises import Broken, judge
+from behavior.line_walks import LineWalk
+from behavior.promises import Broken, judge, judge_lines
+from behavior.world_walks import REPLACEMENTS, Walk
 
-#: Seeds of walks of each product and many worlds.
-SEEDS = (*range(201, 261), 20261206)
-#: How many walks with new seeds, as QGNET_EXPLORE says.
+
+def judge_replacements(seed: int, folder: Path) -> Walk:
+    return judge(seed, folder, REPLACEMENTS)
+
+
+Judge = Callable[[int, Path], Walk | LineWalk]
+#: Seeds of walks of each kind: of leases, of each product and many worlds.
+SEEDS: dict[Judge, tuple[int, ...]] = {
+    judge: (*range(201, 261), 20261206),
+    judge_replacements: (*range(12, 41),),
+    judge_lines: (*range(9, 49),),
+}
+WALKS = [(walk, seed) for walk, seeds in SEEDS.items() for seed in seeds]
+#: How many walks of each kind with new seeds, as QGNET_EXPLORE says.
 NEW = int(os.environ.get("QGNET_EXPLORE", 0)) * 5
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_walks_with_fixed_seeds(seed: int, folder: Path) -> None:
-    walk = judge(seed, folder)
+@pytest.mark.parametrize(("walking", "seed"), WALKS)
+def test_walks_with_fixed_seeds(walking: Judge, seed: int, folder: Path) -> None:
+    walk = walking(seed, folder)
     assert walk.history
 
 
 @pytest.mark.skipif(not NEW, reason="QGNET_EXPLORE is not set")
-def test_walks_with_new_seeds(folder: Path, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("walking", SEEDS)
+def test_walks_with_new_seeds(walking: Judge, folder: Path, request: pytest.FixtureRequest) -> None:
     """Walk with the seeds from --hypothesis-seed on, and report the promises that broke, each with
     its seeds.
     """
@@ -42,7 +58,7 @@ def test_walks_with_new_seeds(folder: Path, request: pytest.FixtureRequest) -> N
     shown: dict[str, str] = {}
     for seed in range(first, first + NEW):
         try:
-            judge(seed, folder / str(seed))
+            walking(seed, folder / str(seed))
         except Broken as error:
             broken[error.promise].append(seed)
             shown.setdefault(error.promise, str(error))

@@ -10,7 +10,7 @@ judges each of its runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -27,12 +27,29 @@ from support.vendor import CLASSIC, KEY, PATHS, Answer, Call
 Options = dict[str, Any]
 STEPS = (8, 12)
 AREA = {"overseas": "990100"}
+#: An area that has no addresses.
+NO_STOCK = "659099"
 LOST = [fault for fault in FAULTS.values() if fault.plan and not fault.list_lag and fault.has_quota]
 MAX_WAIT = (300, 300, 300, 300, 30, 1, 0)
 MIN_REMAINING = (*("0",) * 20, "59s", "5", "10")
 GAPS = (5, 5, 30, 61, 120, 120, 700, 3700)
-#: What happens in a step, more often what is more telling.
-KINDS = (
+
+
+@dataclass(frozen=True)
+class Plot:
+    """What walks are about: their worlds, what happens in a step, and how a run goes wrong.
+
+    What is more telling is named more often.
+    """
+
+    draw: Callable[[Random], World]
+    kinds: tuple[str, ...]
+    mishaps: tuple[str, ...]
+    #: The share of runs in which something goes wrong.
+    mishap_share: float
+
+
+_KINDS = (
     *("ensure",) * 5,
     *("replace",) * 3,
     *("release",) * 2,
@@ -44,6 +61,24 @@ KINDS = (
     *("the plan changes",) * 1,
     *("a lease is taken back",) * 1,
     *("a task is hidden",) * 1,
+)
+#: Leases in worlds of all sorts.
+LEASES = Plot(World.draw, _KINDS, ("lost", "late", "killed", "killed"), 0.4)
+#: Replacements in regular worlds, which are refused or lost, and continued.
+REPLACEMENTS = Plot(
+    World.draw_regular,
+    (
+        *("replace",) * 6,
+        *("again",) * 4,
+        *("timer",) * 1,
+        *("ensure",) * 2,
+        *("release",) * 1,
+        *("time passes",) * 3,
+        *("a lease is taken back",) * 1,
+        *("all leases are taken back",) * 1,
+    ),
+    ("lost", "lost", "late", "killed", "refused", "refused", "a list is wrong"),
+    0.6,
 )
 
 
@@ -127,13 +162,14 @@ class Walk:
 
     seed: int
     folder: Path
+    plot: Plot = LEASES
     history: list[Run] = field(default_factory=list)
     #: What has happened, in words.
     log: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
-        self.world = World.draw(self.random)
+        self.world = self.plot.draw(self.random)
         self.node = self.world.node(self.folder)
         self.vendor = self.node.vendor
         self.other = self.node.other()
@@ -242,12 +278,13 @@ class Walk:
         """What may happen next: more often what is telling after an interrupted replacement, or
         when all has ended.
         """
+        kinds = self.plot.kinds
         for run in self.history[-2:]:
             if run.module == REPLACE and not run.is_ok and (run.bought or run.gone):
-                return (*KINDS, *("again",) * 8, *("release",) * 8, *("replace",) * 8)
-        if not self.held():
-            return (*KINDS, *("another buyer",) * 8)
-        return KINDS
+                return (*kinds, *("again",) * 8, *("release",) * 8, *("replace",) * 8)
+        if not self.held() and self.plot is LEASES:
+            return (*kinds, *("another buyer",) * 8)
+        return kinds
 
     def _task(self, kind: str) -> tuple[str, Options] | None:
         """Return the module and the options of a step that runs a task."""
@@ -315,7 +352,9 @@ class Walk:
         elif kind == "the plan changes":
             self._change_plan()
         elif kind == "a lease is taken back":
-            self._take_back()
+            self._take_back(1)
+        elif kind == "all leases are taken back":
+            self._take_back(len(self.held()))
         elif self.held():
             known = self.random.choice(self.held())
             seconds = self.random.choice((30, 200))
@@ -353,25 +392,30 @@ class Walk:
         if "billing" in change:
             self.counts_channels = False
 
-    def _take_back(self) -> None:
+    def _take_back(self, number: int) -> None:
         held = self.held()
-        if held:
-            known = self.random.choice(held)
+        for known in self.random.sample(held, min(number, len(held))):
             self.log.append(f"QG.net takes {known.lease.host} back")
             vendor = self.vendor
             vendor.keys.lease_service.release(vendor.keys[KEY], [known.lease])
-            self._note_removals(None)
+        self._note_removals(None)
 
     def _prepare_mishap(self, node: Node, module: str) -> bool:
         """Let something go wrong in the run that follows."""
-        if self.random.random() > 0.4:
+        if self.random.random() > self.plot.mishap_share:
             return False
         writes = [path for path in self.paths.writing if path != self.paths.release]
         if module == RELEASE and self.paths.release:
             writes = [self.paths.release]
         call = self.random.choice(writes)
-        way = self.random.choice(("lost", "late", "killed", "killed"))
-        if way == "lost":
+        way = self.random.choice(self.plot.mishaps)
+        if way == "a list is wrong":
+            self._spoil_a_list()
+        elif way == "refused":
+            if module != REPLACE:
+                return False
+            self._refuse_to_replace()
+        elif way == "lost":
             fault = self.random.choice(LOST)
             # A release that is reported is believed; no vendor reports one that its rules refuse.
             if call == self.paths.release and fault.plan["kind"] == "replace":
@@ -390,8 +434,42 @@ class Walk:
             node.at_step(steps, node.die)
         return True
 
+    def _spoil_a_list(self) -> None:
+        """Let one of the first readings of the next run lack some leases, or all."""
+        number = self.random.randint(1, 4)
+        tasks = list(dict.fromkeys(known.lease.task_id for known in self.held()))
+        shown = ",".join(self.random.sample(tasks, len(tasks) // 2)) or "none"
+        readings: list[Call] = []
+
+        def read(call: Call) -> Answer:
+            readings.append(call)
+            if len(readings) == number:
+                return call.carry_out(**worlds.task_filter(self.world.product, shown))
+            return call.carry_out()
+
+        self.log.append(f"reading {number} of the list will show these tasks alone: {shown}")
+        self.vendor.around(self.paths.query, read)
+
+    def _refuse_to_replace(self) -> None:
+        """Let QG.net refuse its next replacement for want of addresses, perhaps after it has
+        released the old ones.
+        """
+        path = self.paths.replace or ""
+        area = "area"
+        if self.world.product == CLASSIC:
+            area = "AreaId"
+        failure = self.random.choice(("keep", "drop"))
+
+        def refuse(call: Call) -> Answer:
+            self.vendor.configure(options={"replace_failure": failure})
+            return call.carry_out(**{area: NO_STOCK})
+
+        self.log.append(f"{path} will be refused: {failure}")
+        self.vendor.once(path, refuse)
+
     def _run(self, node: Node, module: str, options: Options) -> Run:
         repeats = self._repeated(node, module, options)
+        hooks = [*self.vendor.hooks]
         has_mishap = self._prepare_mishap(node, module)
         began = self.now
         before = self.held()
@@ -404,6 +482,7 @@ class Walk:
         result = node.attempt(module, **options)
         self._actor = None
         self.vendor.faults.clear()
+        self.vendor.hooks[:] = hooks
         self.vendor.late = None
         node.event = None
         after = self.held()

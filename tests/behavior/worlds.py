@@ -312,6 +312,18 @@ class World:
             clock_error=random.choice(_CLOCK_ERRORS),
         )
 
+    @classmethod
+    def draw_regular(cls, random: Random) -> World:
+        """Return some world in which QG.net replaces leases, with no irregularity but a lag of its
+        list.
+        """
+        product = random.choice((CLASSIC, CLASSIC, "exclusive"))
+        return cls(
+            product=product,
+            plan={"channels": random.randint(3, 9), "lifetime": random.choice((10, 60, 1440))},
+            list_lag=random.choice((0, 0, 0, 3, 20, 50)),
+        )
+
     def node(self, folder: Path) -> Node:
         """Return a control node in this world."""
         kind: dict[str, Any] = {}
