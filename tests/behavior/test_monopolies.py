@@ -331,26 +331,77 @@ def test_a_line_that_a_list_lacks_once_is_released(node: Node) -> None:
 
 
 def test_a_line_that_lists_lack_is_not_taken_for_released(node: Node) -> None:
+    """It counts as gone once lists have lacked it for a minute, and until then nothing is said."""
     held = node.ok(MONOPOLY, count=2)["applied"]
     node.vendor.advance(13 * HOURS)
     node.vendor.around(LIST, without(held[0]))
 
-    result = node.failed(MONOPOLY, state="absent", all=True)
+    impatient = node.failed(MONOPOLY, state="absent", all=True, max_wait=0)
+    patient = node.ok(MONOPOLY, state="absent", all=True)
 
-    (refused,) = result["refused"]
-    assert refused["uuid"] == held[0]
-    assert result["released"] == [held[1]]
-    # It counts as gone once lists have lacked it for a minute.
-    node.vendor.advance(70)
+    assert phrases.IS_UNKNOWN in impatient["msg"]
+    assert patient["released"] == [held[1]]
+    assert patient["api"]["waited_seconds"] == 60
     assert node.ok(MONOPOLY, state="absent", all=True)["changed"] is False
 
 
-def without(uuid: str) -> Callable[[Call], Answer]:
-    """A list that lacks a line."""
+@pytest.mark.parametrize("lacks_all", [True, False])
+@pytest.mark.parametrize("is_named", [True, False])
+@pytest.mark.parametrize("state", ["absent", "redialed"])
+def test_one_list_that_shows_less_is_no_reason_to_succeed(
+    node: Node, state: str, is_named: bool, lacks_all: bool
+) -> None:
+    """Another client has applied for the lines, so that the journal does not know them."""
+    node.vendor.response(APPLY, Num=2)
+    node.vendor.advance(13 * HOURS)
+    held = node.vendor.uuids
+    options: dict[str, Any] = {"uuids": held} if is_named else {"all": True}
+    hidden = held if lacks_all else held[:1]
+    node.vendor.once(LIST, without(*hidden))
+
+    result = node.ok(MONOPOLY, state=state, **options)
+
+    if state == "absent":
+        assert result["released"] == held
+        assert node.vendor.uuids == []
+    else:
+        assert uuids_of(result["redialed"]) == held
+
+
+def test_all_waits_for_an_application_that_is_under_way(node: Node) -> None:
+    held = node.ok(MONOPOLY, count=1)["applied"]
+    node.vendor.advance(60)
+    node.vendor.late = (APPLY, 14)
+    node.at_step(2, node.die, ("response",))
+    assert node.attempt(MONOPOLY, count=2) is None
+    assert node.vendor.under_way
+
+    redialed = uuids_of(node.ok(MONOPOLY, state="redialed", all=True)["redialed"])
+
+    assert len(node.vendor.uuids) == 2
+    assert held[0] in redialed
+
+
+def test_a_redial_that_was_carried_out_late_is_reported(node: Node) -> None:
+    """While the run waits for a line that is queued."""
+    uuids = node.ok(MONOPOLY, count=2)["applied"]
+    node.vendor.advance(60)
+    books(node.vendor).monopolies[1].dial(node.vendor.clock.now(), 60)
+    books(node.vendor).monopolies[1].lease = None
+    node.vendor.late = (REDIAL, 28)
+
+    result = node.run(MONOPOLY, state="redialed", all=True)
+
+    assert result["changed"] is True
+    assert uuids_of(result["redialed"]) == uuids[:1]
+
+
+def without(*uuids: str) -> Callable[[Call], Answer]:
+    """A list that lacks some lines."""
 
     def handle(sent: Call) -> Answer:
         status, body = sent.carry_out()
-        data = [line for line in body["data"] if line["uuid"] != uuid]
+        data = [line for line in body["data"] if line["uuid"] not in uuids]
         return status, {**body, "data": data}
 
     return handle

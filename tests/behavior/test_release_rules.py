@@ -274,3 +274,23 @@ def test_a_channel_that_no_quota_shows_is_asked_for_every_five_seconds(
     assert node.vendor.paid == 2 + is_free
     sent_at = [time - released_at for time, _method, path in node.requests if path == "/allocate"]
     assert sent_at == list(range(0, 20 if is_free else 50, 5))
+
+
+@pytest.mark.parametrize("lacks_all", [True, False])
+@pytest.mark.parametrize("is_named", [True, False])
+@pytest.mark.parametrize("module", [RELEASE, REPLACE])
+def test_one_list_that_shows_less_is_no_reason_to_succeed(
+    node: Node, module: str, is_named: bool, lacks_all: bool
+) -> None:
+    """Another client has bought the leases, so that the journal does not know them."""
+    held = node.vendor.hold(1, 1)
+    node.vendor.advance(120)
+    ips = [lease.ip for lease in held]
+    options: dict[str, Any] = {"ips": ips} if is_named else {"all": True}
+    shown = "none" if lacks_all else held[0].task_id
+    node.vendor.once("/query", lambda call: call.carry_out(TaskID=shown))
+
+    result = node.ok(module, **options)
+
+    assert sorted(lease["ip"] for lease in result["released"]) == sorted(ips)
+    assert node.vendor.ips.isdisjoint(ips)

@@ -34,7 +34,7 @@ Judge = Callable[[int, Path], Walk | LineWalk]
 SEEDS: dict[Judge, tuple[int, ...]] = {
     judge: (*range(201, 261), 20261206),
     judge_replacements: (*range(12, 41),),
-    judge_lines: (*range(9, 49),),
+    judge_lines: (*range(40), 104, 217, 249, 425, 436, 454, 472, 577, 661, 695, 882, 958),
 }
 WALKS = [(walk, seed) for walk, seeds in SEEDS.items() for seed in seeds]
 #: How many walks of each kind with new seeds, as QGNET_EXPLORE says.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -158,7 +159,8 @@ def release_leases(
 ) -> LeaseResult:
     """Release the held leases that are ``named``, or all."""
     with locked_books(LeaseApi(client)) as books:
-        books.look_for_missed()
+        if not check:
+            _find(books, Choice(named))
         leases = _chosen(books, named)
         books.check_drop(leases)
         result = LeaseResult(books, chosen=[*leases.values()])
@@ -169,6 +171,19 @@ def release_leases(
             with result.completed():
                 release(books, [*leases])
         return result
+
+
+def _find(books: Books[Lease], choice: Choice) -> None:
+    """Make certain which leases are held that are chosen; unless they are named, what calls without
+    a result have done, too.
+    """
+    named = choice.named
+    count = choice.count or math.inf
+    if named is None:
+        books.settle()
+        books.find(lambda _lease: True, lambda leases: len(leases) >= count)
+    else:
+        books.find(named.selects, lambda leases: not named.missing_from(leases))
 
 
 def _chosen(books: Books[Lease], named: NamedLeases | None) -> dict[str, Lease]:
@@ -199,7 +214,7 @@ def replace_leases(
         if not check:
             # What an earlier replacement has done decides which leases there are, and how many.
             books.settle()
-            books.look_for_missed()
+            _find(books, choice)
         chosen = _chosen(books, named)
         names = sorted(named.names) if named else None
         request = {"names": names, "count": choice.count, "terms": terms.as_json()}

@@ -37,10 +37,6 @@ INTERVAL_GROWTH = 1.5
 MAX_INTERVAL = 5.0
 #: States in which a reserved line gets a new address without a call.
 TRANSITIONAL_STATES = ("queued", "redialing")
-_UNLISTED = (
-    "The list of reserved lines lacks it now, and it may still be held. Run the task again in a "
-    "minute."
-)
 REDIAL = calls.MONOPOLIES_REDIAL.name
 
 
@@ -70,6 +66,12 @@ class MonopolyResult(Result[Monopoly]):
     def changed(self) -> bool:
         """Whether the run changed anything."""
         return bool(self.books.is_accepted or self.allocated or self.released or self.redialed)
+
+    def note_redialed(self) -> None:
+        """Note what the list shows to be redialed, although its call has failed."""
+        done = redialed_since(self.before, self.books.held.values())
+        self.redialed += [refused.uuid for refused in self.refused if refused.uuid in done]
+        self.refused = [refused for refused in self.refused if refused.uuid not in done]
 
 
 def hold(
@@ -126,17 +128,16 @@ def release_held(
 ) -> MonopolyResult:
     """Release these reserved lines, or all; one that is not held counts as released."""
     with locked_books(MonopolyApi(client)) as books:
+        if not check:
+            _find(books, uuids)
         result = MonopolyResult(books)
-        books.look_for_missed()
         selected = _selected(books, uuids)
         # The list shows whole seconds, so the application may be up to one second later.
         latest = client.caller.vendor_clock.now() - 1
         old = []
         for monopoly in selected:
             when = releasable_from(monopoly)
-            if monopoly.uuid in books.missed:
-                result.refused.append(Refused(monopoly.uuid, _UNLISTED))
-            elif when is None or when.timestamp() <= latest:
+            if when is None or when.timestamp() <= latest:
                 old.append(monopoly)
             else:
                 reason = (
@@ -157,8 +158,20 @@ def release_held(
     return result
 
 
+def _find(books: Books[Monopoly], uuids: Collection[str] | None) -> None:
+    """Make certain which of these are held; of all, what calls without a result have done, too."""
+    if uuids is None:
+        books.settle()
+        books.find(lambda _monopoly: True, lambda _monopolies: False)
+    else:
+        books.find(
+            lambda monopoly: monopoly.uuid in uuids,
+            lambda monopolies: set(uuids) <= set(uuids_of(monopolies)),
+        )
+
+
 def _selected(books: Books[Monopoly], uuids: Collection[str] | None) -> list[Monopoly]:
-    return [monopoly for uuid, monopoly in books.held.items() if uuids is None or uuid in uuids]
+    return [monopoly for uuid, monopoly in books.certain.items() if uuids is None or uuid in uuids]
 
 
 def uuids_of(monopolies: Iterable[Monopoly | Refused]) -> list[str]:
@@ -184,6 +197,8 @@ def redial(
     A redial costs nothing, and may be repeated.
     """
     with locked_books(MonopolyApi(client)) as books:
+        if not check:
+            _find(books, uuids)
         if unknown := [uuid for uuid in uuids or () if uuid not in books.held]:
             raise QgError(
                 f"uuids contains reserved lines that this key does not hold: {sample(unknown)}. "
@@ -204,16 +219,21 @@ def redial(
                 _await_interval(client, result.before)
                 for first in range(0, len(names), BATCH_SIZE):
                     _redial_batch(client, result, names[first : first + BATCH_SIZE])
+                result.note_redialed()
     if not check and not result.error:
         with result.completed():
             if result.redialed:
                 books.look_without_lock()
             if wait:
-                _wait_online(
-                    result,
-                    result.redialed + uuids_of(result.pending),
-                    "Check them again later, or raise max_wait.",
-                )
+                try:
+                    _wait_online(
+                        result,
+                        result.redialed + uuids_of(result.pending),
+                        "Check them again later, or raise max_wait.",
+                    )
+                finally:
+                    # Meanwhile, a redial without a response may have been carried out.
+                    result.note_redialed()
             _check_refused(
                 result, f"{len(result.before)} reserved lines cannot be redialed now", REDIAL
             )
@@ -243,9 +263,7 @@ def _redial_batch(client: Monopolies, result: MonopolyResult, batch: Sequence[st
             with explaining(books.api, REDIAL, error):
                 books.wait(POLL, f"{books.api.listing} may lag", books.api.list_call)
                 books.look()
-        done = redialed_since(result.before, books.held.values())
-        result.redialed += [uuid for uuid in batch if uuid in done]
-        result.refused += [Refused(uuid, error.message) for uuid in batch if uuid not in done]
+        result.refused += [Refused(uuid, error.message) for uuid in batch]
 
 
 def redialed_since(before: Iterable[Monopoly], after: Iterable[Monopoly]) -> set[str]:

@@ -75,7 +75,7 @@ def new_misses(snapshot: Snapshot) -> list[Report]:
         if report.says is Says.HELD and states.get(name) is Held.MISSED:
             if report.missed_at is None:
                 changed.append(dataclasses.replace(report, missed_at=snapshot.read_at))
-            elif snapshot.read_at - report.missed_at >= report.may_be_unlisted_for:
+            elif snapshot.read_at >= report.gone_at:
                 changed.append(dataclasses.replace(report, says=Says.ENDED, at=snapshot.read_at))
         elif report.missed_at is not None and name in snapshot.listed:
             # It is held after all, also if it counted as gone, and is protected as before.

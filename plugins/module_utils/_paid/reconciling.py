@@ -11,7 +11,7 @@ or be wrong once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 from .._api.leases import Quota
@@ -81,10 +81,41 @@ class Reconciled(Holdings[R]):
             with self.api.caller.key_lock():
                 self.look()
 
-    def look_for_missed(self) -> None:
-        """Look again if the list lacks something: a single one may be wrong."""
-        if self.missed:
+    def find(
+        self, is_chosen: Callable[[R], bool], are_found: Callable[[Collection[R]], bool]
+    ) -> None:
+        """Look until it is certain which of the chosen ones are held: a single list that shows less
+        proves nothing.
+
+        ``are_found`` says whether all that are chosen by name are among these. What a list should
+        show is waited for, until one shows it or it counts as gone.
+        """
+        if not are_found(self.certain.values()):
             self.look()
+        while missing := [name for name in self.missed if is_chosen(self.held[name])]:
+            self._wait_for_missing(missing)
+            self.look()
+        self.first = dict(self.held)
+
+    def _wait_for_missing(self, names: Sequence[str]) -> None:
+        reports = self.snapshot.last_reports()
+        known = [reports[name] for name in names if name in reports]
+        until = max((report.gone_at for report in known), default=self.snapshot.read_at)
+        pause = min(POLL, until - self.snapshot.read_at)
+        if pause <= 0:
+            # The next look decides.
+            return
+        reason = f"{self.api.listing} lacks what should be held"
+        try:
+            self.wait(pause, reason, self.api.list_call)
+        except WaitBudgetExceeded:
+            lacked = self.sample(self.held[name] for name in names)
+            raise UncertainOutcomeError(
+                f"Whether the key still holds {lacked} is unknown: {self.api.listing} lacks "
+                "that, and should show it. Nothing was done. Run the task again in a minute, or "
+                "raise max_wait.",
+                endpoint=self.api.list_call,
+            ) from None
 
     def settle(self, *, await_purchases: bool = True, await_releases: bool = True) -> None:
         """End the open calls whose effect is known.

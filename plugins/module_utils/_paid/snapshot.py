@@ -103,6 +103,15 @@ class Report:
             return MISSED_APART
         return min(MISSED_APART, MISSED_SHARE * self.life)
 
+    @property
+    def gone_at(self) -> float:
+        """The state time from which on a list that still lacks it shows that it is gone; not a
+        number if no list has lacked it.
+        """
+        if self.missed_at is None:
+            return math.nan
+        return self.missed_at + self.may_be_unlisted_for
+
 
 @dataclass(frozen=True)
 class Snapshot:
