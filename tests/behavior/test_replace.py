@@ -566,3 +566,37 @@ def test_a_continued_replacement_releases_nothing_whose_successor_the_cap_forbid
     assert "max_new_per_day=9 " in result["msg"]
     assert len(node.vendor.leases) == 7
     assert node.vendor.paid == 8
+
+
+@pytest.mark.parametrize("lag", [0, 3, 50])
+@pytest.mark.parametrize("options", [{"all": True}, {"count": 2}], ids=str)
+def test_what_a_refusal_gave_up_is_known_however_the_list_lags(
+    node: Node, options: dict[str, Any], lag: int
+) -> None:
+    """Successors are bought, or the next run says that they are missing."""
+    node.ok(ALLOCATE, count=3)
+    node.vendor.advance(120)
+    node.vendor.configure(options={"replace_failure": "drop", "list_lag": lag})
+    node.vendor.once("/replace", lambda call: call.carry_out(AreaId="659099"))
+
+    result = node.failed(REPLACE, **options)
+
+    number = options.get("count", 3)
+    assert result["error"]["endpoint"] == "/replace"
+    assert result["changed"] is True
+    assert len(result["released"]) == len(result["allocated"]) == number
+    assert len(node.vendor.leases) == 3
+    assert node.vendor.paid == 3 + number
+
+
+def test_that_it_cannot_be_found_out_does_not_hide_the_refusal(node: Node) -> None:
+    node.ok(ALLOCATE, count=2)
+    node.vendor.advance(120)
+    node.vendor.fault("/replace", "code", code=-103)
+    node.vendor.fault("/query", "status", http_status=403, times=-1, skip=2)
+
+    result = node.failed(REPLACE, all=True)
+
+    assert result["error"]["code"] == -103
+    assert result["error"]["endpoint"] == "/replace"
+    assert phrases.IS_UNKNOWN in result["msg"]

@@ -33,7 +33,7 @@ Judge = Callable[[int, Path], Walk | LineWalk]
 #: Seeds of walks of each kind: of leases, of each product and many worlds.
 SEEDS: dict[Judge, tuple[int, ...]] = {
     judge: (*range(201, 261), 20261206),
-    judge_replacements: (*range(12, 41),),
+    judge_replacements: (*range(40), 233, 304, 336, 349, 352, 363, 578, 612, 621, 746, 921, 959),
     judge_lines: (*range(40), 104, 217, 249, 425, 436, 454, 472, 577, 661, 695, 882, 958),
 }
 WALKS = [(walk, seed) for walk, seeds in SEEDS.items() for seed in seeds]

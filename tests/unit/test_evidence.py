@@ -25,7 +25,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.evidence impor
     contradiction,
     excess,
     new_misses,
-    removed_since,
     verdict,
     view,
 )
@@ -534,18 +533,17 @@ def held(name: str, **known: Any) -> Report:
     [
         pytest.param(held("b", ends=100.0), 1, {"a"}, id="the other has ended"),
         pytest.param(held("b", ends=100.1), 1, set(), id="too many"),
-        pytest.param(held("b", missed_at=80.0), 1, {"a"}, id="the other was missed before"),
-        pytest.param(held("b", missed_at=80.1), 1, set(), id="the other was missed since"),
         pytest.param(held("b", ends=100.0), 2, {"a", "b"}, id="as many as it can remove"),
     ],
 )
 def test_what_two_lists_show_that_a_call_has_removed(
     report: Report, number: int, removed: set[str]
 ) -> None:
+    call = OpenCall(2, "", 0, number, frozenset({"a", "b"}), 80.0, TIMEOUT, 85.0)
     earlier = Snapshot(read_at=90.0)
     snapshot = Snapshot(read_at=100.0, now=100.0, reports=[report], earlier=earlier)
 
-    assert removed_since(80.0, number, frozenset({"a", "b"}), snapshot) == removed
+    assert verdict(call, snapshot).removed == removed
 
 
 @pytest.mark.parametrize(("ends", "hidden"), [(100.0, 1), (100.1, 0)])

@@ -166,7 +166,7 @@ def release_leases(
         result = LeaseResult(books, chosen=[*leases.values()])
         if check:
             result.released = [*leases.values()]
-        elif leases:
+        else:
             forget_replacements(books)
             with result.completed():
                 release(books, [*leases])
@@ -234,7 +234,7 @@ def replace_leases(
             work.terms = successor_terms(books.terms(), [*chosen.values()], terms)
         # Before the first release: a lease must not be released if its successor must not be
         # bought.
-        still_old = len(work.still_named()) if named else work.still_old(count)
+        still_old = len(work.still_named() if named else work.still_old(count))
         books.check_cap(work.missing() + still_old)
         if named:
             books.check_drop(chosen)

@@ -16,9 +16,8 @@ from .._api.leases import Terms
 from .._core.errors import CallError
 from .._store.store import after_the_call
 from .caps import check_cap
-from .evidence import removed_since
 from .journal_reader import HOUR
-from .paid_api import BUY, DROP, SWAP, Item, NewCall, PaidApi
+from .paid_api import BUY, DROP, SWAP, Item, NewCall, PaidApi, leaves_open
 from .reconciling import Reconciled
 from .uncertainty import explaining, unknown
 
@@ -86,7 +85,7 @@ class Books(Reconciled[R]):
     def buy(self, number: int, terms: Terms, operation: str = BUY) -> CallError | None:
         """Pay for resources with one call.
 
-        Returns the error of a call whose effect, if any, is in ``bought`` nevertheless.
+        Returns the error of a call whose effect, if any, is known nevertheless.
         """
         endpoint = self.api.calls[operation]
         before = frozenset(self.held)
@@ -99,16 +98,14 @@ class Books(Reconciled[R]):
         failure = None
         is_whole = False
         self._is_clear = False
-        sent_at = self.now()
         try:
             named = self.api.pay(operation, number, terms, self._recorded(call))
         except CallError as error:
-            if not error.may_have_effect:
-                if operation == SWAP:
-                    self._note_released(number, before, sent_at)
+            if not leaves_open(operation, error):
                 raise
             failure = error
-            self.unanswered[self.journal.of_run[-1]] = endpoint
+            if error.may_have_effect:
+                self.unanswered[self.journal.of_run[-1]] = endpoint
         else:
             repeated = [named[name] for name in before.intersection(named)]
             # Of a replacement by QG.net, only the list shows what is gone.
@@ -123,16 +120,6 @@ class Books(Reconciled[R]):
                 self.look()
                 self.settle()
         return failure
-
-    def _note_released(self, number: int, before: frozenset[str], sent_at: float) -> None:
-        """Record what QG.net has released before it refused to replace it."""
-        # A single list may be wrong.
-        self.look()
-        self.look()
-        removed = removed_since(sent_at, number, before, self.snapshot)
-        if removed:
-            self.journal.note_removed(self.journal.of_run[-1], removed)
-            self.use_reports()
 
     def _use_answer(self, named: Mapping[str, R], is_whole: bool) -> None:
         """Record what the response to a purchase names, and whether that is its whole result."""

@@ -31,7 +31,6 @@ def buy_missing(
     missing: Callable[[], int],
     terms: Terms,
     *,
-    operation: str = BUY,
     at_once: Callable[[], int] | None = None,
 ) -> None:
     """Pay until nothing is missing; a call is repeated only if it certainly had no effect.
@@ -41,10 +40,7 @@ def buy_missing(
     failed = 0
     until = books.now() + CHANNEL_WAIT
     while number := missing():
-        # A replacement by QG.net takes no channel, so the quota says nothing about it; and if the
-        # list is wrong, the replacement is smaller.
-        if operation == BUY:
-            books.confirm_again(number)
+        books.confirm_again(number)
         if missing() != number:
             continue
         bought = len(books.bought)
@@ -52,7 +48,7 @@ def buy_missing(
         if at_once is not None:
             size = min(size, at_once())
         try:
-            error = books.buy(size, terms, operation)
+            error = books.buy(size, terms)
         except CallError as refusal:
             # A released channel is not free at once, and not every plan has a quota that shows it.
             if refusal.reason is not Reason.CHANNELS or not books.released or books.now() >= until:
@@ -63,7 +59,7 @@ def buy_missing(
             continue
         failed += 1
         if error is None and missing() == number:
-            raise unseen(books.api, operation)
+            raise unseen(books.api, BUY)
         if error is not None and (not error.retryable or failed >= ATTEMPTS):
             # The quota may show what the list does not.
             books.confirm()

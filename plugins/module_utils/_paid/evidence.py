@@ -137,28 +137,15 @@ def _removed(call: OpenCall, snapshot: Snapshot, added: Collection[str]) -> froz
     # has chosen.
     if added and snapshot.listed.keys() >= set(added) and len(unlisted) == call.removes:
         return unlisted
-    return removed_since(call.sent_at, call.removes, call.before, snapshot)
-
-
-def removed_since(
-    sent_at: float, number: int, before: frozenset[str], snapshot: Snapshot
-) -> frozenset[str]:
-    """Return what two lists show to be gone of what was held ``before`` a call, which has removed
-    at most this ``number``.
-    """
     if snapshot.earlier is None:
         return frozenset()
     earlier = dataclasses.replace(snapshot.earlier, reports=snapshot.reports, now=snapshot.now)
-    gone = before.difference(certain(snapshot), certain(earlier))
-    if len(gone) > number:
-        # It has not removed what has ended by itself, nor what the list has lacked before.
+    gone = call.before.difference(certain(snapshot), certain(earlier))
+    if len(gone) > call.removes:
+        # It has not removed what has ended by itself.
         ends = _ends(snapshot)
-        others = {name for name in gone if snapshot.has_ended(ends.get(name))}
-        for report in snapshot.reports:
-            if report.missed_at is not None and report.missed_at <= sent_at:
-                others.add(report.name)
-        gone -= others
-    if len(gone) > number:
+        gone -= {name for name in gone if snapshot.has_ended(ends.get(name))}
+    if len(gone) > call.removes:
         # Lists that lack more than the call can remove are wrong, and do not say which of it.
         return frozenset()
     return gone

@@ -23,7 +23,7 @@ from .._store.store import Connection, Store, after_the_call
 from .caps import check_cap
 from .journal_reader import HOUR, LOST, REFUSED, SENT, SETTLED, UNKNOWN, JournalReader
 from .ledger import compact, packed
-from .paid_api import Item, NewCall
+from .paid_api import DROP, Item, NewCall, leaves_open
 from .snapshot import Report, Says
 
 #: What a response has reported stays, whatever a list shows later.
@@ -37,6 +37,7 @@ _END_PURCHASE = (
 )
 _NOTE_MISSING = "UPDATE effects SET effect = ?, at = ?, missed_at = ? WHERE call = ? AND name = ?"
 _END = "UPDATE journal SET state = ?, answered_at = coalesce(answered_at, ?) WHERE id = ?"
+_IS_A_RELEASE = f"UPDATE journal SET operation = '{DROP}' WHERE id = ?"
 _RECEIVED = (
     "SELECT name, ends FROM effects "
     f"WHERE call = ? AND effect IN ('{Says.HELD.value}', '{Says.ENDED.value}') ORDER BY name"
@@ -83,15 +84,15 @@ class Journal(JournalReader):
 
         Delete what no longer matters: reports that are ``past``, and old rows of calls.
         """
-        return self._exchange(self._record(call, timeout, past))
+        return self._exchange(self._record(call, timeout, past), call.operation)
 
     @contextlib.contextmanager
-    def _exchange(self, number: int) -> Iterator[None]:
+    def _exchange(self, number: int, operation: str) -> Iterator[None]:
         try:
             yield
         except CallError as error:
             with after_the_call(), self.store.transaction() as database:
-                self._record_error(database, number, error)
+                self._record_error(database, number, operation, error)
             raise
 
     def _record(self, call: NewCall, timeout: float, past: Iterable[Report]) -> int:
@@ -131,10 +132,15 @@ class Journal(JournalReader):
             self.of_run.append(number)
         return number
 
-    def _record_error(self, database: Connection, number: int, error: CallError) -> None:
-        if not error.may_have_effect:
+    def _record_error(
+        self, database: Connection, number: int, operation: str, error: CallError
+    ) -> None:
+        if not leaves_open(operation, error):
             self._end(database, number, REFUSED)
             return
+        if not error.may_have_effect:
+            # A replacement that was refused is a release that may have been carried out.
+            database.execute(_IS_A_RELEASE, (number,))
         # Its time starts anew: it may have been sent long after its row was written.
         database.execute("UPDATE journal SET sent_at = ? WHERE id = ?", (self.store.now(), number))
         if error.effect is not Effect.IN_FLIGHT:
@@ -166,11 +172,6 @@ class Journal(JournalReader):
         with self.store.transaction() as database:
             self._save(database, call, added, removed, Says.UNLISTED)
             self._end(database, call, SETTLED if whole else LOST)
-
-    def note_removed(self, call: int, removed: Collection[str]) -> None:
-        """Record what lists have shown to be gone because of a call, even if it was refused."""
-        with self.store.transaction() as database:
-            self._save(database, call, {}, removed, Says.UNLISTED)
 
     def note_missing(self, reports: Iterable[Report]) -> None:
         """Record what a list has said about resources that it should show."""

@@ -83,14 +83,15 @@ class JournalReader:
     def _calls(self, query: str, *values: object) -> list[OpenCall]:
         calls = []
         for row in self._rows(query, *values):
-            number, operation, endpoint, adds, before, sent_at, timeout, answered_at = row
+            number, operation, endpoint, amount, before, sent_at, timeout, answered_at = row
             with reading(self.store, number):
                 names = _names(before)
+                amount = int(amount)
                 call = OpenCall(
                     id=number,
                     endpoint=endpoint,
-                    adds=int(adds),
-                    removes={BUY: 0, DROP: len(names)}.get(operation, int(adds)),
+                    adds=0 if operation == DROP else amount,
+                    removes=0 if operation == BUY else amount or len(names),
                     before=names,
                     sent_at=float(sent_at),
                     timeout=float(timeout),

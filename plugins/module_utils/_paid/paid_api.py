@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from .._api.exchange import Sending
 from .._api.key import KeyCaller
 from .._api.leases import NamedArea, Quota, Terms
+from .._core.errors import CallError, Effect, Reason
 from .matching import Traits
 
 R = TypeVar("R")
@@ -54,6 +55,16 @@ class NewCall:
     before: Collection[str] = ()
     request: Mapping[str, Any] = field(default_factory=dict)
     cap: int | None = None
+
+
+def leaves_open(operation: str, error: CallError) -> bool:
+    """Whether nobody knows what a call has done that has failed with this error.
+
+    QG.net may release what it then refuses to replace. With a refusal for its rate, it does
+    nothing.
+    """
+    is_refused = error.effect is Effect.REJECTED and error.reason is not Reason.RATE
+    return error.may_have_effect or (operation == SWAP and is_refused)
 
 
 class PaidApi(Protocol[R]):

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from .._api.leases import Terms
-from .._core.errors import CallError, QgError, UncertainOutcomeError
+from .._core.errors import QgError, UncertainOutcomeError
 from .._store.facts import REPLACEMENT
 from .._store.store import after_the_call
 from .books import Books
 from .ensure import buy_missing, check_room
 from .paid_api import SWAP, Item
 from .release import fewest_first, release
-from .uncertainty import unknown, unseen
+from .uncertainty import unseen
 
 R = TypeVar("R")
 
@@ -76,65 +76,65 @@ class Replacement(Generic[R]):
         """Return the old ones that are still held."""
         return [name for name in self.old if name in self.books.held]
 
-    def still_old(self, number: int) -> int:
-        """Return how many QG.net has yet to replace, if it is to replace so many of its choice.
-
-        What shows the most progress counts: what is gone, what is new, or what responses have
-        named.
+    def still_old(self, number: int) -> list[str]:
+        """Return which are yet to be replaced if so many are to be, whichever: what is gone counts
+        as replaced, and so does what has a successor.
         """
-        held = self.books.certain.keys()
-        before = self.before.keys()
-        done = max(len(before - held), len(held - before), len(self.books.bought))
-        return max(0, number - done)
+        gone = self.before.keys() - self.books.held.keys()
+        new = self.books.certain.keys() - self.before.keys()
+        return self.still_named()[: max(0, number - max(len(gone), len(new)))]
 
     def by_name(self) -> None:
-        """Release the old ones, and buy successors: the fewest first, the others if that works."""
+        """Replace the old ones by a release and a purchase."""
+        with self._remembered():
+            self._replace(self.still_named())
+
+    def by_vendor(self, number: int) -> None:
+        """Let QG.net replace so many of its choice.
+
+        Whatever is in doubt then, what is held decides. The rest is replaced by name, and so is all
+        of an interrupted replacement.
+        """
+        with self._remembered():
+            if number and not self.continues:
+                self._swap(min(number, self.books.api.max_per_call))
+            if rest := self.still_old(number):
+                self._replace(rest)
+            buy_missing(self.books, self.missing, self.terms)
+
+    def _swap(self, number: int) -> None:
+        books = self.books
+        failure = books.buy(number, self.terms, SWAP)
+        if failure is not None and not failure.may_have_effect:
+            # QG.net may have released them before it refused.
+            buy_missing(books, self.missing, self.terms)
+            raise failure
+        if failure is None and len(self.still_old(number)) == number:
+            raise unseen(books.api, SWAP)
+
+    def _replace(self, old: Sequence[str]) -> None:
+        """Release these, and buy successors: the fewest first, the others if that works."""
         books = self.books
         # Before the first release: a resource must not be released if its successor must not be
         # bought.
         books.confirm()
         quota = books.quota
-        old = self.still_named()
-        with self._remembered():
-            buy_missing(books, self.missing, self.terms)
-            first, others = fewest_first(books, old)
-            for batch in (first, others):
-                try:
-                    release(books, [name for name in batch if name in books.held])
-                except UncertainOutcomeError:
-                    raise
-                except QgError:
-                    # Successors for the released ones, even if not all could be released.
-                    buy_missing(books, self.missing, self.terms)
-                    raise
-                # If channels were short, what the release has freed decides about the others.
-                books.confirm_again(len(old))
-                buy_missing(books, self.missing, self.terms)
-                if batch is first:
-                    check_room(books, quota, len(others), needed=len(old))
-
-    def by_vendor(self, number: int) -> None:
-        """Let QG.net replace so many, and buy successors for those that it has only released."""
-        books = self.books
-
-        def still_old() -> int:
-            return self.still_old(number)
-
-        with self._remembered():
+        buy_missing(books, self.missing, self.terms)
+        first, others = fewest_first(books, old)
+        for batch in (first, others):
             try:
-                buy_missing(books, still_old, self.terms, operation=SWAP)
-            except CallError:
-                # QG.net may have released the old ones before it refused.
+                release(books, [name for name in batch if name in books.held])
+            except UncertainOutcomeError:
+                raise
+            except QgError:
+                # Successors for the released ones, even if not all could be released.
                 buy_missing(books, self.missing, self.terms)
                 raise
+            # If channels were short, what the release has freed decides about the others.
+            books.confirm_again(len(old))
             buy_missing(books, self.missing, self.terms)
-            if number and books.certain.keys() == self.before.keys():
-                raise unseen(books.api, SWAP)
-            lacked = [books.held[name] for name in self.before if name in books.missed]
-            if lacked and len(books.held.keys() - self.before.keys()) < number:
-                names = books.sample(lacked)
-                reason = f"{books.api.listing} lacks {names}, and no successor is known"
-                raise unknown(books.api, books.api.calls[SWAP], reason)
+            if batch is first:
+                check_room(books, quota, len(others), needed=len(old))
 
     @contextlib.contextmanager
     def _remembered(self) -> Iterator[None]:
