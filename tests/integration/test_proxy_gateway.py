@@ -1744,6 +1744,28 @@ def test_a_process_that_is_stopped_fails_the_refresh(gateway: Gateway) -> None:
     gateway.play(REFRESH).ok()
 
 
+@pytest.mark.newest
+def test_a_lease_that_ends_while_haproxy_is_stopped_serves_nobody_afterwards(
+    gateway: Gateway, upstreams: Upstreams
+) -> None:
+    exits = upstreams.exits(1)
+    site = upstreams.site("site")
+    gateway.holds(*exits)
+    gateway.play(proxy_gateway_count=1).ok()
+    gateway.end_leases("gateway", 6)
+    gateway.report(exits[0].address)
+    assert upstreams.ask(gateway.port, "CONNECT", site.address).status == 200
+    worker = max(process_tree(int((gateway.folder / "gateway.pid").read_text())))
+    end = int(gateway.servers()[0].split()[3])
+
+    os.kill(worker, signal.SIGSTOP)
+    eventually(lambda: time.time() >= end)
+    os.kill(worker, signal.SIGCONT)
+
+    gateway.report(exits[0].address)
+    assert upstreams.ask(gateway.port, "CONNECT", site.address).status == 503
+
+
 @pytest.mark.slow
 @pytest.mark.newest
 def test_a_slow_host_is_refreshed_whatever_strategy_the_configuration_names(
