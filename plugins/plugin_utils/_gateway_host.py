@@ -169,12 +169,18 @@ cat >{{file}}.leases.new <<'{{mark}}' && mv {{file}}.leases.new {{file}}.leases 
 {{text}}{{mark}}
 """
 #: Starts the process, or lets it read its configuration again, and waits until it serves that, or
-#: says that it cannot read its leases. Times of a clock that was ahead would hide which process
-#: serves, so that only one that starts from now on is newer than the files.
+#: says that it cannot read its leases. One whose socket is gone or refuses is ended first, since a
+#: reload would hand that socket on. A stopped one is left alone, since a new process would ask it
+#: for its ports. Times of a clock that was ahead would hide which process serves, so that only one
+#: that starts from now on is newer than the files.
 _RUN = f"""\
 PATH=$PATH:/usr/sbin:/sbin
 {_EXITS}
 serves() {{{{ {_CURRENT}; [ $current = yes ] && exits >/dev/null 2>&1; }}}}
+exits >/dev/null 2>&1
+[ $? = {NO_ANSWER} ] && exit {NO_ANSWER}
+way=restart
+[ -n "$said" ] && way=reload-or-restart
 touch -c {{file}}.cfg {{file}}.lua {{file}}.map
 touch -c -t 200001010000 {{run}}.pid
 began=$(date +%s)
@@ -189,17 +195,21 @@ exits 2>/dev/null
 exit 1
 """
 _SYSTEMD = (
-    "systemctl daemon-reload; systemctl enable --quiet {name}; systemctl reload-or-restart "
-    "{name} 2>/dev/null"
+    "systemctl daemon-reload; systemctl enable --quiet {name}; systemctl $way {name} 2>/dev/null"
 )
-#: Whether the process with the number in the file is that of the gateway. After a restart of a
-#: container, another program soon has the number.
-_IS_OURS = "pid=$(cat {run}.pid 2>/dev/null); grep -qsF -- {file}.cfg /proc/$pid/cmdline"
-_DAEMON = (
-    f"{_IS_OURS} && kill -USR2 $pid || haproxy -W -D -p {{run}}.pid -f {{file}}.cfg 2>&1 || exit 1"
-)
+#: Whether the process with the number $pid is that of the gateway. After a restart of a container,
+#: another program soon has the number.
+_IS_OURS = "grep -qsF -- {file}.cfg /proc/$pid/cmdline"
+_PID = "pid=$(cat {run}.pid 2>/dev/null)"
+_DAEMON = f"""\
+{_PID}
+if [ $way = restart ]; then
+    {_IS_OURS} && kill $pid
+    for tenth in $(seq 50); do {_IS_OURS} || break; sleep 0.1; done
+fi
+{_IS_OURS} && kill -USR2 $pid || haproxy -W -D -p {{run}}.pid -f {{file}}.cfg 2>&1 || exit 1"""
 _STOP_SYSTEMD = "systemctl disable --now --quiet {name} 2>/dev/null"
-_STOP_DAEMON = f"{_IS_OURS} && kill $pid"
+_STOP_DAEMON = f"{_PID}; {_IS_OURS} && kill $pid"
 _LOG = (
     "journalctl --unit={name} --since=@$began --grep=ALERT --lines=4 --output=cat --quiet "
     "2>/dev/null"

@@ -170,13 +170,7 @@ class ServingAction(GatewayVariables):
             raise QgError(
                 f"{gateway['file']}.leases cannot be written: {said}. The gateway serves as before."
             )
-        if done["rc"] == NO_ANSWER:
-            # A new process would ask this one for its ports.
-            raise QgError(
-                f"HAProxy of the gateway {gateway['name']} does not answer, as if it were stopped: "
-                "end its processes, and run this again.",
-                changed=True,
-            )
+        _check_answer(gateway, done["rc"])
         return bool(done["rc"] == 0)
 
     def _write_secrets(self, gateway: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
@@ -215,6 +209,7 @@ class ServingAction(GatewayVariables):
         done = self._low_level_execute_command(run_script(gateway), executable="/bin/sh")
         if done["rc"] == 0:
             return
+        _check_answer(gateway, done["rc"])
         if UNREADABLE in done["stdout"].splitlines():
             directory = gateway["file"].rpartition("/")[0]
             raise QgError(
@@ -311,6 +306,16 @@ class ServingAction(GatewayVariables):
         )
         result: dict[str, Any] = action.run(task_vars={**self._variables, **variables})
         return result
+
+
+def _check_answer(gateway: Mapping[str, Any], code: int) -> None:
+    """Raise QgError if a script has ended because HAProxy has not answered in time."""
+    if code == NO_ANSWER:
+        raise QgError(
+            f"HAProxy of the gateway {gateway['name']} does not answer, as if it were stopped: "
+            "end its processes, and run this again.",
+            changed=True,
+        )
 
 
 def _failure(result: Mapping[str, Any]) -> str:

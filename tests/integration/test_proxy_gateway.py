@@ -1744,6 +1744,43 @@ def test_a_process_that_is_stopped_fails_the_refresh(gateway: Gateway) -> None:
     gateway.play(REFRESH).ok()
 
 
+@pytest.mark.slow
+@pytest.mark.newest
+def test_a_process_whose_socket_is_gone_or_refuses_is_started_again(gateway: Gateway) -> None:
+    """A reload would hand the lost socket on to the next process."""
+    gateway.sim.configure(plan={"lifetime": 5})
+    gateway.play(proxy_gateway_count=2).ok()
+    path = gateway.folder / "gateway.sock"
+
+    path.unlink()
+    gateway.sim.advance(290)
+    gateway.play(REFRESH).ok()
+
+    assert sold(gateway.sim) == 4
+    assert gateway.ask().status == 200
+    for address in gateway.addresses():
+        gateway.report(address)
+
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as refusing:
+        refusing.bind(str(path))
+    gateway.sim.advance(290)
+    gateway.play(REFRESH).ok()
+
+    assert sold(gateway.sim) == 6
+    assert gateway.ask().status == 200
+
+    # While the process is stopped, a reload has a new one ask it for its ports.
+    worker = max(process_tree(int((gateway.folder / "gateway.pid").read_text())))
+    os.kill(worker, signal.SIGSTOP)
+    stopped = gateway.play(proxy_gateway_client_connections=50)
+    os.kill(worker, signal.SIGCONT)
+    assert stopped.rc == 2
+    assert phrases.DOES_NOT_ANSWER in shown(stopped)
+    assert gateway.ask().status == 200
+    gateway.play(REFRESH).ok()
+
+
 @pytest.mark.newest
 def test_a_lease_that_ends_while_haproxy_is_stopped_serves_nobody_afterwards(
     gateway: Gateway, upstreams: Upstreams
