@@ -8,11 +8,15 @@ units.
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from integration.inventory_hosts import with_login
 from integration.playground import Playground, Run, calls
 from qgnet_simulator.running import Simulator
 from support import phrases
@@ -59,6 +63,8 @@ class ControlNode:
     def __init__(self, sim: Simulator, playground: Playground) -> None:
         self.sim = sim
         self.playground = playground
+        #: How hosts are reached, if not as this machine.
+        self.connections: dict[str, str] = {}
         self.root = playground.root / "machine"
         self.units = self.root / "units"
         for name in ("units", "keys", "systemd", "bin"):
@@ -88,7 +94,8 @@ class ControlNode:
                 "proxy_list_drain=20"
             )
             python = f"ansible_python_interpreter={self.playground.interpreter}"
-            lines.append(f"{host} ansible_connection=local {python} {options}\n")
+            connection = self.connections.get(host, "ansible_connection=local")
+            lines.append(f"{host} {connection} {python} {options}\n")
         places = {
             "qg_timer__units": str(self.units),
             "qg_timer__keys": str(self.root / "keys"),
@@ -165,6 +172,16 @@ def test_a_timer_from_its_first_run_to_its_removal(node: ControlNode) -> None:
     assert json.loads(mark[mark.index("{") :])["hosts"] == ["one", "two"]
     assert node.sim.key not in service
 
+    # A host that does not answer is given up early, and is no reason to leave out another one.
+    silent = node.root / "silent"
+    node.connections["two"] = with_login(silent, f'echo "$*" >{silent}/words; exit 255')
+    (node.root / "one").write_text("", encoding="utf-8")
+    assert node.play(TIMER, qg_hosts="all").rc == 2
+    assert "ConnectTimeout=2 " in (silent / "words").read_text(encoding="utf-8")
+    assert (node.root / "one").read_text(encoding="utf-8") == node.sim.leases()[0]["host"] + "\n"
+    assert effective(service, "DEFAULT_FORKS") == "50"
+    node.connections.clear()
+
     # One that is there goes on, whatever becomes of its run.
     (node.root / "refuses").touch()
     again = node.play(TIMER, qg_hosts="all")
@@ -186,6 +203,24 @@ def test_a_timer_from_its_first_run_to_its_removal(node: ControlNode) -> None:
     assert "disable --now qg-refresh-all.timer" in node.systemctl
     second = node.play(TIMER, qg_timer_name="qg-refresh-all", qg_timer_state="absent").ok()
     assert second.of("Remove the units and the file with the key").result["changed"] is False
+
+
+def effective(service: str, setting: str) -> str:
+    """The value of a setting of Ansible with the environment of a unit."""
+    words = []
+    for line in service.splitlines():
+        if line.startswith("Environment="):
+            words += shlex.split(line.removeprefix("Environment="))
+    shown = subprocess.run(
+        [str(Path(sys.executable).parent / "ansible-config"), "dump"],
+        env={"PATH": "/usr/bin:/bin", **dict(word.split("=", 1) for word in words)},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    line = next(line for line in shown.splitlines() if line.startswith(f"{setting}("))
+    return line.rpartition(" = ")[2]
 
 
 def test_what_cannot_work_is_refused_before_anything_is_written(node: ControlNode) -> None:
