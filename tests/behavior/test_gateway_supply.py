@@ -1088,6 +1088,56 @@ def test_what_channels_allow_is_bought_and_the_run_fails_with_their_sentence(
     assert fleet.problem
 
 
+def test_a_cap_that_is_reached_fails_the_run_while_the_leases_of_before_still_serve(
+    fleet: Fleet,
+) -> None:
+    fleet.run()
+    fleet.vendor.advance(10 * MINUTE - 10)
+
+    assert fleet.run(cap=4) == 0
+
+    assert "max_new_per_day=4" in fleet.problem
+    assert len(fleet.host.exits) == 4
+
+
+@pytest.mark.parametrize("options", [{}, {"slots": True, "sticky": "none"}])
+def test_leases_that_qg_net_has_taken_back_serve_nobody_and_fail_the_run(
+    new_node: Callable[..., Node], options: dict[str, Any]
+) -> None:
+    """Until lists that lie far enough apart have lacked them, nothing is bought for them."""
+    fleet = fleet_of(new_node("share", channels=20, lifetime=10), count=6, **options)
+    fleet.run()
+    fleet.vendor.advance(2 * MINUTE)
+    taken = fleet.vendor.leases[:4]
+    for lease in taken:
+        lease.ends = fleet.vendor.clock.now()
+
+    assert fleet.run() == 0
+
+    assert phrases.CAN_USE.format(2, 6) in fleet.problem
+    assert all(lease.host in fleet.problem for lease in taken)
+    assert fleet.run_for(2 * MINUTE) == 4
+    assert fleet.problem == ""
+
+
+def test_a_lease_whose_name_has_no_address_serves_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_address(name: Any, *_rest: Any, **_options: Any) -> list[Any]:
+        raise socket.gaierror(name)
+
+    plan = {"channels": 20, "lifetime": 1440}
+    world = World("exclusive", plan, ("leases share a host name",))
+    fleet = fleet_of(world.node(tmp_path), count=2)
+    monkeypatch.setattr(socket, "getaddrinfo", no_address)
+
+    assert fleet.run() == 2
+
+    assert phrases.CAN_USE.format(0, 2) in fleet.problem
+    assert fleet.run_for(MINUTE) == 0
+    assert fleet.problem
+
+
 def test_channels_that_are_free_are_used_when_they_are_too_few(
     new_node: Callable[..., Node],
 ) -> None:

@@ -24,6 +24,7 @@ from .exits import CLOCKS_AGREE, Look
 from .lease_sets import Need, lease_sets
 from .policy import Cause
 from .records import this_run, why_lost
+from .served import Candidate, why_unserved
 from .servers import Server, file_text, next_servers, number_of_servers, slot_servers
 from .slots import SlotLease, of_slot
 from .supply import Supplier, Supply
@@ -230,23 +231,67 @@ def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> Non
     place = f"Pool {pool.name} of {order.installation.host}"
     if order.installation.kind == LIST:
         place = f"The list {order.installation.name} of {order.installation.host}"
-    serving = [
-        server for server in servers if not (server.drained or server.waits or server.reported)
-    ]
-    shut_out = _shut_out(order, pool, supply, serving)
-    is_unread = supply.leases is None
-    if supply.problem and (supply.is_paused or is_unread or shut_out or len(serving) < pool.count):
-        outcome.problems.append(order.problem or f"{place}: {supply.problem}")
-    elif shut_out:
-        outcome.problems.append(f"{place}: {shut_out}")
-    elif pool.has_slots:
-        served_slots = {server.slot for server in serving}
-        closed = [str(slot) for slot in range(1, pool.count + 1) if slot not in served_slots]
-        if len(closed) > supply.unbought:
-            outcome.problems.append(
-                f"{place}: no lease serves at these slots, which close each connection: "
-                f"{format_sample(closed)}. The warnings of the run say why."
+    serving = _serving(servers)
+    shut_out = _shut_out(order, pool, supply, serving) or _why_closed(pool, supply, serving)
+    reason = order.problem or supply.problem or shut_out
+    problem = why_unserved(
+        pool.count - supply.unbought,
+        _candidates(order, pool, supply, servers),
+        reason=reason,
+        is_out=supply.is_paused or bool(shut_out),
+    )
+    if problem:
+        outcome.problems.append(f"{place}: {problem}")
+
+
+def _why_closed(pool: Pool, supply: Supply, serving: Iterable[Server]) -> str:
+    """Return which slots of a pool have no server; empty if all have one, or would have."""
+    if not pool.has_slots:
+        return ""
+    served_slots = {server.slot for server in serving}
+    closed = [str(slot) for slot in range(1, pool.count + 1) if slot not in served_slots]
+    if len(closed) <= supply.unbought:
+        return ""
+    return (
+        "no lease serves at these slots, which close each connection: "
+        f"{format_sample(closed)}. The warnings of the run say why."
+    )
+
+
+def _serving(servers: Iterable[Server]) -> list[Server]:
+    """Return the servers that get new requests."""
+    serving = []
+    for server in servers:
+        if not (server.drained or server.waits or server.reported):
+            serving.append(server)
+    return serving
+
+
+def _candidates(
+    order: Order, pool: Pool, supply: Supply, servers: Iterable[Server]
+) -> list[Candidate]:
+    """Return the leases that last and are to serve a pool, as its host sees them."""
+    leases = supply.lasting
+    if pool.has_slots:
+        slots = range(1, pool.count + 1)
+        names = {lease.name for lease in supply.slot_leases or () if lease.slot in slots}
+        leases = [lease for lease in leases if lease.name in names]
+    exits = order.look.exits_of(pool.name)
+    reported = {server.server for server in servers if server.reported}
+    candidates = []
+    for lease in leases:
+        address = supply.addresses[lease.server]
+        candidates.append(
+            Candidate(
+                lease.server,
+                exits.get(address or ""),
+                # Programs that read a list look names up by themselves.
+                has_address=address is not None or order.installation.kind == LIST,
+                is_listed=lease.name not in supply.missed,
+                is_reported=address in reported,
             )
+        )
+    return candidates
 
 
 def _slots(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> list[Server]:

@@ -63,15 +63,17 @@ class Supply:
     ``problem`` is why this is not what was declared, and empty if it is. With ``is_paused``,
     nothing but a probe is bought until exits work. ``leases`` are what results of tasks show, and
     None if QG.net's list could not be read; ``lasting`` are the same leases. ``held`` are the names
-    of all leases of the key. ``slot_leases`` are those of pools with slots, and None if there are
-    none or they are not known. ``bad`` are servers that nobody should use, and ``working`` the
-    addresses of those that work for a host. The number of leases that check mode would have bought
-    is ``unbought``. The clock of the control node is ``clock_ahead`` seconds ahead of QG.net's.
+    of all leases of the key, and ``missed`` those of them that QG.net's list lacks. ``slot_leases``
+    are those of pools with slots, and None if there are none or they are not known. ``bad`` are
+    servers that nobody should use, and ``working`` the addresses of those that work for a host. The
+    number of leases that check mode would have bought is ``unbought``. The clock of the control
+    node is ``clock_ahead`` seconds ahead of QG.net's.
     """
 
     leases: list[dict[str, Any]] | None = None
     lasting: Sequence[SlotLease] = ()
     held: frozenset[str] = frozenset()
+    missed: frozenset[str] = frozenset()
     slot_leases: list[SlotLease] | None = None
     problem: str = ""
     is_paused: bool = False
@@ -270,6 +272,7 @@ class Supplier:
         supply.leases = lease_results(result.leases, clock)
         supply.lasting = [_lasting(lease, client.product) for lease in result.leases]
         supply.held = frozenset(lease.name for lease in result.after)
+        supply.missed = frozenset(result.books.missed)
         supply.clock_ahead = wall_time() - clock.now()
         if result.error:
             supply.problem = supply.problem or _message(result.error, lease_set)
