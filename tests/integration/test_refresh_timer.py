@@ -177,7 +177,10 @@ def test_a_timer_from_its_first_run_to_its_removal(node: ControlNode) -> None:
     node.connections["two"] = with_login(silent, f'echo "$*" >{silent}/words; exit 255')
     (node.root / "one").write_text("", encoding="utf-8")
     assert node.play(TIMER, qg_hosts="all").rc == 2
-    assert "ConnectTimeout=2 " in (silent / "words").read_text(encoding="utf-8")
+    words = (silent / "words").read_text(encoding="utf-8")
+    assert "ConnectTimeout=2 " in words
+    # Also if the host was there a moment ago, and its connection is kept.
+    assert words.startswith("-o ServerAliveInterval=1 -o ServerAliveCountMax=2 -C -o ControlMaster")
     assert (node.root / "one").read_text(encoding="utf-8") == node.sim.leases()[0]["host"] + "\n"
     assert effective(service, "DEFAULT_FORKS") == "50"
     node.connections.clear()
