@@ -330,7 +330,7 @@ class Month:
 
     def outage(self, state: State, seconds: float, *expected: str) -> None:
         """Let all exits do this for a time, in which each pool buys probes: at once, after 1, 2, 4,
-        8, 16 and 32 minutes, and then each hour.
+        8, 16 and 32 minutes, and then each hour, or each time in which a lease ends.
         """
         probes = self.slack["probes"]
         self.all_exits = state
@@ -339,7 +339,8 @@ class Month:
         self.all_exits = WORKS
         self.down_since = math.inf
         number = self.slack["probes"] - probes
-        most = len(COUNTS) * len(self.stores) * (7 + seconds / HOUR)
+        longest = min(self.kind.lifetime, HOUR)
+        most = len(COUNTS) * len(self.stores) * (7 + seconds / longest)
         self.expect(number <= most, f"{number} probes")
 
     def _state_of(self, server: str) -> State:

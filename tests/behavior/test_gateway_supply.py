@@ -187,22 +187,44 @@ def test_nothing_is_bought_while_an_exit_lives_that_answers_407(fleet: Fleet) ->
     assert len(fleet.host.exits) == 4
 
 
-@pytest.mark.parametrize("hours", [0.3, pytest.param(2.2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("state", BAD)
-def test_a_pool_without_an_exit_that_works_probes_after_1_2_4_minutes(
-    new_node: Callable[..., Node], state: State, hours: float
+@pytest.mark.parametrize(
+    ("state", "lifetime", "expected"),
+    [
+        # Leases of a minute are gone before the next probe.
+        *((state, 1, [10, *range(70, 1090, 60)]) for state in (REFUSES, IS_SILENT, FAILS)),
+        (REJECTS, 1, [*range(70, 1090, 60)]),
+        (IS_SILENT, 5, [10, 70, 190, 430, 730, 1030]),
+        (IS_SILENT, 60, [10, 70, 190, 430, 910]),
+    ],
+)
+def test_a_pool_without_an_exit_that_works_probes_after_1_2_4_minutes_up_to_a_life(
+    new_node: Callable[..., Node], state: State, lifetime: int, expected: list[int]
 ) -> None:
-    """Leases last for a minute: they are gone before the next probe."""
-    fleet = fleet_of(new_node("share", channels=20), count=4)
+    fleet = fleet_of(new_node("share", channels=20, lifetime=lifetime), count=9)
     fleet.run()
     fleet.vendor.advance(20)
     fleet.state_of = lambda _server: state
 
-    probes = probe_times(fleet, hours * HOUR)
+    assert probe_times(fleet, 0.3 * HOUR) == expected
 
-    at_once = [] if state is REJECTS else [10.0]
-    expected = [*at_once, 70.0, 190.0, 430.0, 910.0, 1870.0, 3790.0, 7390.0]
-    assert probes == [time for time in expected if time <= hours * HOUR]
+
+@pytest.mark.parametrize("minutes", [15, 60, pytest.param(240, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("state", [REJECTS, IS_SILENT])
+def test_leases_of_a_minute_are_back_a_minute_after_an_outage_of_any_length(
+    new_node: Callable[..., Node], state: State, minutes: int
+) -> None:
+    fleet = fleet_of(new_node("share", channels=20), count=4)
+    fleet.run()
+    fleet.vendor.advance(10)
+    fleet.state_of = lambda _server: state
+    fleet.run_for(minutes * MINUTE)
+    assert fleet.problem
+    fleet.state_of = lambda _server: WORKS
+
+    fleet.run_for(MINUTE + 30)
+
+    assert fleet.problem == ""
+    assert len(fleet.host.exits) == 4
 
 
 @pytest.mark.parametrize("state", [IS_SILENT, REFUSES, FAILS])
@@ -340,7 +362,8 @@ def test_a_pool_goes_on_by_its_probe_when_the_leases_of_before_have_ended(
     fleet.state_of = lambda _server: state
     fleet.run_for(2 * MINUTE + 30)
     fleet.state_of = lambda _server: WORKS
-    assert fleet.vendor.leases == []
+    # The last probe at most.
+    assert len(fleet.vendor.leases) <= 1
 
     assert fleet.run_for(MINUTE) >= 4
 
@@ -1285,7 +1308,8 @@ def test_a_run_that_is_killed_at_its_probe_probes_no_more_often(
             fleet.killed()
             sold += fleet.vendor.paid - paid
 
-    assert sold <= 7
+    # One a minute, which is how long a lease lasts.
+    assert sold <= 51
 
 
 def test_a_host_is_not_told_that_no_exit_works_if_one_is_not_checked_yet(

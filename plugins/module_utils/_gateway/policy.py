@@ -21,7 +21,8 @@ from typing import Any
 
 from .._core.text import counted, format_sample
 
-#: How long a pool that is paused waits for its first and, after doublings, for later probes.
+#: How long a pool that is paused waits for its first and, after doublings, for later probes: at
+#: most as long as a lease lasts, which may be less than the outage.
 FIRST_DELAY = 60.0
 LONGEST_DELAY = 3600.0
 #: An exit is replaced when it has been down for this part of the lifetime of a lease,
@@ -124,7 +125,8 @@ class PoolState:
                 bad[server] = replace(entry, since=min(entry.since, now))
         pause = self.pause
         if pause:
-            pause = replace(pause, next_probe_at=min(pause.next_probe_at, now + LONGEST_DELAY))
+            latest = now + _longest_delay(lifetime)
+            pause = replace(pause, next_probe_at=min(pause.next_probe_at, latest))
         return PoolState(tuple(counted_at), bad, pause, self.owed)
 
     def with_bad(self, servers: Collection[str]) -> PoolState:
@@ -229,7 +231,7 @@ def decide(
             f"{counted(len(down), 'exit', 'are')} down: {_names(down)}."
         )
         return Decision(None, frozenset(state.bad), state, warnings=(warning,))
-    return _keep_paused(state, _new_pause(state, _cause_of(down), now), live, pool)
+    return _keep_paused(state, _new_pause(state, _cause_of(down), pool), live, pool)
 
 
 def after_purchase(state: PoolState, decision: Decision, bought: int, now: float) -> PoolState:
@@ -309,34 +311,39 @@ def _after_probe(pause: Pause, state: PoolState, pool: _Pool) -> Pause:
 
     The last purchase that the bound allows is kept for the end of a longer outage.
     """
-    delay = _delay(pause.cause, pause.probes + 1)
+    delay = _delay(pause.cause, pause.probes + 1, pool.lifetime)
     bought = len(state.counted_at) + (0 if state.owed else 1)
     if bought == pool.count - 1:
-        delay = max(delay, min(pool.lifetime, LONGEST_DELAY))
+        delay = _longest_delay(pool.lifetime)
     return Pause(pause.cause, pause.since, pause.probes + 1, pool.now + delay, pool.now)
 
 
-def _new_pause(state: PoolState, cause: Cause, now: float) -> Pause:
+def _new_pause(state: PoolState, cause: Cause, pool: _Pool) -> Pause:
     """Return the pause of a pool whose exits are all down.
 
     A probe is of no use while an exit answers 407. Otherwise the first one is bought at once,
     unless an exit has just been replaced: that was as good as a probe.
     """
     if cause is Cause.REJECTED:
-        next_probe_at = now + _delay(cause, 0)
+        next_probe_at = pool.now + _delay(cause, 0, pool.lifetime)
     else:
-        next_probe_at = max([now, *(time + FIRST_DELAY for time in state.counted_at)])
-    return Pause(cause, now, 0, next_probe_at, None)
+        next_probe_at = max([pool.now, *(time + FIRST_DELAY for time in state.counted_at)])
+    return Pause(cause, pool.now, 0, next_probe_at, None)
 
 
-def _delay(cause: Cause, probes: int) -> float:
+def _longest_delay(lifetime: float) -> float:
+    """Return how long a pool waits between two probes at most."""
+    return min(max(lifetime, FIRST_DELAY), LONGEST_DELAY)
+
+
+def _delay(cause: Cause, probes: int, lifetime: float) -> float:
     """Return how long to wait after so many probes: a minute after none and after one, since the
     first is bought at once, and then twice as long each time.
 
     With 407, none is bought at once, so the time doubles from the first probe on.
     """
     doublings = probes if cause is Cause.REJECTED else max(0, probes - 1)
-    return min(FIRST_DELAY * 2.0 ** min(doublings, 10), LONGEST_DELAY)
+    return min(FIRST_DELAY * 2.0 ** min(doublings, 10), _longest_delay(lifetime))
 
 
 def as_plain(entry: Exit | Pause | BadExit) -> dict[str, Any]:

@@ -331,33 +331,46 @@ def test_the_longer_a_lease_lasts_the_longer_an_exit_may_be_down(
     assert excluded(patience) == {"a"}
 
 
-def test_probes_come_after_growing_intervals() -> None:
-    expected = [0, 1, 3, 7, 15, 31, 63, 123, 183]
+@pytest.mark.parametrize(
+    ("lifetime", "expected"),
+    [
+        (MINUTE, [*range(190)]),
+        (8 * MINUTE, [0, 1, 3, 7, *range(15, 190, 8)]),
+        (HOUR, [0, 1, 3, 7, 15, 31, 63, 123, 183]),
+    ],
+)
+def test_probes_come_after_growing_intervals_up_to_a_life(
+    lifetime: float, expected: list[int]
+) -> None:
     state = NEW
     minutes: list[int] = []
     for minute in range(190):
-        # A lease lasts a minute, so that the exit of the last probe has ended.
+        # The exit of the last probe has ended.
         exits = [] if minute else down("a")
         now = NOW + minute * MINUTE
-        decision = decide(state, exits, count=1, lifetime=MINUTE, now=now)
+        decision = decide(state, exits, count=20, lifetime=lifetime, now=now)
         state = decision.state
         if decision.count is not None:
-            assert decision.count == 1
             minutes.append(minute)
             state = after_purchase(state, decision, 1, now)
     assert minutes == expected
 
 
-def test_while_all_answer_407_probes_begin_a_minute_after_the_first() -> None:
-    state = decide(NEW, rejected("a"), count=1, lifetime=MINUTE, now=NOW).state
+@pytest.mark.parametrize(
+    ("lifetime", "expected"), [(MINUTE, [*range(1, 70)]), (HOUR, [1, 3, 7, 15, 31, 63])]
+)
+def test_while_all_answer_407_probes_begin_a_minute_after_the_first(
+    lifetime: float, expected: list[int]
+) -> None:
+    state = decide(NEW, rejected("a"), count=20, lifetime=lifetime, now=NOW).state
     minutes = []
     for minute in range(1, 70):
         now = NOW + minute * MINUTE
-        decision = decide(state, [], count=1, lifetime=MINUTE, now=now)
+        decision = decide(state, [], count=20, lifetime=lifetime, now=now)
         state = after_purchase(state, decision, 1, now)
         if decision.count:
             minutes.append(minute)
-    assert minutes == [1, 3, 7, 15, 31, 63]
+    assert minutes == expected
 
 
 def test_what_is_stored_before_a_payment_counts_it() -> None:
@@ -695,9 +708,9 @@ PRODUCTS = {
 def test_a_month_of_share_with_a_day_off_the_whitelist_and_an_hour_of_silence() -> None:
     off = Trouble(5 * DAY + 17, 6 * DAY + 17, Cause.REJECTED)
     silent = Trouble(20 * DAY + 33, 20 * DAY + 33 + HOUR, Cause.SILENT)
-    # After 1, 3, 7, 15, 31 minutes and then each hour; one more at once where a new exit may be
-    # better than an old one.
-    most_probes = {off: 6 + 23, silent: 1 + 5}
+    # Each minute, as long as a lease lasts; one more at once where a new exit may be better than an
+    # old one.
+    most_probes = {off: 24 * 60, silent: 1 + 60}
 
     world = PRODUCTS["share"].world(4, off, silent).until(30 * DAY)
 
