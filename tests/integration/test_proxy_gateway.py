@@ -1744,6 +1744,34 @@ def test_a_process_that_is_stopped_fails_the_refresh(gateway: Gateway) -> None:
     gateway.play(REFRESH).ok()
 
 
+@pytest.mark.newest
+def test_a_407_that_traffic_shows_counts_whatever_the_check(
+    gateway: Gateway, upstreams: Upstreams
+) -> None:
+    exits = upstreams.exits(2)
+    site = upstreams.site("site")
+    gateway.holds(*exits)
+    gateway.play(proxy_gateway_count=2, proxy_gateway_check="tcp").ok()
+    assert upstreams.ask(gateway.port, "CONNECT", site.address).status == 200
+    for each in exits:
+        each.mode = "407"
+    eventually(lambda: all(" UP " in gateway.report(each.address) for each in exits))
+
+    for _request in range(8):
+        assert upstreams.ask(gateway.port, "CONNECT", site.address).status == 503
+    run = gateway.play(REFRESH)
+
+    assert run.rc == 2
+    assert phrases.ANSWERED_407 in shown(run)
+    # What passes takes it back.
+    for each in exits:
+        each.mode = "good"
+    eventually(lambda: upstreams.ask(gateway.port, "CONNECT", site.address).status == 200)
+    for _request in range(4):
+        upstreams.ask(gateway.port, "CONNECT", site.address)
+    gateway.play(REFRESH).ok()
+
+
 @pytest.mark.slow
 @pytest.mark.newest
 def test_a_process_whose_socket_is_gone_or_refuses_is_started_again(gateway: Gateway) -> None:

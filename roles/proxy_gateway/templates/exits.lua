@@ -126,10 +126,39 @@ core.register_action("wait", {"http-req", "tcp-req"}, function(txn)
     txn:set_var("proc.started", 1)
 end)
 
--- An exit that refuses this host gets nothing more until a check succeeds.
+-- The responses of status 2xx that have come through a server of a pool.
+local function total_of(pool, server)
+    local total = 0
+    for _, name in ipairs({pool, pool .. ".any"}) do
+        total = total + (tonumber(core.backends[name].servers[server]:get_stats().hrsp_2xx) or 0)
+    end
+    return total
+end
+
+-- The leases that have refused a CONNECT: since when, when last, and what had come through by then.
+local refusals = {}
+
+-- An exit that refuses this host gets nothing more until a check succeeds, and a check that only connects always does.
 core.register_action("refused", {"http-res"}, function(txn)
-    core.backends[txn.f:be_name()].servers[txn.f:srv_name()]:check_force_down()
+    local name, id = txn.f:be_name(), txn.f:srv_name()
+    local pool = name:gsub("%.any$", "")
+    core.backends[name].servers[id]:check_force_down()
+    local lease = (leases[pool] or {})[id]
+    if lease then
+        local last, total = refusals[lease.key], total_of(pool, id)
+        local since = last and last.total == total and last.since or os.time()
+        refusals[lease.key] = {since = since, at = os.time(), total = total}
+    end
 end)
+
+-- Since when a lease refuses each CONNECT, of which the last was a minute ago at most.
+local function refuses_since(lease, id)
+    local last = refusals[lease.key]
+    if last and os.time() - last.at <= 60 and total_of(lease.pool, id) == last.total then
+        return last.since
+    end
+    refusals[lease.key] = nil
+end
 
 -- The key of the lease of a server, if clients may report it. An exit that fails the check they may not: the refresh knows more
 -- of it.
@@ -197,6 +226,12 @@ core.register_cli({"show", "exits"}, "show exits : set the leases of the file, a
                     name, id, lease.address, status, checked.check_status or "", checked.check_code or "",
                     checked.lastchg or "", total, last.at and os.time() - last.at or "",
                 }
+                -- A check that sends a CONNECT knows better by now.
+                local is_blind = not (checked.check_status or ""):match("L7")
+                local refuses = is_blind and refuses_since(lease, id)
+                if refuses and not is_reported(lease) then
+                    words = {name, id, lease.address, "DOWN", "L7STS", 407, os.time() - refuses, 0, "-"}
+                end
                 for number, word in ipairs(words) do
                     words[number] = word == "" and "-" or tostring(word):gsub("%s", "")
                 end
