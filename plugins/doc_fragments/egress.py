@@ -13,7 +13,7 @@ options:
   sources:
     description:
       - The URLs of echo services. They must return the address of the caller, as text or as JSON
-        with V(ip) or V(origin).
+        with V(ip) or V(origin). Each is named once.
       - All services are requested in parallel and directly, regardless of proxies in the host's
         environment and in the configuration files of its programs.
       - A URL must not contain a user name or a password. Results and messages show it without its

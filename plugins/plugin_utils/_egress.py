@@ -96,7 +96,7 @@ class DetectionRequest:
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> DetectionRequest:
         """Check and return the options; raises OptionError for every mistake in them."""
-        sources = tuple(dict.fromkeys(check_sources(params["sources"])))
+        sources = tuple(check_sources(params["sources"]))
         quorum = params["quorum"]
         if quorum is None:
             quorum = min(2, len(sources))

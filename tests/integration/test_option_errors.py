@@ -100,6 +100,12 @@ MODULES = [
         phrases.ONE_URL,
     ),
     task("qg_egress_ip_info", {"sources": ["ip.example"]}, "sources, entry 1,", phrases.ONE_URL),
+    task(
+        "qg_egress_ip_info",
+        {"sources": ["http://ip.example", "http://ip.example"]},
+        "sources, entry 2,",
+        "another echo service",
+    ),
     task("qg_egress_ip_info", {"sources": [None]}, "sources contains null", phrases.NO_TEXT),
     task("qg_egress_ip_info", {"quorum": 4}, "quorum=4", "3 sources", "from 1 to 3"),
     task("qg_egress_ip_info", {"quorum": 0}, "quorum=0", "3 sources", "from 1 to 3"),

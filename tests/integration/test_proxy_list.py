@@ -289,7 +289,7 @@ def test_each_option_can_be_set_as_its_type_and_as_text_of_a_command_line(
     typed: dict[str, Any] = {
         "state": "present",
         "path": str(path.with_name("typed")),
-        "format": "json",
+        "format": "lines",
         "template": str(playground.write("own.j2", template)),
         "scheme": "socks5h",
         "credentials": True,
@@ -305,12 +305,15 @@ def test_each_option_can_be_set_as_its_type_and_as_text_of_a_command_line(
     }
     assert {f"proxy_list_{name}" for name in typed} == set(role_options("proxy_list"))
     text = {name: str(value) for name, value in typed.items() if isinstance(value, int)}
-    text |= {"areas": "350500", "keep_alive": "1h"}
+    text |= {"areas": "350500", "keep_alive": "1h", "format": "urls"}
     cases: dict[str, dict[str, Any]] = {"typed": typed, "text": text}
     if alone:
-        cases = {f"{name}-text": {name: value} for name, value in text.items()}
+        # Lines show neither a scheme nor credentials.
+        urls = {"format": "urls"}
+        cases = {f"{name}-text": {**urls, name: value} for name, value in text.items()}
         for name, value in typed.items():
-            cases[name] = {name: str(path.with_name(name)) if name == "path" else value}
+            others = {} if name == "template" else urls
+            cases[name] = {**others, name: str(path.with_name(name)) if name == "path" else value}
 
     run = write_all(sim, playground, path, cases, QG_PASSWORD=PWD).ok()
 

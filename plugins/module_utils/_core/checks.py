@@ -68,11 +68,16 @@ def check_proxy(option: str, url: str) -> None:
 
 
 def check_sources(urls: Sequence[str]) -> Sequence[str]:
-    """Return the URLs of echo services; refuse others, and none at all."""
+    """Return the URLs of echo services; refuse others, none at all, and one that is named twice:
+    what a service says twice is no confirmation.
+    """
     if not urls:
         raise OptionError("sources", "is empty", "name at least one echo service")
     for number, url in enumerate(urls, 1):
         check_url("sources", url, "https://api.ipify.org", f", entry {number}, ")
+        if url in urls[: number - 1]:
+            fix = "name another echo service, or leave it out"
+            raise OptionError("sources", f", entry {number}, names a service again", fix)
     return urls
 
 

@@ -114,6 +114,12 @@ def read_gateway(values: Mapping[str, Any], product: str) -> Gateway:
     )
 
 
+def _check_effect(names: Names, option: str, is_ignored: bool, beside: str, fix: str) -> None:
+    """Refuse an option that would be ignored beside another one."""
+    if is_ignored:
+        raise OptionError(names.of(option), f"has no effect beside {beside}", fix)
+
+
 def _check_process(names: Names, values: Mapping[str, Any]) -> None:
     """Refuse a name or a directory of the process that cannot be used, and numbers out of range."""
     if not _NAME.fullmatch(values["name"]):
@@ -133,6 +139,13 @@ def _check_addresses(names: Names, values: Mapping[str, Any], allow: Sequence[st
     if not is_ipv4(values["bind"]):
         raise unusable(names, "bind", values["bind"], "give one IPv4 address, such as 127.0.0.1")
     check_port(names, values["port"])
+    _check_effect(
+        names,
+        "port",
+        bool(values["pools"]) and values["port"] != GATEWAY_OPTIONS["port"]["default"],
+        "proxy_gateway_pools",
+        "leave it out, since each pool has a port of its own",
+    )
     if not allow:
         raise OptionError(names.of("allow"), "is empty", "name at least one address or network")
     for network in allow:
@@ -143,6 +156,14 @@ def _check_addresses(names: Names, values: Mapping[str, Any], allow: Sequence[st
     if target is None or not _is_port(target[1]):
         fix = "give a host and a port, such as d.qg.net:443"
         raise unusable(names, "check_target", values["check_target"], fix)
+    _check_effect(
+        names,
+        "check_target",
+        values["check"] == "tcp"
+        and values["check_target"] != GATEWAY_OPTIONS["check_target"]["default"],
+        "proxy_gateway_check=tcp",
+        "leave it out, or set proxy_gateway_check=connect",
+    )
 
 
 def _gateway_pools(names: Names, values: Mapping[str, Any], product: str) -> list[Pool]:
@@ -175,6 +196,7 @@ def read_list(values: Mapping[str, Any], template: str, product: str) -> ProxyLi
         fix = "give the absolute path of a file, such as /etc/crawler/proxies.txt"
         raise unusable(names, "path", path, fix)
     check_range(names.of("interval"), values["interval"], 1, 86400)
+    _check_format(names, values)
     pool = read_pool("proxy_list", 0, values, product, names)
     check_timings(LIST, [pool], values["interval"])
     return ProxyList(
@@ -188,6 +210,18 @@ def read_list(values: Mapping[str, Any], template: str, product: str) -> ProxyLi
         interval=values["interval"],
         pools=(pool,),
     )
+
+
+def _check_format(names: Names, values: Mapping[str, Any]) -> None:
+    """Refuse what would not be in the file of a list."""
+    if values["template"]:
+        is_ignored = values["format"] != LIST_OPTIONS["format"]["default"]
+        _check_effect(names, "format", is_ignored, "proxy_list_template", "leave one of them out")
+    elif values["format"] == "lines":
+        beside = "proxy_list_format=lines, which lists HOST:PORT"
+        fix = "leave it out, or set proxy_list_format=urls"
+        _check_effect(names, "scheme", values["scheme"] != "http", beside, fix)
+        _check_effect(names, "credentials", values["credentials"], beside, fix)
 
 
 def _is_port(text: str) -> bool:

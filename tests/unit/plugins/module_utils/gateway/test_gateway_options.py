@@ -280,6 +280,42 @@ def test_a_pool_on_the_port_of_the_metrics_is_refused(options: dict[str, Any], o
         gateway(metrics="127.0.0.1:3128", **options)
 
 
+@pytest.mark.parametrize(
+    ("make", "options", "option", "beside"),
+    [
+        (gateway, entry() | {"port": 3130}, "proxy_gateway_port", "proxy_gateway_pools"),
+        (
+            gateway,
+            {"check": "tcp", "check_target": "example.com:443"},
+            "proxy_gateway_check_target",
+            "proxy_gateway_check=tcp",
+        ),
+        (proxy_list, {"scheme": "socks5h"}, "proxy_list_scheme", "proxy_list_format=lines"),
+        (proxy_list, {"credentials": True}, "proxy_list_credentials", "proxy_list_format=lines"),
+        (
+            proxy_list,
+            {"format": "json", "template": "own.j2"},
+            "proxy_list_format",
+            "proxy_list_template",
+        ),
+    ],
+)
+def test_what_would_be_ignored_is_refused(
+    make: Callable[..., object], options: dict[str, Any], option: str, beside: str
+) -> None:
+    with pytest.raises(OptionError) as refused:
+        make(**options)
+
+    assert refused.value.option == option
+    assert beside in refused.value.problem
+    sentence(refused)
+
+
+def test_options_of_urls_are_for_each_format_but_lines() -> None:
+    for options in ({"format": "urls"}, {"format": "environment"}, {"template": "own.j2"}):
+        assert proxy_list(scheme="socks5", credentials=True, **options).scheme == "socks5"
+
+
 # Slots.
 
 
