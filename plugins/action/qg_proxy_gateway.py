@@ -43,6 +43,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations
     LIST,
     Installation,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     CAP_OPTIONS,
     INVENTORY_OPTIONS,
@@ -71,7 +72,7 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._timers import read_
 SPEC: Spec = {
     "step": {
         "type": "str",
-        "choices": ["find", "look", "serve", "lease", "report", "remove", "info"],
+        "choices": ["find", "look", "check", "serve", "lease", "report", "remove", "info"],
         "required": True,
     },
     "kinds": {"type": "list", "elements": "str", "choices": [GATEWAY, LIST], "default": [GATEWAY]},
@@ -107,6 +108,7 @@ class ActionModule(ServingAction):
         steps = {
             "find": self._find,
             "look": self._look,
+            "check": self._check,
             "serve": self._serve,
             "lease": self._lease,
             "report": self._report,
@@ -252,6 +254,26 @@ class ActionModule(ServingAction):
             keys={},
         )
 
+    def _check(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Refuse keys and terms that QG.net does not accept, before anything is written."""
+        orders = self._orders(is_refresh=False)
+        with self._store(params) as store:
+            for host, of_host in orders.items():
+                for order in of_host:
+                    self._use_keys(store, host, order, is_refresh=False)
+            operations.check(orders, self._supplier(params, store))
+        return {"changed": False}
+
+    def _supplier(self, params: Mapping[str, Any], store: Store) -> Supplier:
+        mode = self.mode()
+        return Supplier(
+            connect=lambda need: self._connection_of(params, need),
+            announcer=mode.announcer,
+            store=store,
+            cap=parse_cap(params["max_new_per_day"]),
+            check=mode.check,
+        )
+
     def _lease(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Lease for all hosts that have looked, and return what each of them is to serve."""
         mode = self.mode()
@@ -272,13 +294,7 @@ class ActionModule(ServingAction):
                     self._use_keys(store, host, order, is_refresh=is_refresh)
             if not is_refresh and not mode.check:
                 operations.declare(rows, every_order)
-            supplier = Supplier(
-                connect=lambda need: self._connection_of(params, need),
-                announcer=mode.announcer,
-                store=store,
-                cap=parse_cap(params["max_new_per_day"]),
-                check=mode.check,
-            )
+            supplier = self._supplier(params, store)
             outcomes = operations.serve(orders, supplier)
             if not is_refresh and not mode.check:
                 self._show_forecasts(supplier)

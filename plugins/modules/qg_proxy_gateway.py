@@ -22,15 +22,16 @@ options:
     description:
       - The step that this task performs.
       - V(find) reads and locks what is recorded for the hosts of the play. V(look) examines each
-        host. V(lease) records what is to be installed, and leases what all hosts are missing
-        according to their exits. V(serve) writes what a host serves. V(report) records how the run
-        has ended, and unlocks the records. V(remove) removes what is installed on a host, and its
-        record. V(info) returns what is recorded, and changes nothing.
-      - Set C(run_once) for V(find), V(lease) and V(report), and register the results of V(find),
-        V(look) and V(lease) as C(proxy_gateway__found), C(proxy_gateway__look) and
+        host. V(check) fails if QG.net does not accept the key or the terms of a pool. V(lease)
+        records what is to be installed, and leases what all hosts are missing according to their
+        exits. V(serve) writes what a host serves. V(report) records how the run has ended, and
+        unlocks the records. V(remove) removes what is installed on a host, and its record. V(info)
+        returns what is recorded, and changes nothing.
+      - Set C(run_once) for V(find), V(check), V(lease) and V(report), and register the results of
+        V(find), V(look) and V(lease) as C(proxy_gateway__found), C(proxy_gateway__look) and
         C(proxy_gateway__leased).
     type: str
-    choices: [find, look, serve, lease, report, remove, info]
+    choices: [find, look, check, serve, lease, report, remove, info]
     required: true
   kinds:
     description: Whether the step is for gateways, for lists or, if it reads the records, for both.

@@ -171,8 +171,11 @@ class GatewayVariables(QgAction):
                     "proxy_gateway_pools"
                 )
                 raise OptionError("qg_key", f"is missing for pool {pool.name}", fix)
-            name = names_for(order.installation.kind, pool).of("credentials")
-            check_credentials(pool.credentials, login.password, name)
+            names = names_for(order.installation.kind, pool)
+            fix = ""
+            if pool.is_entry:
+                fix = "set password in the entry of the pool, or qg_password if it has no key"
+            check_credentials(pool.credentials, login.password, names.of("credentials"), fix=fix)
 
     def _use_keys(
         self, store: Store, host: str, order: operations.Order, *, is_refresh: bool

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import operations
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import (
@@ -95,6 +96,8 @@ class Host:
     answers: bool = True
     #: Seconds by which its clock is ahead.
     clock_ahead: float = 0.0
+    #: Whether the role has configured its HAProxy in another way just now.
+    is_reconfigured: bool = False
 
     @property
     def identifier(self) -> str:
@@ -132,7 +135,10 @@ class Host:
         if not self.answers:
             rows = []
         text = self.lies or printed(rows, self.servers, self.identifier)
-        return read_look(text, now, has_reports=self.gateway.reports)
+        found = read_look(text, now, has_reports=self.gateway.reports)
+        if self.is_reconfigured:
+            found.forget_exits()
+        return found
 
 
 def exit_at(address: str, number: int = 1) -> Server:
@@ -236,6 +242,17 @@ class Fleet:
             if not check:
                 self._serve(host, outcome.servers)
         return sold
+
+    def check(self) -> str:
+        """Let a run of the role check its pools before it writes anything; returns its refusal."""
+        with use(self.node.runtime), contextlib.closing(open_store(str(self.node.store))) as store:
+            now = self.vendor.clock.now()
+            orders = {host.name: [self._order(host, now)] for host in self.hosts.values()}
+            try:
+                operations.check(orders, Supplier(self._connection, SILENT, store))
+            except QgError as error:
+                return error.message
+        return ""
 
     def install(self) -> None:
         """Record the gateways in the store, as the role does before it leases."""

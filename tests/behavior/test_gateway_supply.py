@@ -31,8 +31,9 @@ from behavior.gateway_fleet import (
 from behavior.worlds import World, rows
 from qgnet_simulator.proxies.ports import UnboundPorts
 from support import phrases
+from support.invariants import assert_one_sentence
 from support.node import Node
-from support.vendor import PATHS
+from support.vendor import KEY, PATHS
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -185,6 +186,82 @@ def test_nothing_is_bought_while_an_exit_lives_that_answers_407(fleet: Fleet) ->
     assert phrases.ANSWERED_407 in fleet.problem
     assert phrases.NOTHING_WHILE_ONE_LIVES in fleet.problem
     assert len(fleet.host.exits) == 4
+
+
+def test_a_correction_of_what_made_exits_fail_is_no_failure(fleet: Fleet) -> None:
+    """The exits have not been checked since, so that nothing is known against them."""
+    fleet.run()
+    fleet.vendor.advance(10)
+    fleet.state_of = lambda _server: REJECTS
+    fleet.run()
+    assert phrases.ANSWERED_407 in fleet.problem
+
+    fleet.state_of = lambda _server: UNCHECKED
+    fleet.host.is_reconfigured = True
+    assert fleet.run() == 0
+
+    assert fleet.problem == ""
+    fleet.host.is_reconfigured = False
+    assert fleet.run() == 0
+    assert fleet.problem == ""
+
+    # It was no correction.
+    fleet.state_of = lambda _server: REJECTS
+    assert fleet.run() == 0
+    assert phrases.ANSWERED_407 in fleet.problem
+
+
+def test_a_pool_with_a_key_of_its_own_is_told_which_password_it_has(
+    new_node: Callable[..., Node],
+) -> None:
+    pools = [{"name": "own", "port": 3129, "key": KEY, "count": 2, "credentials": True}]
+    fleet = fleet_of(new_node("share", channels=20), pools=pools)
+    fleet.run()
+    fleet.vendor.advance(10)
+    fleet.state_of = lambda _server: REJECTS
+
+    fleet.run()
+
+    assert phrases.OWN_PASSWORD in fleet.problem
+
+
+def test_a_key_or_an_area_that_cannot_be_right_is_found_before_anything_is_bought(
+    new_node: Callable[..., Node],
+) -> None:
+    node = new_node("share", channels=20)
+    good = fleet_of(node, count=2)
+    assert good.check() == ""
+
+    wrong_key = fleet_of(node, pools=[{"name": "own", "port": 3129, "count": 2}])
+    wrong_key.host.keys["own"] = "NOSUCH01"
+    said = wrong_key.check()
+    assert said.startswith("Pool own of web1: ")
+    assert_one_sentence(said)
+    assert fleet_of(node, areas=["Atlantis"]).check().startswith("Pool qg of web1: ")
+
+    # It is known to be right, and is not read again.
+    node.requests.clear()
+    assert good.check() == ""
+    assert node.requests == []
+    assert node.vendor.paid == 0
+
+
+def test_an_outage_of_the_vendor_is_no_mistake(fleet: Fleet) -> None:
+    """An existing gateway can be configured meanwhile."""
+    fleet.vendor.around("/share/query", lambda _call: (503, None))
+
+    assert fleet.check() == ""
+
+
+def test_a_wrong_password_is_found_before_anything_is_bought(
+    new_node: Callable[..., Node],
+) -> None:
+    node = new_node("share", channels=20)
+    node.vendor.configure(pwd="Hush4Hush", api_auth=True)
+
+    assert phrases.SET_PASSWORD in fleet_of(node, count=2).check()
+    own = fleet_of(node, pools=[{"name": "own", "port": 3129, "count": 2}])
+    assert phrases.OWN_PASSWORD in own.check()
 
 
 @pytest.mark.parametrize(

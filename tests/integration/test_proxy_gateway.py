@@ -1293,12 +1293,35 @@ def test_a_mistake_is_named_before_anything_is_paid_for(gateway: Gateway) -> Non
     failures = {task.host: task.result["msg"] for task in run.tasks if task.status == "failed"}
     for host, words in expected.items():
         assert words in " ".join(str(failures[host]).split()), host
-    assert calls(gateway.sim) == []
+    assert set(calls(gateway.sim)) == {"/query"}
     assert {path.stem for path in gateway.folder.glob("*.cfg")} == {"silent"}
     if os.geteuid() == 0:
         closed.chmod(0o755)
         gateway.play(arguments=["--limit", "closed"]).ok()
         assert gateway.ask().status == 200
+
+
+def test_keys_and_areas_are_checked_before_anything_is_written(gateway: Gateway) -> None:
+    own = {"name": "own", "port": free_port(), "key": "NOSUCH01", "product": "classic"}
+    gateway.hosts = {
+        "good": {"port": gateway.port},
+        "area": {"port": free_port(), "areas": ["Atlantis"]},
+        "key": {"pools": [own]},
+    }
+
+    run = gateway.play()
+
+    assert run.rc == 2
+    (failed,) = [task for task in run.tasks if task.status == "failed"]
+    said = str(failed.result["msg"])
+    assert_one_sentence(said)
+    assert "Pool qg of area: " in said
+    assert "'Atlantis'" in said
+    assert "Pool own of key: " in said
+    assert "of good" not in said
+    assert "NOSUCH01" not in run.output
+    assert list(gateway.folder.iterdir()) == []
+    assert set(calls(gateway.sim)) <= {"/query", "/resources"}
 
 
 #: Options that concern leases, as text of a command line.
@@ -1323,12 +1346,13 @@ def options_as_text(gateway: Gateway) -> dict[str, Any]:
         "directory": str(gateway.folder),
         "service": "daemon",
         "bind": "127.0.0.1",
-        "port": str(free_port()),
+        # Beside pools and a check by TCP, other values are refused.
+        "port": "3128",
         "allow": "127.0.0.1,192.0.2.0/24",
         "web_only": "false",
         "metrics": f"127.0.0.1:{free_port()}",
         "check": "tcp",
-        "check_target": "example.com:443",
+        "check_target": "d.qg.net:443",
         "check_timeout": "2.5",
         "connect_timeout": "5",
         "client_connections": "100",
@@ -1516,14 +1540,15 @@ def test_a_host_that_is_not_as_it_was_installed_costs_nothing_and_stays_as_it_is
 def assert_a_run_that_fails_is_no_problem_of_what_it_did_not_serve(gateway: Gateway) -> None:
     """Neither of another gateway of its host, nor of hosts of later batches.
 
-    A pool whose key QG.net does not know leaves the others of its gateway alone.
+    A pool whose key QG.net has blocked leaves the others of its gateway alone.
     """
+    gateway.sim.configure("QGBLOCK1", status="blocked")
     hosts = gateway.hosts
     good: dict[str, Any] = {"name": "good", "port": free_port(), "count": 2}
     bad: dict[str, Any] = {
         "name": "bad",
         "port": free_port(),
-        "key": "QGNOKEY1",
+        "key": "QGBLOCK1",
         "product": "classic",
     }
     gateway.hosts = {**hosts, "same": {"name": "another", "pools": [good, bad]}}

@@ -55,7 +55,7 @@ class Look:
     ``identifier`` is that of the installation there, ``servers`` are those of its configuration,
     and ``exits`` says what they do, by the names of the servers, since two pools may have the same
     exit with different credentials. The clock of the host is ``clock_ahead`` seconds ahead of that
-    of the control node.
+    of the control node. With ``is_reconfigured``, HAProxy has been configured in another way since.
     """
 
     flags: frozenset[str]
@@ -63,6 +63,7 @@ class Look:
     servers: Sequence[Server] = ()
     exits: dict[str, Exit] = field(default_factory=dict)
     clock_ahead: float = 0.0
+    is_reconfigured: bool = False
 
     @property
     def has_answer(self) -> bool:
@@ -93,6 +94,7 @@ class Look:
 
         What clients have reported still holds.
         """
+        self.is_reconfigured = True
         for name, exit_ in self.exits.items():
             if exit_.cause is not Cause.REPORTED:
                 self.exits[name] = Exit(exit_.server, works=None)

@@ -94,6 +94,18 @@ def renew_locks(rows: Installations, orders: Iterable[Order], locked: Collection
             order.problem = order.problem or why_lost(place.kind, place.name, place.host)
 
 
+def check(orders: Mapping[str, Sequence[Order]], supplier: Supplier) -> None:
+    """Refuse pools whose key or terms QG.net does not accept, before anything is written."""
+    mistakes = []
+    for lease_set in lease_sets(_needs(orders)):
+        mistake = supplier.why_refused(lease_set)
+        if mistake:
+            hosts = format_sample(sorted({need.host for need in lease_set.needs}))
+            mistakes.append(f"Pool {lease_set.pool.name} of {hosts}: {mistake}")
+    if mistakes:
+        raise QgError(f"{' '.join(mistakes)} Nothing was changed on any host.")
+
+
 def declare(rows: Installations, orders: Iterable[Order]) -> None:
     """Record what is installed, before anything is paid for."""
     declared = []
@@ -150,6 +162,7 @@ def _needs(orders: Mapping[str, Sequence[Order]]) -> list[Need]:
                             interval=order.declaration.interval,
                             exits=order.look.exits_of(pool.name),
                             has_answer=order.look.has_answer,
+                            is_reconfigured=order.look.is_reconfigured,
                         )
                     )
     return needs

@@ -23,7 +23,7 @@ from typing import Any
 from .._api.lease_client import Leases
 from .._api.leases import Lease
 from .._core.checks import is_ipv4
-from .._core.errors import OptionError, QgError, Reason
+from .._core.errors import CallError, OptionError, QgError, Reason
 from .._core.runtime import Announcer, wall_time
 from .._leases.api import LeaseApi
 from .._leases.lease_options import check_new_terms, desired_leases, read_terms, with_codes
@@ -35,13 +35,13 @@ from .._paid.matching import Desired
 from .._store.installations import Installations
 from .._store.store import Store
 from .._task.api_options import Connection
-from .._task.products import lease_client
+from .._task.products import UnknownKeyError, check_served, lease_client
 from .lease_sets import LeaseSet, Need
 from .pause_text import why_paused
-from .policy import Exit, PoolState, after_purchase, decide
+from .policy import Cause, Exit, PoolState, after_purchase, decide
 from .sightings import SEEN_FOR, Sightings
 from .slots import SlotLease, assign, slots_as_json, slots_from_json, vacant
-from .timings import check_drain, drain_error, names_for
+from .timings import OWN_PASSWORD, check_drain, drain_error, names_for
 
 #: The options of the role, by the options of a task that leases.
 _ROLE_OPTIONS = {
@@ -51,6 +51,8 @@ _ROLE_OPTIONS = {
     "isp": "isp",
     "keep_alive": "keep_alive",
 }
+#: Why QG.net refuses each call with a key, until the user corrects something.
+_REFUSALS = (Reason.KEY, Reason.CALLER, Reason.PERMISSION)
 #: The seconds that leases are supposed to last if nothing says it: the bound on purchases is then
 #: that of a day.
 _UNKNOWN_LIFETIME = 86400.0
@@ -132,6 +134,19 @@ class Supplier:
         self.bought += supply.bought
         return supply
 
+    def why_refused(self, lease_set: LeaseSet) -> str:
+        """Return the mistake in the key or the terms of a set; empty if there is none, or if
+        QG.net cannot be asked now.
+        """
+        try:
+            client, _desired = self._connect(lease_set)
+            check_served(client)
+        except QgError as error:
+            is_refused = isinstance(error, CallError) and error.reason in _REFUSALS
+            if is_refused or isinstance(error, OptionError | UnknownKeyError):
+                return _message(error, lease_set)
+        return ""
+
     def _connect(self, lease_set: LeaseSet) -> tuple[Leases, Desired]:
         """Return the client for the key of a set, and what is to be held with it."""
         pool = lease_set.pool
@@ -173,6 +188,9 @@ class Supplier:
             return
         with client.caller.key_lock("judging", "the exits of a pool"):
             state = installations.set_state(name, PoolState.from_json)
+            if any(need.is_reconfigured for need in lease_set.needs):
+                # The exits are as good as new ones, of which nothing is known yet.
+                state = dataclasses.replace(state, pause=None)
             holdings = Holdings(LeaseApi(client))
             holdings.look()
             lasts_by_server = _matching(holdings, desired, lease_set.drain)
@@ -197,6 +215,8 @@ class Supplier:
                 desired = dataclasses.replace(desired, at_most=1)
                 supply.is_paused = True
                 supply.problem = why_paused(decision.problem, self.store.now())
+                if decision.problem.pause.cause is Cause.REJECTED and lease_set.pool.is_entry:
+                    supply.problem += f" {OWN_PASSWORD}"
             if not self.check:
                 # Before the payment, so that a run that is killed has used up what it may buy.
                 installations.save_set_state(name, decision.state.as_json())
@@ -332,6 +352,8 @@ def _message(error: QgError, lease_set: LeaseSet) -> str:
     if isinstance(error, OptionError) and error.option in ("key", "password"):
         name = f"The {error.option} of pool {lease_set.pool.name}"
         return OptionError(name, error.problem, error.fix).message
+    if isinstance(error, CallError) and error.reason is Reason.CALLER and lease_set.pool.is_entry:
+        return f"{error.message} {OWN_PASSWORD}"
     if not isinstance(error, OptionError) or error.option not in _ROLE_OPTIONS:
         return error.message
     name = names.of(_ROLE_OPTIONS[error.option])

@@ -30,13 +30,17 @@ def add_urls(result: Mapping[str, Any], key: str, password: str) -> None:
 
 
 def check_credentials(
-    requested: bool, password: str | None, option: str = "with_credentials", value: str = "true"
+    requested: bool,
+    password: str | None,
+    option: str = "with_credentials",
+    value: str = "true",
+    fix: str = "",
 ) -> None:
     """Refuse URLs with credentials, which a value of an option requests, without the password."""
     if requested and not password:
         raise OptionError(
             option,
             f"={value} needs password, which the proxies take together with the key",
-            f"set password (environment QG_PASSWORD), or leave {option}={value} out for hosts that "
-            "are on the whitelist",
+            f"{fix or 'set password (environment QG_PASSWORD)'}, or leave {option}={value} out for "
+            "hosts that are on the whitelist",
         )

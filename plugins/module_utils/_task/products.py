@@ -120,6 +120,14 @@ def all_key_digests(caller: KeyCaller) -> list[str]:
     return list(digests)
 
 
+def check_served(client: Leases) -> None:
+    """Read the list of leases, unless it is known that QG.net has served the key before."""
+    facts = client.caller.facts
+    if facts.get(PRODUCT) is None:
+        client.check_access()
+        facts.save(PRODUCT, client.product)
+
+
 def _found_out(caller: KeyCaller) -> str:
     """Return the product that responses show, now or in an earlier run."""
     product = caller.facts.get(PRODUCT)
