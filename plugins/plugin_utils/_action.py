@@ -115,7 +115,13 @@ class QgAction(ActionBase):
 
     def given(self, spec: Spec) -> dict[str, Any]:
         """Return the options of the task, without defaults of the action group for others."""
-        check_settings(self._variables.keys())
+        try:
+            check_settings(self._variables.keys())
+        except OptionError as error:
+            # A task that runs once ends the play for all hosts.
+            host = self._variables.get("inventory_hostname", "localhost")
+            fix = f"{error.fix}. This task has run for {host}"
+            raise OptionError(error.option, error.problem, fix) from None
         defaults = set[str]()
         for entry in self._task.module_defaults or ():
             defaults.update(entry.get(_GROUP) or ())

@@ -25,7 +25,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     no_such_setting,
     variable_name,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import meant
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import (
+    is_misspelt,
+    meant,
+)
 
 _COLLECTION = Path(__file__).resolve().parents[2]
 #: What facts modules return.
@@ -65,7 +68,8 @@ def check_settings(names: Iterable[str]) -> None:
 
     ``names`` are those of all variables of the task. A user may have variables that begin with
     ``qg_``: they are refused only if they resemble a variable of the collection. One with the
-    prefix of a role is refused if the role does not have it.
+    prefix of a role is refused if the role does not have it, and one with a misspelt prefix if what
+    follows is an option of the role.
     """
     check_environment(SHARED_OPTIONS)
     for name in names:
@@ -82,6 +86,24 @@ def check_settings(names: Iterable[str]) -> None:
                 f" with {role}_ are those of the role, so give a variable of your own another one"
             )
             raise OptionError(f"The variable {name}", "does not exist", fix)
+        if not role and name not in _known() and (near := _with_prefix_of_role(name)):
+            raise no_such_setting(f"The variable {name}", near)
+
+
+def _with_prefix_of_role(name: str) -> str | None:
+    """Return the variable of a role that a name with a misspelt prefix was meant to be; None if
+    it is a name of its own.
+    """
+    plain_name = name.lower().replace("-", "_").removeprefix(_PREFIX)
+    for role in _ROLES:
+        for at, letter in enumerate(plain_name):
+            # The first words have at most two letters more or less than the name of the role.
+            if letter != "_" or abs(at - len(role)) > 2 or plain_name[0] != role[0]:
+                continue
+            variable = f"{role}{plain_name[at:]}"
+            if variable in _known() and is_misspelt(plain_name[:at], role):
+                return variable
+    return None
 
 
 def owners_of(name: str, groups: Mapping[str, list[str]], hostvars: Mapping[str, Any]) -> list[str]:

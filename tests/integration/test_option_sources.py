@@ -240,6 +240,8 @@ VARIABLES = {
     "proxy_gateway_counts": "proxy_gateway_count",
     "proxy_gateway_max_new_per_day": "qg_max_new_per_day",
     "proxy_list_formats": "proxy_list_format",
+    "proxy_gatewy_count": "proxy_gateway_count",
+    "egress_whitelst_ips": "egress_whitelist_ips",
 }
 #: What a user has for purposes of their own.
 FOREIGN = (
@@ -269,6 +271,7 @@ def test_a_misspelt_variable_is_refused_by_name(sim: Simulator, playground: Play
     for name, meant in VARIABLES.items():
         expected = phrases.MISSPELT_VARIABLE.format(name, meant)
         assert run.of(name).result["msg"].startswith(expected)
+        assert phrases.TASK_OF_HOST.format("localhost") in run.of(name).result["msg"]
     expected = phrases.NONE_OF_THE_ROLE.format("proxy_gateway_color", "proxy_gateway_")
     assert run.of("of a role").result["msg"].startswith(expected)
     assert sim.journal() == []

@@ -191,6 +191,15 @@ def meant(name: str, names: Iterable[str]) -> str | None:
     return None
 
 
+def is_misspelt(name: str, other: str) -> bool:
+    """Whether each word of a name is the one of another name, or has one or two wrong letters."""
+    words = name.split("_")
+    others = other.split("_")
+    if len(words) != len(others):
+        return name.replace("_", "") == other.replace("_", "")
+    return all(_mistakes(*pair) is not None for pair in zip(words, others, strict=True))
+
+
 def _likeness(name: str, other: str) -> float:
     """Return the share of words that two names have in common; 0 if it is one word."""
     words = name.split("_")

@@ -112,6 +112,48 @@ def test_the_setting_that_was_meant_is_named(typo: str, name: str) -> None:
         check_settings([f"qg_{typo}"])
 
 
+@pytest.mark.parametrize(
+    ("typo", "name"),
+    [
+        ("proxy_gatewy_count", "proxy_gateway_count"),
+        ("proxy_gatway_pools", "proxy_gateway_pools"),
+        ("proxy_gateways_count", "proxy_gateway_count"),
+        ("proxygateway_count", "proxy_gateway_count"),
+        ("proxy_gate_way_keep_alive", "proxy_gateway_keep_alive"),
+        ("proxy-gateway-count", "proxy_gateway_count"),
+        ("PROXY_GATEWAY_COUNT", "proxy_gateway_count"),
+        ("qg_proxy_gateway_count", "proxy_gateway_count"),
+        ("poxy_gateway_state", "proxy_gateway_state"),
+        ("proxy_lst_path", "proxy_list_path"),
+        ("proxylist_path", "proxy_list_path"),
+        ("egress_whitelst_ips", "egress_whitelist_ips"),
+        ("egres_whitelist_prune", "egress_whitelist_prune"),
+        ("egress_white_list_state", "egress_whitelist_state"),
+        ("qg_egress_whitelist_ips", "egress_whitelist_ips"),
+    ],
+)
+def test_a_typo_in_the_prefix_of_a_role_is_refused(typo: str, name: str) -> None:
+    with pytest.raises(
+        OptionError, match=f"^The variable {typo} {phrases.NO_SUCH_VARIABLE} {name}\\?"
+    ):
+        check_settings([typo])
+
+
+#: Names of a user that share words with those of roles.
+_OTHERS = """
+    proxy proxy_count proxy_port proxy_host_count proxy_host_path proxy_user proxy_lists proxy_list
+    proxy_gateway proxy_gateways proxy_gatewy gateway_count gateway_port default_gateway_port
+    my_proxy_gateway_count web_proxy_list_path proxy_gatewy_note proxy_file_path proxy_hosts_state
+    egress_ip egress_ips egress_whitelists whitelist_ips egress_blacklist_ips ingress_whitelist_ips
+    list_path proxy_test_interval proxy_line_count proxy_pool_count qg_gateway_count
+"""
+OTHERS = _OTHERS.split()
+
+
+def test_a_name_of_a_user_that_shares_words_with_a_role_is_not_refused() -> None:
+    assert [name for name in OTHERS if is_refused(name)] == []
+
+
 def test_a_name_of_a_user_is_not_refused() -> None:
     assert [name for name in FOREIGN if is_refused(f"qg_{name}")] == []
 
