@@ -11,12 +11,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
 from ansible_collections.qingguo.qgnet.plugins.module_utils._doctor.operations import (
     DOCTOR_INFO,
     doctor_info,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import DEFAULT
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import (
+    check_settings,
+    owners_of,
+)
 
 #: The connection to this machine, as an inventory names it.
 _LOCAL = ("local", "ansible.builtin.local")
@@ -34,7 +40,25 @@ class ActionModule(ApiAction):
             for check in result.get("checks", ()):
                 if check["name"] == "options":
                     check["detail"] += self.elsewhere("key")
+        if mistakes := self._misspelt():
+            # A playbook for these hosts would refuse it, and one for this host does not see it.
+            check = {"name": "variables", "ok": False, "detail": " ".join(mistakes)}
+            result["checks"] = [*result.get("checks", ()), check]
+            result["healthy"] = False
         return result
+
+    def _misspelt(self) -> list[str]:
+        """Return what is wrong with the names of variables of the inventory, whoever has them."""
+        groups = self._variables["groups"]
+        hostvars = {host: self._variables["hostvars"].raw_get(host) for host in groups["all"]}
+        mistakes = []
+        for name in sorted({name for own in hostvars.values() for name in own}):
+            try:
+                check_settings([name])
+            except OptionError as error:
+                owners = format_sample(owners_of(name, groups, hostvars))
+                mistakes.append(f"{error.message} It is set for {owners}.")
+        return mistakes
 
     def _own_name(self) -> str:
         """Return the host of the inventory that is this machine, the task's first; or localhost."""

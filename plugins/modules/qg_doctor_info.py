@@ -40,9 +40,19 @@ options:
         is checked.
     type: str
     required: false
+  app_id:
+    description:
+      - The I(appid) of the account. If O(app_id) or O(app_key) is set, the account is checked, too.
+    type: str
+    required: false
+  app_key:
+    description: The I(appkey) of the account.
+    type: str
+    required: false
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.info
+  - qingguo.qgnet.account_api
   - qingguo.qgnet.caps
   - qingguo.qgnet.caps.shared
   - qingguo.qgnet.product
@@ -77,8 +87,11 @@ checks:
   contains:
     name:
       description:
-        - The name of the check, which is V(versions), V(options), V(store), V(gateways), V(egress),
-          V(whitelist), V(product), V(leases), V(quota), V(cap) or V(proxy).
+        - The name of the check, which is V(versions), V(options), V(store), V(gateways),
+          V(account), V(egress), V(whitelist), V(product), V(leases), V(quota), V(cap), V(proxy) or
+          V(variables).
+        - V(account) is left out if neither O(app_id) nor O(app_key) is set, and V(variables) if no
+          variable of the inventory is misspelled.
         - V(gateways) is left out if no gateway or list is recorded in O(store). It fails if the
           last refresh of one failed, or was more than three intervals and 30 seconds ago.
       type: str

@@ -24,7 +24,12 @@ from support.vendor import Answer
 EGRESS = "203.0.113.50"
 PASSWORD = "Hush4Hush"
 #: The last part of the path of a call that only reads.
-READS = ("query", "quota", "channels", "balance", "resources", "ip")
+READS = ("query", "quota", "channels", "balance", "resources", "ip", "getBalance")
+AGENT = {
+    "app_id": "qgdemo01",
+    "app_key": "0123456789abcdef0123",
+    "account_url": "https://www.qg.net/api",
+}
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,12 @@ ILLNESSES = {
         "options", ("api_url", "https"), options={"api_url": "proxy.qg.net"}
     ),
     "cap of nothing": Illness("options", ("max_new_per_day=0",), options={"max_new_per_day": 0}),
+    "app key without its ID": Illness(
+        "account", ("app_id is missing",), options={"app_key": AGENT["app_key"]}
+    ),
+    "wrong app key": Illness(
+        "account", (phrases.SIGNATURE_REFUSED,), options={**AGENT, "app_key": "x" * 20}
+    ),
     "store that is a file": Illness(
         "store", (phrases.CANNOT_BE_USED, "QG_STORE"), options={"store": str(Path(__file__))}
     ),
@@ -106,6 +117,36 @@ def test_nothing_is_wrong(node: Node) -> None:
     assert details["cap"].startswith("0 ")
     assert details["egress"].startswith(EGRESS)
     assert details["leases"].startswith("1 lease")
+
+
+def test_the_credentials_of_an_account_are_tried(node: Node) -> None:
+    assert "account" not in examine(node)
+
+    check = examine(node, **AGENT)["account"]
+
+    assert check["ok"] is True
+    assert check["detail"].endswith(" yuan")
+
+
+def test_what_cannot_be_bought_is_not_advised(node: Node) -> None:
+    assert "qg_lease_count" in examine(node)["leases"]["detail"]
+    quota = {"Code": 0, "Total": 5, "Available": 0, "Used": 5}
+    node.vendor.around("/info/quota", lambda _call: (200, quota))
+
+    checks = examine(node)
+
+    assert "qg_lease_count" not in checks["leases"]["detail"]
+    assert checks["quota"]["detail"].startswith("0 of 5")
+
+
+def test_a_volume_that_is_used_up_is_an_illness(new_node: Callable[..., Node]) -> None:
+    node = new_node("share", billing="volume", balance=0)
+
+    checks = examine(node, sources=["http://192.0.2.1/ip"])
+
+    assert "qg_lease_count" not in checks["leases"]["detail"]
+    assert checks["quota"]["ok"] is False
+    assert phrases.NO_ADDRESSES_LEFT in checks["quota"]["detail"]
 
 
 def test_a_quota_that_counts_more_than_the_list_names_the_way_out(node: Node) -> None:

@@ -28,6 +28,8 @@ PASSWORD = "Hush4Hush"
 DEAD = "127.0.0.1:1"
 REGISTER = "qingguo.qgnet.register"
 #: The last part of the path of a call that only reads.
+#: What Ansible says of an inventory without hosts.
+ALONE: dict[str, Any] = {"groups": {"all": []}, "hostvars": {}}
 READS = ("query", "quota", "channels", "balance", "resources")
 
 
@@ -140,12 +142,12 @@ def test_a_setting_of_the_environment_that_is_wrong_is_named(
 ) -> None:
     options = {"key": sim.key, "sources": [echo], "store": str(tmp_path / "store")}
     monkeypatch.setenv("QG_API_URL", f"http://{DEAD}")
-    wrong = details(run_action("qg_doctor_info", options), ok=False)
+    wrong = details(run_action("qg_doctor_info", options, variables=ALONE), ok=False)
     assert f"{phrases.REFUSED}. Check api_url. api_url comes from QG_API_URL." in wrong["whitelist"]
 
     monkeypatch.setenv("HTTP_PROXY", f"http://me:{PASSWORD}@{DEAD}")
     monkeypatch.setenv("QG_API_URL", sim.api_url)
-    wrong = details(run_action("qg_doctor_info", options), ok=False)
+    wrong = details(run_action("qg_doctor_info", options, variables=ALONE), ok=False)
     assert wrong.keys() == {"product", "whitelist"}
     for detail in wrong.values():
         for part in (
@@ -259,3 +261,18 @@ def test_the_advice_fits_the_inventory(
         "qingguo.qgnet.doctor", inventory=inventory, environment=environment, variables=variables
     )
     assert advice(run.ok())[-1] == f"qg_hosts={host}"
+
+
+@pytest.mark.newest
+def test_a_misspelt_variable_of_other_hosts_is_an_illness(
+    playground: Playground, environment: dict[str, str]
+) -> None:
+    """It would be the cap of a gateway, which the doctor of this machine does not use."""
+    inventory = "[crawlers]\na\nb\n[crawlers:vars]\nqg_max_new_per_days=5\n"
+
+    run = playground.play("qingguo.qgnet.doctor", inventory=inventory, environment=environment)
+
+    assert run.rc == 2
+    said = shown(run)["variables"]
+    assert phrases.MISSPELT_VARIABLE.format("qg_max_new_per_days", "qg_max_new_per_day") in said
+    assert said.endswith(" crawlers.")

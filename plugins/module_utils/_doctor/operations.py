@@ -24,7 +24,7 @@ from .._api.parsing import beijing_time
 from .._api.transport import VERSION
 from .._api.whitelist import Whitelist
 from .._core.checks import check_proxy, check_sources, read_address
-from .._core.errors import CallError, QgError, Reason
+from .._core.errors import CallError, OptionError, QgError, Reason
 from .._core.text import counted, extra_var
 from .._gateway.outlook import outlook
 from .._gateway.records import problem_of
@@ -39,26 +39,33 @@ from .._paid.caps import bought_today, parse_cap
 from .._store.installations import Installations
 from .._store.opening import is_database
 from .._task.api_options import (
+    ACCOUNT_API_OPTIONS,
     AUTO,
     CAP_OPTIONS,
     EGRESS_OPTIONS,
     PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
     SHARED_KEY_OPTIONS,
+    AccountConnection,
     Connection,
+    account_api,
     key_caller,
 )
 from .._task.operation import Mode, Operation, Params, Spec, explained
 from .._task.products import UnknownKeyError, read_product
 
+#: The credentials of an account: they are checked if one of them is set.
+_ACCOUNT = ("app_id", "app_key")
 _SPEC: Spec = {
     "through_proxy": {"type": "str"},
     "sources": EGRESS_OPTIONS["sources"],
     **CAP_OPTIONS,
     **SHARED_KEY_OPTIONS,
     **PRODUCT_OPTIONS,
+    **ACCOUNT_API_OPTIONS,
     **PROXY_API_OPTIONS,
     "key": {**PROXY_API_OPTIONS["key"], "required": False},
+    **{name: {**ACCOUNT_API_OPTIONS[name], "required": False} for name in _ACCOUNT},
 }
 #: The number of problems that a check shows.
 _MAX_PROBLEMS = 5
@@ -112,6 +119,7 @@ class Doctor:
             return
         with contextlib.closing(self.caller.store):
             self.check("gateways", self._gateways)
+            self.check("account", self._account)
             self.check("egress", self._egress)
             readable = self.check("whitelist", self._whitelist)
             if not self.check("product", lambda: self._product(readable)):
@@ -164,6 +172,18 @@ class Doctor:
         # A timer that has stopped shows only after a few intervals.
         times = [each.refreshed_at or each.installed_at for each in installed]
         return f"{len(installed)} installed; the oldest refresh was at {beijing_time(min(times))}"
+
+    def _account(self) -> str:
+        """Read the balance of the account, if its credentials are set."""
+        missing = [option for option in _ACCOUNT if self._params[option] is None]
+        if len(missing) == len(_ACCOUNT):
+            return ""
+        for option in missing:
+            fix = f"set {' and '.join(_ACCOUNT)}, or neither of them"
+            raise OptionError(option, "is missing", fix)
+        account = account_api(AccountConnection.of(self._params), self.mode.announcer)
+        account.caller.single_attempt = True
+        return f"its balance is {account.balance()['balance']} yuan"
 
     def _egress(self) -> str:
         failed: list[QgError] = []
@@ -226,6 +246,8 @@ class Doctor:
             self.has_list = False
             return "none: the plan is one for reserved lines, which qg_monopoly_info lists"
         if not self.leases:
+            if self._has_nothing_free(api):
+                return "none, and the plan has nothing free to lease one"
             return (
                 "none. To buy one, which is paid for, type: "
                 f"{self.mode.ansible_playbook()} qingguo.qgnet.ensure_leases -e qg_lease_count=1"
@@ -238,12 +260,24 @@ class Doctor:
             held += f", the last until {last}"
         return f"{held}{foreign_leases(origins, self.is_shared)}"
 
+    def _has_nothing_free(self, api: Leases) -> bool:
+        # The check of the quota says why it cannot be read.
+        with contextlib.suppress(QgError):
+            quota = api.lease_quota()
+            return quota is not None and quota.described()["available"] == 0
+        return False
+
     def _quota(self, api: Leases) -> str:
         quota = api.lease_quota()
         self.quota = quota
         if quota is None:
             return "cannot be read for this product"
         numbers = quota.described()
+        if quota.balance == 0:
+            raise QgError(
+                "The plan has no addresses left: buy more in QG.net's user center, or use the key "
+                "of another plan."
+            )
         total = f" of {numbers['total']}" if numbers["total"] is not None else ""
         detail = f"{numbers['available']}{total} {numbers['unit']} free"
         if quota.balance is not None:
