@@ -109,6 +109,7 @@ class ActionModule(QgAction):
 
     def _detect(self, params: Params) -> dict[str, Any]:
         """Return what the host wants, and what identifies its whitelist within the run."""
+        self.check_every_host()
         is_absent = params["state"] == "absent"
         if params["forget"] and not is_absent:
             raise OptionError("forget", "deregisters hosts", "set state=absent as well")

@@ -52,6 +52,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     variable_name,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import (
+    check_role_parameters,
     check_settings,
     owners_of,
     variable_value,
@@ -122,6 +123,10 @@ class QgAction(ActionBase):
             host = self._variables.get("inventory_hostname", "localhost")
             fix = f"{error.fix}. This task has run for {host}"
             raise OptionError(error.option, error.problem, fix) from None
+        role = getattr(self._task, "_role", None)
+        if role is not None:
+            given = (*role.get_role_params(), *role.vars)
+            check_role_parameters(role.get_name(include_role_fqcn=False), given)
         defaults = set[str]()
         for entry in self._task.module_defaults or ():
             defaults.update(entry.get(_GROUP) or ())
@@ -222,6 +227,13 @@ class QgAction(ActionBase):
         from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
 
         run_announcer(self._name)(reason, detail)
+
+    def check_every_host(self) -> None:
+        """Refuse run_once where each host has to do its part."""
+        hosts = self._variables["ansible_play_batch"]
+        if self._task.run_once and len(hosts) > 1:
+            fix = f"leave it out, so that the role runs for all of {format_sample(sorted(hosts))}"
+            raise OptionError("run_once", "=true would let the role run for one host alone", fix)
 
     def delegated_away(self) -> bool:
         """Whether the task was delegated to another machine."""

@@ -90,6 +90,14 @@ def check_settings(names: Iterable[str]) -> None:
             raise no_such_setting(f"The variable {name}", near)
 
 
+def check_role_parameters(role: str, names: Iterable[str]) -> None:
+    """Refuse what a play gives to a role of the collection without the prefix of its variables."""
+    for name in names:
+        if f"{role}_{name}" in _known():
+            fix = f"give {role}_{name}, as all variables of the role begin with its name"
+            raise OptionError(name, "is no variable of the role", fix)
+
+
 def _with_prefix_of_role(name: str) -> str | None:
     """Return the variable of a role that a name with a misspelt prefix was meant to be; None if
     it is a name of its own.

@@ -408,3 +408,68 @@ def test_a_host_that_skips_the_role_has_no_problem(
 
     problems = {each["host"]: each["problem"] for each in run.of("Read").result["installations"]}
     assert problems == {"one": "", "two": ""}
+
+
+#: Ways to call the role that did something else than what was meant, without a word, and what the
+#: refusal begins with.
+CALLS = {
+    "a": (
+        {"roles": [{"role": "qingguo.qgnet.proxy_list", "count": 5}]},
+        "count is no variable of the role",
+    ),
+    "b": (
+        {"roles": [{"role": "qingguo.qgnet.proxy_list", "vars": {"format": "urls"}}]},
+        "format is no variable of the role",
+    ),
+    "c,d": (
+        {
+            "tasks": [
+                {"import_role": {"name": "qingguo.qgnet.proxy_list"}, "run_once": True},
+            ]
+        },
+        "run_once=true would let the role run for one host alone",
+    ),
+    "e": (
+        {
+            "roles": [
+                {"role": "qingguo.qgnet.proxy_list"},
+                {"role": "qingguo.qgnet.proxy_list", "proxy_list_format": "urls"},
+            ]
+        },
+        "proxy_list_path={path}e is what this play has given to another one",
+    ),
+    "f,g": (
+        {
+            "tasks": [
+                {"import_role": {"name": "qingguo.qgnet.egress_whitelist"}, "run_once": True},
+            ]
+        },
+        "run_once=true would let the role run for one host alone",
+    ),
+}
+
+
+def test_a_role_that_is_called_in_another_way_than_was_meant(
+    sim: Simulator, playground: Playground, path: Path
+) -> None:
+    plays = []
+    for hosts, (how, _refusal) in CALLS.items():
+        plays.append({"hosts": hosts, "gather_facts": False, "ignore_errors": True, **how})
+    hosts = {}
+    for name in "abcdefg":
+        hosts[name] = {"ansible_connection": "local", "proxy_list_path": f"{path}{name}"}
+
+    run = playground.play(
+        json.dumps(plays, indent=1),
+        inventory=json.dumps({"all": {"hosts": hosts}}),
+        environment={"QG_KEY": sim.key, "QG_API_URL": sim.api_url},
+    )
+
+    for pattern, (_how, refusal) in CALLS.items():
+        host = pattern[0]
+        failures = [task for task in run.tasks if (task.host, task.status) == (host, "failed")]
+        assert failures, pattern
+        assert str(failures[0].result["msg"]).startswith(refusal.format(path=path)), pattern
+    # The first of the two lists.
+    assert len(sim.leases()) == 1
+    assert Path(f"{path}e").exists()

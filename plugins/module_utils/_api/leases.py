@@ -330,7 +330,7 @@ def _code_of(option: str, text: str, listed: Sequence[NamedArea]) -> str:
     for code, name in listed:
         labels.add(f"{name} ({code})" if name and name != code else code)
     nearest = similar(text, sorted(labels), _MAX_SUGGESTED, cutoff=0.0)
-    fix = f"give one that it lists; the nearest are {format_sample(nearest, _MAX_SUGGESTED)}"
+    fix = f"give one that it lists, such as {format_sample(nearest, _MAX_SUGGESTED)}"
     raise OptionError(option, f"{what} qg_area_info does not list for this key", fix)
 
 

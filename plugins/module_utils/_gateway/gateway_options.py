@@ -230,7 +230,8 @@ def _is_port(text: str) -> bool:
 
 def _check_network(names: Names, network: str) -> None:
     match = _NETWORK.fullmatch(network)
-    if match is None or not is_ipv4(match[1]):
+    # 0.0.0.0 stands for any address elsewhere, and would let nobody in here.
+    if match is None or not is_ipv4(match[1]) or network.startswith("0."):
         fix = "give IPv4 addresses, or networks of at most 2^24 addresses (/8)"
         raise OptionError(names.of("allow"), f"contains {quoted(network)}", fix)
 

@@ -108,11 +108,11 @@ def test_without_a_usable_list_codes_are_taken_as_they_are() -> None:
             LISTED,
             (
                 "which qg_area_info does not list for this key: "
-                "give one that it lists; the nearest are 福建省泉州市 (350500), "
+                "give one that it lists, such as 福建省泉州市 (350500), "
             ),
         ),
-        ("350501", LISTED, "give one that it lists; the nearest are 福建省泉州市 (350500), "),
-        ("Paris", LISTED, "give one that it lists; the nearest are "),
+        ("350501", LISTED, "give one that it lists, such as 福建省泉州市 (350500), "),
+        ("Paris", LISTED, "give one that it lists, such as "),
         (
             "朝阳区",
             LISTED,

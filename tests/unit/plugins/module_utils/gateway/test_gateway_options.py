@@ -125,6 +125,8 @@ OF_GATEWAYS: list[tuple[str, Any, str]] = [
     ("allow", [], phrases.IS_EMPTY),
     ("allow", ["::1"], phrases.IPV4_OR_NETWORKS),
     ("allow", ["0.0.0.0/0"], phrases.IPV4_OR_NETWORKS),
+    ("allow", ["127.0.0.1", "0.0.0.0"], phrases.IPV4_OR_NETWORKS),
+    ("allow", ["0.0.0.0/8"], phrases.IPV4_OR_NETWORKS),
     ("allow", ["192.0.2.0/33"], phrases.IPV4_OR_NETWORKS),
     ("allow", ["192.0.2.0/24 }"], phrases.IPV4_OR_NETWORKS),
     ("allow", ["localhost"], phrases.IPV4_OR_NETWORKS),
