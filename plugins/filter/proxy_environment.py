@@ -115,6 +115,7 @@ from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quoted
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
+    check_ascii,
     proxy_address,
     refusal,
     resolve,
@@ -144,6 +145,7 @@ def proxy_environment(
             if not isinstance(no_proxy, Iterable):
                 raise wrong
             no_proxy = ",".join(str(resolve(host)) for host in no_proxy)
+        check_ascii(NAME, "no_proxy", no_proxy)
         words = list(filter(None, map(str.strip, no_proxy.split(","))))
         if any(" " in word or not word.isprintable() for word in words):
             raise wrong

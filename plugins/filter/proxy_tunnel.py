@@ -114,6 +114,7 @@ from urllib.parse import quote
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quoted
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
+    check_ascii,
     proxy_address,
     refusal,
     resolve,
@@ -171,6 +172,7 @@ def _check_choice(names: list[str], area: str | None, ttl: str | None, form: str
     if ttl is not None and not (re.fullmatch("[1-9][0-9]{0,5}", ttl) and int(ttl) <= _MAX_TTL):
         raise refusal(NAME, f"ttl={quoted(ttl)}", f"give whole seconds from 1 to {_MAX_TTL}")
     for name in names:
+        check_ascii(NAME, "label", name)
         if not _LABEL.fullmatch(name) or (form == "url" and "-" in name):
             fix = (
                 "give 1 to 64 letters, digits, underscores and dots; a hyphen, which ends a label, "
@@ -198,6 +200,7 @@ def _quoted(option: str, value: Any) -> str:
     if not isinstance(text, str) or not text or re.search(r"[\x00-\x1f\x7f]", text):
         fix = "give the one of the user center, or form='headers' for a host on the whitelist"
         raise refusal(NAME, f"this {option}", fix)
+    check_ascii(NAME, option, text)
     return quote(text, safe="")
 
 

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.checks import check_ascii_forms
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from jinja2 import Undefined
 
 _SERVER = re.compile(r"([A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?):([1-9][0-9]{0,4})")
@@ -45,6 +47,14 @@ class ProxyAddress:
 def refusal(name: str, what: str, fix: str) -> AnsibleFilterError:
     """Return the error that refuses a value."""
     return AnsibleFilterError(f"{name} cannot use {what}: {fix}.")
+
+
+def check_ascii(name: str, option: str, text: str) -> None:
+    """Refuse full-width characters, which programs and QG.net would take as they are."""
+    try:
+        check_ascii_forms(option, text)
+    except OptionError as error:
+        raise refusal(name, f"{option}, which {error.problem}", error.fix) from None
 
 
 def resolve(value: Any) -> Any:
@@ -94,6 +104,7 @@ def _parse(name: str, value: Any) -> ProxyAddress:
         proxy_url = lease
     elif isinstance(lease, str):
         given = lease
+    check_ascii(name, "an address", str(given or proxy_url))
     login = ""
     of_url = ""
     if proxy_url is not None and (url := _PROXY_URL.fullmatch(str(proxy_url))):

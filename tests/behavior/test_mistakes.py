@@ -201,6 +201,8 @@ CREDENTIALS: Mistakes = [
         " HUSH01",
         "HUSH01\n",
         "<HUSH01>",
+        "HUSH01,",
+        "HUSH01;HUSH02",
         "'HUSH01'",
         "QG_KEY=HUSH01",
         "\ufeffHUSH01",
@@ -407,11 +409,29 @@ CHOICES: Mistakes = [
         [f"suid=',' {phrases.CANNOT_BE_USED}: {phrases.ONE_WORD}"],
     ),
 ]
+#: What an input method for Chinese types, with the character that is refused, and what to write.
+CHINESE: Mistakes = [
+    allocate("key contains", "'，' (U+FF0C): write ',' (U+002C)", key="HUSH01，"),
+    allocate("key contains", "(U+201C): write '\"' (U+0022)", key="\u201cHUSH01\u201d"),
+    allocate("password contains", "(U+3000)", password="HUSH\u3000HUSH"),
+    allocate("areas contains", "'，' (U+FF0C)", areas="350500，440100"),
+    allocate("areas contains", "(U+3001): write ','", areas=["350500\u3001440100"]),
+    allocate("count contains", "(U+FF13): write '3'", count="\uff13"),
+    allocate("timeout contains", "(U+FF11): write '1'", timeout="\uff11\uff10"),
+    allocate("min_remaining contains", "(U+FF4D): write 'm'", min_remaining="5\uff4d"),
+    allocate("exclude_ips contains", "(U+3002): write '.'", exclude_ips=["203\u30020.113.5"]),
+    allocate("api_url contains", "(U+FF1A): write ':'", api_url="https\uff1a//proxy.qg.net"),
+    (LEDGER, {"since": "2030\uff0d01\uff0d01"}, ["since contains", "(U+FF0D): write '-'"]),
+    (RELEASE, {"ips": "203.0.113.5，203.0.113.6"}, ["ips contains", "'，' (U+FF0C)"]),
+    (RELEASE, {"all": "\uff54rue"}, ["all contains", "(U+FF54): write 't'"]),
+    (PACKAGES, {**PACKAGE, "app_key": "HUSHHUSH01，"}, ["app_key contains", "'，' (U+FF0C)"]),
+    (TUNNEL, {"tunnel": "t\uff1a1", "password": "0123456789ab"}, ["tunnel contains", "(U+FF1A)"]),
+]
 
 
 @pytest.mark.parametrize(
     ("module", "options", "words"),
-    [*TYPES, *NUMBERS, *CREDENTIALS, *URLS, *PLACES, *CHOICES],
+    [*TYPES, *NUMBERS, *CREDENTIALS, *URLS, *PLACES, *CHOICES, *CHINESE],
     ids=str,
 )
 def test_a_mistake_is_one_sentence_before_any_call(
@@ -428,6 +448,18 @@ def test_a_mistake_is_one_sentence_before_any_call(
     assert "HUSH" not in str(result)
     assert node.vendor.calls() == []
     assert node.vendor.paid == 0
+
+
+def test_a_full_width_character_in_the_environment_is_refused_and_its_variable_named(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QG_TIMEOUT", "\uff11\uff10")
+
+    result = node.failed(ALLOCATE, count=1)
+
+    assert "timeout contains" in result["msg"]
+    assert "(U+FF11): write '1' (U+0031)" in result["msg"]
+    assert node.vendor.calls() == []
 
 
 @pytest.mark.parametrize("excluded", ["320800", "350500"])

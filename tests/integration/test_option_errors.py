@@ -99,6 +99,12 @@ MODULES = [
         "sources, entry 1,",
         phrases.ONE_URL,
     ),
+    task(
+        "qg_egress_ip_info",
+        {"sources": "https://a.example，https://b.example"},
+        "sources contains",
+        "'，' (U+FF0C)",
+    ),
     task("qg_egress_ip_info", {"sources": ["ip.example"]}, "sources, entry 1,", phrases.ONE_URL),
     task(
         "qg_egress_ip_info",
@@ -150,6 +156,7 @@ MODULES = [
     lookup("at_least=101", "at_least=101", phrases.OUT_OF_RANGE, "0 to 100"),
     lookup("limit=0", "limit=0", phrases.OUT_OF_RANGE),
     lookup("max_age='nan'", "max_age=nan", phrases.OUT_OF_RANGE),
+    lookup("areas='350500，440100'", "areas contains", "'，' (U+FF0C)"),
     lookup("form='urls'", "form='urls'", phrases.NONE_OF_ITS_VALUES),
     lookup("form='url'", "form=url needs password"),
     lookup("exclude_ips=['1.2.3']", "exclude_ips contains '1.2.3'"),
@@ -172,6 +179,7 @@ INVENTORY: list[tuple[Options, tuple[str, ...]]] = [
     ({"api_url": "https://www.qg.net/api"}, ("api_url", phrases.SEE_INVENTORY)),
     ({"connect_with": "private"}, ("connect_with", phrases.SEE_INVENTORY)),
     ({"timeout": "soon"}, ("timeout",)),
+    ({"app_id": "qgdemo01，"}, ("app_id contains", "'，' (U+FF0C)")),
     ({"app_key": " "}, ("app_key", phrases.EMPTY_APP_KEY)),
     ({"account_url": "qg.net"}, ("account_url", phrases.ONE_URL)),
     ({"max_wait": -1}, ("max_wait=-1", phrases.OUT_OF_RANGE)),

@@ -37,6 +37,25 @@ _DOCUMENTATION = tuple(
     map(ipaddress.IPv4Network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 )
 
+#: What an input method for Chinese types instead of ASCII: quotes, brackets, commas, points and
+#: blanks, and the full-width form of each other character.
+_ASCII_FORMS = str.maketrans(
+    "\u201c\u201d\u2018\u2019\u3010\u3011\u3001\u3002\u3000", "\"\"''[],. "
+) | {code + 0xFEE0: code for code in range(0x21, 0x7F)}
+
+
+def check_ascii_forms(option: str, text: str) -> None:
+    """Refuse a full-width character or a Chinese quote, of which QG.net would make another value.
+
+    The text may be a secret, so that no more of it is shown.
+    """
+    for character in text:
+        code = _ASCII_FORMS.get(ord(character))
+        if code is not None:
+            problem = f"contains the full-width character '{character}' (U+{ord(character):04X})"
+            fix = f"write {chr(code)!r} (U+{code:04X}), or leave it out"
+            raise OptionError(option, problem, fix)
+
 
 def check_url(option: str, url: str, example: str, place: str = "") -> str:
     """Refuse what is not a plain HTTP(S) address of a service; a credential is never quoted.

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from .._core.checks import check_ascii_forms
 from .._core.errors import OptionError
 from .._core.text import either, quoted
 
@@ -28,6 +29,8 @@ _TOLERANCE_OF_LONG_WORDS = 3
 _LENGTH_FOR_ANY_FIRST_LETTER = 4
 #: A cap that is ignored costs money: each name that begins as it does is meant as a limit.
 _CAP = "max_new_per_day"
+#: The ends of the names of options whose text is the user's own, in whatever script.
+_FREE_TEXT = ("command", "directory", "inventory_id", "path", "seed", "template")
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
@@ -110,10 +113,15 @@ def typed_options(
 def typed(name: str, option: Mapping[str, Any], value: Any) -> Any:
     """Return the value of an option as its type.
 
-    Refuse one of another type, and one that is not among its choices.
+    Refuse one of another type, one with full-width characters, and one that is not among its
+    choices.
     """
     kind = option.get("type", "str")
     choices = option.get("choices")
+    if not name.endswith(_FREE_TEXT):
+        for entry in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(entry, str):
+                check_ascii_forms(name, entry)
     try:
         result = _TYPES[kind].parse(value)
     except _MISTAKES:

@@ -197,6 +197,22 @@ def test_an_option_that_cannot_be_used_is_refused(function: Any, options: dict[s
     refused(function, SERVER, **options)
 
 
+@pytest.mark.parametrize(
+    ("function", "value", "options", "words"),
+    [
+        (proxy_environment, SERVER, {"no_proxy": "a.example，b.example"}, "'，' (U+FF0C)"),
+        (proxy_environment, "198.51.100.8\uff1a21504", {}, "(U+FF1A): write ':'"),
+        (proxy_haproxy, f"{SERVER}，{OTHER}", {}, "'，' (U+FF0C): write ','"),
+        (proxy_tunnel, SERVER, {**TUNNEL, "key": "\u201cHush4\u201d"}, "(U+201C): write '\"'"),
+        (proxy_tunnel, SERVER, {**TUNNEL, "label": "\uff41"}, "(U+FF41): write 'a'"),
+    ],
+)
+def test_a_full_width_character_is_named(
+    function: Any, value: str, options: dict[str, Any], words: str
+) -> None:
+    assert words in refused(function, value, **options)
+
+
 def test_what_is_undefined_is_reported_as_elsewhere() -> None:
     missing = StrictUndefined(name="missing")
     for lease in (

@@ -54,6 +54,11 @@ def test_blanks_between_the_entries_of_a_text_do_not_count() -> None:
     assert typed("kinds", kinds, "gateway, list") == ["gateway", "list"]
 
 
+def test_names_that_users_give_themselves_may_have_full_width_characters() -> None:
+    for name in ("proxy_list_template", "inventory_id"):
+        assert typed(name, {"type": "str"}, "北京（一）") == "北京（一）"
+
+
 @pytest.mark.parametrize(
     ("host", "domain"),
     [
