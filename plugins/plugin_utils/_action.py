@@ -11,7 +11,6 @@ host, so the key never leaves the control node, and the host needs neither Pytho
 from __future__ import annotations
 
 import os
-import shlex
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -89,9 +88,11 @@ class QgAction(ActionBase):
         self._args: dict[str, Any] = dict(self._task.args)
         #: The options that a variable set, with its name.
         self._set_by: dict[str, str] = {}
+        sources = self.inventory_sources()
         set_actor(
             host=str(self._variables.get("inventory_hostname", "")),
-            inventory=", ".join(self.inventory_sources()),
+            sources=sources,
+            is_default_inventory=sources == constants.DEFAULT_HOST_LIST,
         )
         result.update(self.act())
         return result
@@ -210,17 +211,7 @@ class QgAction(ActionBase):
             diff=bool(self._task.diff),
             announcer=announcer,
             origin=self.origin,
-            ansible_playbook=self._ansible_playbook,
         )
-
-    def _ansible_playbook(self) -> str:
-        """Return the command that runs a playbook with the inventories of this run."""
-        words = ["ansible-playbook"]
-        sources = self.inventory_sources()
-        if sources != constants.DEFAULT_HOST_LIST:
-            for source in sources:
-                words += ["-i", source]
-        return shlex.join(words)
 
     def _announce(self, reason: str, detail: str) -> None:
         # Imported only for a wait.

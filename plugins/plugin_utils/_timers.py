@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import playbook_command
 
 #: Where units are, and the files with the keys of refreshes.
 UNITS = Path("/etc/systemd/system")
@@ -60,10 +61,11 @@ def remove_timer(timer: Timer, units: Path = UNITS, keys: Path = KEYS) -> None:
         ):
             file.unlink(missing_ok=True)
     except OSError:
+        settings = {"qg_timer_state": "absent", "qg_timer_name": timer.name}
         raise QgError(
             f"The timer {timer.name} on this machine refreshes what has been removed, and this "
-            "user may not remove it. As root, run qingguo.qgnet.refresh_timer -e "
-            f"qg_timer_state=absent -e qg_timer_name={timer.name}."
+            "user may not remove it. As root, type: "
+            f"{playbook_command('refresh_timer', **settings)}"
         ) from None
     _systemctl("daemon-reload")
 

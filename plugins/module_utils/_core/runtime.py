@@ -18,13 +18,15 @@ import getpass
 import hashlib
 import os
 import random
+import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from .errors import WaitBudgetExceeded
+from .text import extra_var
 
 #: On Linux, the monotonic clock stops while the machine is suspended. On macOS it does not, but
 #: time.monotonic() does.
@@ -116,12 +118,34 @@ class Actor(NamedTuple):
 
 
 _task = ("", "")
+_inventory_options: tuple[str, ...] = ()
 
 
-def set_actor(*, host: str, inventory: str) -> None:
-    """Say which host and inventory the task of this process is for."""
-    global _task
-    _task = (host, inventory)
+def set_actor(*, host: str, sources: Sequence[str], is_default_inventory: bool) -> None:
+    """Say which host the task of this process is for, and which sources of inventories its run has,
+    and whether a run has these without an option.
+    """
+    global _task, _inventory_options
+    _task = (host, ", ".join(sources))
+    _inventory_options = ()
+    if not is_default_inventory:
+        for source in sources:
+            _inventory_options += ("-i", source)
+
+
+def playbook_command(name: str, **variables: str) -> str:
+    """Return the command that runs a playbook with the inventories of this run."""
+    words = shlex.join(["ansible-playbook", *_inventory_options, f"qingguo.qgnet.{name}"])
+    return " ".join([words, *(extra_var(*variable) for variable in variables.items())])
+
+
+def module_command(name: str, arguments: str = "") -> str:
+    """Return the command that runs a module for the host of this task, whose key it has."""
+    host = _task[0] or "localhost"
+    words = ["ansible", host, *_inventory_options, "-m", f"qingguo.qgnet.{name}"]
+    if arguments:
+        words += ["-a", arguments]
+    return shlex.join(words)
 
 
 def current_actor() -> Actor:

@@ -25,7 +25,8 @@ from .._api.transport import VERSION
 from .._api.whitelist import Whitelist
 from .._core.checks import check_proxy, check_sources, read_address
 from .._core.errors import CallError, OptionError, QgError, Reason
-from .._core.text import counted, extra_var
+from .._core.runtime import playbook_command
+from .._core.text import counted
 from .._gateway.outlook import outlook
 from .._gateway.records import problem_of
 from .._leases.api import (
@@ -165,7 +166,7 @@ class Doctor:
         installed = Installations(store).standing()
         if not installed:
             return ""
-        texts = [problem_of(each, now, self.mode.ansible_playbook()) for each in installed]
+        texts = [problem_of(each, now) for each in installed]
         problems = list(filter(None, texts))
         if problems:
             raise QgError(" ".join(problems[:_MAX_PROBLEMS]))
@@ -213,8 +214,7 @@ class Doctor:
 
     def _registering(self) -> str:
         """Return the command that registers this machine on the whitelist."""
-        host = extra_var("qg_hosts", self._own_name())
-        return f"{self.mode.ansible_playbook()} qingguo.qgnet.register {host}"
+        return playbook_command("register", qg_hosts=self._own_name())
 
     def _product(self, readable: bool) -> str:
         try:
@@ -250,7 +250,7 @@ class Doctor:
                 return "none, and the plan has nothing free to lease one"
             return (
                 "none. To buy one, which is paid for, type: "
-                f"{self.mode.ansible_playbook()} qingguo.qgnet.ensure_leases -e qg_lease_count=1"
+                f"{playbook_command('ensure_leases', qg_lease_count='1')}"
             )
         now = api.caller.vendor_clock.now()
         self.leases.sort(key=lambda lease: lease.remaining(now) or 0.0)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from .._core.errors import OptionError, QgError
-from .._core.text import extra_var
+from .._core.runtime import playbook_command
 from .._store.installations import GATEWAY, Installation
+from .._store.registrations import inventory_name
 from .declaration import Declaration, Gateway
 from .exits import Look
 from .timings import names_for
@@ -31,11 +32,12 @@ def why_not_refreshed(installation: Installation, look: Look) -> str:
             "become. It serves as before."
         )
     if not look.identifier:
+        host = inventory_name(installation.host)
         return (
             f"{what} is recorded for {installation.host}, but the host does not have it, or the "
             "play lacks become to read it, so nothing was leased. If the host was installed anew, "
-            f"run the role proxy_{installation.kind} again; if it is gone for good, run "
-            f"qingguo.qgnet.deregister {extra_var('qg_forget', installation.host)}."
+            f"run the role proxy_{installation.kind} again; if it is gone for good, "
+            f"type: {playbook_command('deregister', qg_forget=host)}"
         )
     return (
         f"{what} on {installation.host} was installed by another inventory or under another name "

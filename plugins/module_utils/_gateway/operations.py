@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.errors import QgError
-from .._core.runtime import wall_time
+from .._core.runtime import playbook_command, wall_time
 from .._core.text import format_sample
 from .._store.installations import LIST, Installation, Installations
+from .._store.registrations import inventory_name
 from .declaration import Declaration, Gateway, Pool, as_json, from_json
 from .exits import CLOCKS_AGREE, Look
 from .lease_sets import Need, lease_sets
@@ -381,9 +382,10 @@ def _shut_out(order: Order, pool: Pool, supply: Supply, serving: Sequence[Server
     works_for_others = any(address in supply.working for address in addresses)
     if is_rejected:
         others = ", and lets others through" if works_for_others else ""
+        command = playbook_command("register", qg_hosts=inventory_name(order.installation.host))
         return (
-            f"every exit answers 407 to this host{others}. Register the host with the playbook "
-            "qingguo.qgnet.register, or check its credentials."
+            f"every exit answers 407 to this host{others}. Check its credentials, or to register "
+            f"it, type: {command}"
         )
     others = ", and exits work for others" if works_for_others else ""
     return (

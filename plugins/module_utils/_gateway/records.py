@@ -16,8 +16,8 @@ from typing import Any
 
 from .._api.parsing import beijing_time
 from .._core.errors import OptionError, QgError
-from .._core.runtime import WaitBudget, wall_time
-from .._core.text import counted, extra_var, format_sample
+from .._core.runtime import WaitBudget, playbook_command, wall_time
+from .._core.text import counted, format_sample
 from .._store.installations import LOCK_SECONDS, Installation, Installations
 from .._store.registrations import inventory_name
 from .._store.store import Store
@@ -192,11 +192,8 @@ def key_digest(store: Store, key: str) -> str:
     return store.digest("installed", key)
 
 
-def problem_of(installation: Installation, now: float, ansible_playbook: str) -> str:
-    """Return why a gateway or list does not get new leases, and what to type; empty if it does.
-
-    ``ansible_playbook`` are the first words of the command.
-    """
+def problem_of(installation: Installation, now: float) -> str:
+    """Return why a gateway or list does not get new leases, and what to type; empty if it does."""
     name = f"The {installation.kind} {installation.name} of {installation.host}"
     host = inventory_name(installation.host)
     if installation.problem:
@@ -206,9 +203,8 @@ def problem_of(installation: Installation, now: float, ansible_playbook: str) ->
         return ""
     return (
         f"{name} was last refreshed {_duration(age)} ago. To refresh it by a timer, type: "
-        f"{ansible_playbook} qingguo.qgnet.refresh_timer "
-        f"{extra_var('qg_hosts', host)}. Only if the host no longer exists, type: "
-        f"{ansible_playbook} qingguo.qgnet.deregister {extra_var('qg_forget', host)}"
+        f"{playbook_command('refresh_timer', qg_hosts=host)}. Only if the host no longer exists, "
+        f"type: {playbook_command('deregister', qg_forget=host)}"
     )
 
 

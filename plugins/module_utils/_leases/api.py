@@ -21,6 +21,7 @@ from .._api.lease_client import Leases
 from .._api.leases import Lease, NamedArea, Quota, Terms, oldest_first
 from .._api.parsing import parse_vendor_time
 from .._core.errors import QgError
+from .._core.runtime import module_command
 from .._core.text import format_sample
 from .._paid.caps import bought_since
 from .._paid.holdings import Holdings
@@ -61,16 +62,17 @@ class LeaseApi(PaidApi[Lease]):
     listing = "the list of leases"
     list_call = "/query"
     max_per_call = MAX_PER_CALL
-    advice = (
-        "Check with `ansible localhost -m qingguo.qgnet.qg_proxy_info` in two minutes, before you "
-        "run this again."
-    )
     rules = "QG.net limits releases, as the documentation of qg_proxy_release describes."
     ignoring = (
         "A plan of the classic API that is billed by volume counts in its quota what was ever "
         "leased, and needs ignore_quota=true. Otherwise, another client of the key may be leasing "
         "right now."
     )
+
+    @property
+    def advice(self) -> str:
+        command = module_command("qg_proxy_info")
+        return f"Check with `{command}` in two minutes, before you run this again."
 
     def __init__(self, client: Leases) -> None:
         self.client = client

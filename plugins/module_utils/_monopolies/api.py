@@ -18,6 +18,7 @@ from .._api.exchange import Sending
 from .._api.leases import NamedArea, Quota, Terms
 from .._api.monopolies import Monopolies, Monopoly
 from .._core.errors import CallError, Reason
+from .._core.runtime import module_command
 from .._paid.journal_reader import MONOPOLIES
 from .._paid.matching import Traits
 from .._paid.paid_api import BUY, DROP, Item, PaidApi, Span
@@ -27,8 +28,6 @@ from .._task.products import naming_product
 #: stays short.
 MAX_COUNT = 100
 BATCH_SIZE = 50
-#: The command that shows the reserved lines of the key.
-CHECK_COMMAND = "ansible localhost -m qingguo.qgnet.qg_monopoly_info"
 
 
 class MonopolyApi(PaidApi[Monopoly]):
@@ -41,13 +40,17 @@ class MonopolyApi(PaidApi[Monopoly]):
     list_call = LIST.name
     max_per_call = MAX_COUNT
     rules = ""
-    advice = (
-        f'Run the task again: it waits until that is known. "{CHECK_COMMAND}" shows the reserved '
-        "lines of the key."
-    )
     ignoring = "Set ignore_quota=true if the quota counts something else."
     ends_by_itself = False
     calls: Mapping[str, str] = {BUY: MONOPOLIES_APPLY.name, DROP: MONOPOLIES_RELEASE.name}
+
+    @property
+    def advice(self) -> str:
+        command = module_command("qg_monopoly_info")
+        return (
+            f"Run the task again: it waits until that is known. `{command}` shows the reserved "
+            "lines of the key."
+        )
 
     def __init__(self, client: Monopolies) -> None:
         self.client = client

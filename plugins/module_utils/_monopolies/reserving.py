@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from .._api import calls
 from .._api.monopolies import Monopolies, Monopoly
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
+from .._core.runtime import module_command
 from .._core.text import format_sample
 from .._paid.books import Books, locked_books
 from .._paid.ensure import Ensuring
@@ -23,7 +24,7 @@ from .._paid.reconciling import POLL
 from .._paid.release import release
 from .._paid.result import Result
 from .._paid.uncertainty import explaining
-from .api import BATCH_SIZE, CHECK_COMMAND, MonopolyApi
+from .api import BATCH_SIZE, MonopolyApi
 
 #: The time after its application within which QG.net does not release a reserved line.
 MIN_HOLD_TIME = datetime.timedelta(hours=12)
@@ -200,9 +201,10 @@ def redial(
         if not check:
             _find(books, uuids)
         if unknown := [uuid for uuid in uuids or () if uuid not in books.held]:
+            command = module_command("qg_monopoly_info")
             raise QgError(
                 f"uuids contains reserved lines that this key does not hold: {sample(unknown)}. "
-                f'Nothing was redialed. Remove them, or check with "{CHECK_COMMAND}".'
+                f"Nothing was redialed. Remove them, or check with `{command}`."
             )
         result = MonopolyResult(books)
         result.before = _selected(books, uuids)

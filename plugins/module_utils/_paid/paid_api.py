@@ -75,8 +75,7 @@ class PaidApi(Protocol[R]):
     #: In the singular.
     noun: str
     listing: str
-    #: How to find out what is held, and what to do if the quota counts something else.
-    advice: str
+    #: What to do if the quota counts something else.
     ignoring: str
     #: What explains the refusal of a release.
     rules: str
@@ -91,6 +90,10 @@ class PaidApi(Protocol[R]):
     product: str
     #: QG.net's names of the calls that pay, replace and release.
     calls: Mapping[str, str]
+
+    @property
+    def advice(self) -> str:
+        """How to find out what is held."""
 
     def read(self) -> dict[str, R] | None:
         """Return QG.net's list by name; None if the response contains none."""

@@ -22,7 +22,8 @@ from .._api.lease_client import Leases
 from .._api.leases import Quota
 from .._api.parsing import BEIJING
 from .._core.errors import CallError, QgError, Reason
-from .._core.text import extra_var, format_sample
+from .._core.runtime import playbook_command
+from .._core.text import format_sample
 from .._gateway.outlook import outlook
 from .._gateway.records import described, problem_of
 from .._leases.api import (
@@ -128,8 +129,7 @@ class Reporter:
                 hosts = sorted({inventory_name(owner["host"]) for owner in entry["owners"]})
                 self.problems.append(
                     f"{entry['ip']} is registered for {format_sample(hosts)}, and not on the "
-                    f"whitelist. Type: {self.mode.ansible_playbook()} qingguo.qgnet.register "
-                    f"{extra_var('qg_hosts', ','.join(hosts))}"
+                    f"whitelist. Type: {playbook_command('register', qg_hosts=','.join(hosts))}"
                 )
         return whitelist
 
@@ -198,7 +198,7 @@ class Reporter:
         now = store.wall_time()
         installed = []
         for each in Installations(store).standing():
-            problem = problem_of(each, now, self.mode.ansible_playbook())
+            problem = problem_of(each, now)
             if problem:
                 self.problems.append(problem)
             installed.append({**described(each), "problem": problem})

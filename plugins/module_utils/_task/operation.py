@@ -37,6 +37,8 @@ Variable = Callable[[str], Any]
 #: would pay. AWX sets empty environment variables for the fields of a credential that are not
 #: filled in, so these count as unset.
 NEVER_EMPTY = ("key",)
+#: Selectors beside which all=true has another meaning.
+_PLACES = ("area", "areas", "exclude_areas")
 
 
 def variable_name(option: str) -> str:
@@ -219,7 +221,7 @@ def check_selectors(selectors: Iterable[str], given: Mapping[str, Any]) -> None:
         whole = "all"
         if option in NEVER_EMPTY:
             whole = "another key"
-        elif whole in selectors:
+        elif whole in selectors and option not in _PLACES:
             fix += ", or set all=true if all are meant"
         raise OptionError(option, f"is {value}, which never means {whole}", fix)
 
@@ -242,8 +244,7 @@ class Mode:
 
     ``origin`` returns what has set an option: a variable, an environment variable, the task or the
     default. ``runtime`` is what the task takes from the machine: its clocks, sleep, random delays
-    and transport. ``ansible_playbook`` returns the first words of the command that runs a playbook
-    with the inventories of this run.
+    and transport.
     """
 
     check: bool = False
@@ -251,7 +252,6 @@ class Mode:
     announcer: Announcer = SILENT
     origin: Callable[[str], str] = lambda _option: TASK
     runtime: Runtime = REAL
-    ansible_playbook: Callable[[], str] = lambda: "ansible-playbook"
 
 
 @dataclass(frozen=True)

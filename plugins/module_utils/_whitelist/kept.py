@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from .._core.runtime import module_command
 from .._core.text import counted, extra_var, format_sample
 from .._store.registrations import Registration
 
@@ -69,10 +69,10 @@ def warnings(kept: Collection[Kept]) -> Iterator[str]:
     before = [entry for entry in kept if not entry.owner]
     if before:
         ips = ",".join(sorted({entry.ip for entry in before})[:SAMPLE])
-        task = shlex.quote(f"state=absent ips={ips}")
+        command = module_command("qg_whitelist", f"state=absent ips={ips}")
         yield (
-            f"{_stays(before)}: {_sample(before)}. To remove what should not be there, run: "
-            f"ansible localhost -m qingguo.qgnet.qg_whitelist -a {task}"
+            f"{_stays(before)}: {_sample(before)}. To remove what should not be there, type: "
+            f"{command}"
         )
 
 

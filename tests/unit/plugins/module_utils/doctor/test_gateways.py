@@ -42,7 +42,7 @@ GATEWAY = Installation(
     ],
 )
 def test_a_refresh_that_is_in_time_is_no_problem(changes: dict[str, Any]) -> None:
-    assert problem_of(dataclasses.replace(GATEWAY, **changes), NOW, "ansible-playbook") == ""
+    assert problem_of(dataclasses.replace(GATEWAY, **changes), NOW) == ""
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,7 @@ def test_a_refresh_that_is_in_time_is_no_problem(changes: dict[str, Any]) -> Non
     ],
 )
 def test_an_overdue_refresh_or_a_problem_is_named(changes: dict[str, Any], words: str) -> None:
-    problem = problem_of(
-        dataclasses.replace(GATEWAY, **changes), NOW, "ansible-playbook -i hosts.yml"
-    )
+    problem = problem_of(dataclasses.replace(GATEWAY, **changes), NOW)
 
     assert problem.startswith("The gateway qg-proxy-gateway of crawler1 ")
     assert words in problem
@@ -77,7 +75,7 @@ def test_an_overdue_refresh_or_a_problem_is_named(changes: dict[str, Any], words
 def test_a_command_names_the_host_as_a_shell_and_ansible_read_it(host: str, value: str) -> None:
     overdue = dataclasses.replace(GATEWAY, host=host, refreshed_at=None)
 
-    problem = problem_of(overdue, NOW, "ansible-playbook")
+    problem = problem_of(overdue, NOW)
 
     refreshed, forgotten = re.findall(r"qingguo[.]qgnet[.]\w+ (-e .*?)(?:[.] Only|$)", problem)
     assert shlex.split(refreshed) == ["-e", f"qg_hosts={value}"]

@@ -183,6 +183,13 @@ def test_the_refusal_of_an_empty_selector_names_all_only_if_there_is_such_an_opt
     assert ("all=true" in refusal.value.message) is hint
 
 
+@pytest.mark.parametrize("option", ["area", "areas", "exclude_areas"])
+def test_the_refusal_of_an_empty_area_does_not_propose_all(option: str) -> None:
+    with pytest.raises(OptionError) as refusal:
+        check_selectors(("uuids", "all", option), {option: ""})
+    assert "all=true" not in refusal.value.message
+
+
 def test_a_value_of_another_type_is_refused_and_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QG_KEY", "HUSH0123")
     spec: Spec = {**shared("key", type="str", no_log=True), "count": {"type": "int"}}
