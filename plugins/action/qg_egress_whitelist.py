@@ -90,6 +90,11 @@ class ActionModule(QgAction):
 
     selectors = ("ips", "forget")
 
+    def variable_names(self, option: str) -> list[str]:
+        """Return the names of the variables of an option: the playbook has its own for forget."""
+        names = super().variable_names(option)
+        return ["qg_forget", *names] if option == "forget" else names
+
     def act(self) -> dict[str, Any]:
         """Take one step, and return its result."""
         if self._task.delegate_to:

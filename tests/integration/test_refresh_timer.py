@@ -54,7 +54,11 @@ if sys.argv[1] == "start":
     (root / "journal").write_bytes(done.stdout)
     sys.exit(done.returncode)
 """
-JOURNALCTL = "#!/bin/sh\ncat {root}/journal\n"
+#: Shows what an earlier run has left as well, unless it is told since when.
+JOURNALCTL = """#!/bin/sh
+case "$*" in *--since=20*) ;; *) echo "fatal: the time before" ;; esac
+cat {root}/journal
+"""
 
 
 class ControlNode:
@@ -146,6 +150,7 @@ def test_a_timer_from_its_first_run_to_its_removal(node: ControlNode) -> None:
     reason = failed.of("Report why it failed").result["msg"]
     assert reason.startswith("The timer qg-refresh-all-list was not installed")
     assert "code -13" in reason
+    assert "the time before" not in reason
     assert node.files == []
     assert node.keys.exists()
     assert not any(call.startswith("enable") for call in node.systemctl)

@@ -12,7 +12,7 @@ that another host is registered with.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from socket import inet_aton
 from typing import Any, NamedTuple
 
@@ -187,19 +187,21 @@ def update(
     Returns ``hosts``, with a result for each, and what changed as a whole.
 
     ``present`` are the hosts that the inventory has: with ``prune``, others are deregistered, too,
-    with at most so many addresses. ``coming`` are the hosts of later batches of the run. To
-    ``forget`` hosts, they must be registered or present, or something must once have been
-    installed there. The registrations are written before the first call that changes something, and
-    again at the end. The caller holds the lock of the key.
+    with at most so many addresses. ``coming`` are the hosts of later batches of the run. There is a
+    warning about hosts to ``forget`` that are neither registered nor present, and where nothing was
+    ever installed: they may have been forgotten before, or be misspelt. The registrations are
+    written before the first call that changes something, and again at the end. The caller holds the
+    lock of the key.
     """
     registrations = Registrations(api.caller.store, api.caller.key_digest)
     rows = registrations.all()
     now = registrations.store.now()
+    told: list[str] = []
     leaving = {name for name, host in hosts.items() if not host.ips}
     if forget:
         # A host may have had a gateway or a list alone.
         installed = {each.host for each in Installations(registrations.store).all(inventory)}
-        _check_known(hosts, rows, inventory, installed.union(present))
+        told += _unknown(hosts, rows, inventory, present, installed)
     fleet = Fleet(rows, inventory, hosts)
     if prune is not None:
         pruned = _prunable(rows, inventory, present, now)
@@ -220,7 +222,7 @@ def update(
     edit.run(check=check)
     kept = [entry for entry in fleet.kept(edit) if entry.host in leaving]
     unexpected = [entry for entry in kept if not entry.is_for(inventory, coming)]
-    told = [*warnings(unexpected)]
+    told += warnings(unexpected)
     if not check:
         gone = fleet.unwanted - edit.after - edit.unconfirmed
         rows = [row for row in rows if row.ip not in gone]
@@ -339,23 +341,32 @@ def _check_removals(removals: Collection[str], hosts: Collection[str], max_remov
         )
 
 
-def _check_known(
-    names: Collection[str], rows: Collection[Registration], inventory: str, present: Collection[str]
-) -> None:
-    """Refuse the name of a host to forget that is neither registered nor known otherwise."""
+def _unknown(
+    names: Collection[str],
+    rows: Collection[Registration],
+    inventory: str,
+    present: Collection[str],
+    installed: Collection[str],
+) -> Iterator[str]:
+    """Yield a warning about hosts to forget of which nothing is known; refuse those of another
+    inventory.
+    """
     registered = {row.host for row in rows if row.inventory == inventory}
-    unknown = sorted(set(names) - registered - set(present))
+    unknown = sorted(set(names) - registered - set(present) - set(installed))
     if not unknown:
         return
-    other = next((row.inventory for row in rows if row.host == unknown[0]), None)
-    fix = "give a registered host, which the playbook qingguo.qgnet.report shows"
-    if other:
-        fix = f"{rerun(other)}, in which it is registered"
-    elif registered:
-        fix = f"give a registered host, such as {format_sample(sorted(registered))}"
+    elsewhere = [row for row in rows if row.host in unknown]
+    if not elsewhere:
+        gone = sorted(registered - set(present))
+        yield (
+            f"Nothing is registered for {format_sample(unknown)} in the inventory {inventory}, so "
+            "there was nothing to remove. Registered and not in the inventory any more: "
+            f"{format_sample(gone) or 'no host'}."
+        )
+        return
     raise OptionError(
         "forget",
-        f"contains {quoted(unknown[0])}, which is not registered for this key in the inventory "
-        f"{inventory}",
-        fix,
+        f"contains {quoted(elsewhere[0].host)}, which is not registered for this key in the "
+        f"inventory {inventory}",
+        f"{rerun(elsewhere[0].inventory)}, in which it is registered",
     )
