@@ -12,7 +12,10 @@ instead.
 from __future__ import annotations
 
 # The simulator's own messages.
-CANNOT_LISTEN = "Cannot listen on {} port {}: Address already in use."
+CANNOT_LISTEN = (
+    "Cannot listen on {} port {}: Address already in use. Give another port with {}; 0 is a free "
+    "one."
+)
 HAS_NO_LOGIN = "has no login"
 IN_ITS_START_STATE = "the simulator is in its start state"
 MALFORMED_TUNNEL_OPTIONS = "malformed tunnel options"

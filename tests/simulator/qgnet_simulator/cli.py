@@ -217,28 +217,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     tls = context_for(authority, "localhost", LOOPBACK, host, proxies.host.strip("[]"))
     proxies.tls = tls
+    option = "--port"
     number = options.port
     try:
         listeners = [listen(host, number)]
         if options.tunnel_control_port is not None:
+            option = "--tunnel-control-port"
             number = options.tunnel_control_port
             listeners.append(listen(host, number))
         if options.tls_port is not None:
+            option = "--tls-port"
             number = options.tls_port
             secure = listen(host, number)
         else:
             # Only the proxies connect to it.
             secure = listen(LOOPBACK, 0)
         if options.proxy_port is not None:
+            option = "--proxy-port"
             number = options.proxy_port
             keys.initial_proxy_urls[key_names[0]] = proxies.open_for_key(key_names[0], number)
+        option = "--tunnel-port"
         for name, number in tunnels.items():
             keys.initial_tunnel_urls[name] = proxies.open_tunnel(name, number)
     except OSError as error:
         reason = str(error)
         if error.errno:
             reason = os.strerror(error.errno)
-        print(f"Cannot listen on {host} port {number}: {reason}.", file=sys.stderr)
+        advice = f"Give another port with {option}; 0 is a free one."
+        print(f"Cannot listen on {host} port {number}: {reason}. {advice}", file=sys.stderr)
         return 1
     keys.reset()
     address, number = listeners[0].getsockname()[:2]

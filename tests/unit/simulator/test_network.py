@@ -278,7 +278,8 @@ def test_a_start_that_fails_says_why(capsys: pytest.CaptureFixture[str]) -> None
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert cli.main(["--port", "0", "--proxy-port", port]) == 1
-    assert capsys.readouterr().err.strip() == phrases.CANNOT_LISTEN.format("127.0.0.1", port)
+    message = phrases.CANNOT_LISTEN.format("127.0.0.1", port, "--proxy-port")
+    assert capsys.readouterr().err.strip() == message
     with (
         pytest.raises(RuntimeError, match=phrases.UNRECOGNIZED_ARGUMENTS),
         running_simulator(["--no-such-option"]),

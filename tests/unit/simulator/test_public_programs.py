@@ -26,7 +26,10 @@ class Site(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(f"site {self.headers['Host']}".encode())
+        text = f"site {self.headers['Host']}"
+        if self.path == "/address":
+            text = self.client_address[0]
+        self.wfile.write(text.encode())
 
     def log_message(self, *_arguments: object) -> None:
         """Say nothing."""
@@ -158,6 +161,29 @@ def test_a_local_server_stands_for_a_name_behind_every_proxy(sim: Simulator) -> 
     )
     assert f"www.example.org:80 {phrases.NOT_ON_THIS_MACHINE}" in refused
     assert "--site www.example.org=127.0.0.1:PORT" in refused
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs all of 127.0.0.0/8")
+def test_a_local_server_sees_which_exit_a_request_comes_from(sim: Simulator) -> None:
+    sim.configure(whitelist=["127.0.0.1"])
+    allocated = requests.get(f"{sim.api_url}/allocate?Key={sim.key}&Num=2", timeout=5).json()
+    leases = allocated["Data"]
+
+    for lease in leases:
+        for scheme in ("http", "socks5h"):
+            proxy = f"{scheme}://{lease['IP']}:{lease['port']}"
+            assert curl("-x", proxy, "http://httpbin.org/address") == lease["IP"]
+    assert leases[0]["IP"] != leases[1]["IP"]
+
+    # The exit of a tunnel is an address that this machine does not have.
+    labels = {}
+    for label in ("a", "b"):
+        login = f"//{sim.key}-S-{label}:{PASSWORD}@"
+        proxy = str(sim.tunnel_url).replace("//", login)
+        labels[label] = curl("-x", proxy, "http://httpbin.org/address")
+        echo = curl("-x", proxy, "http://d.qg.net/ip")
+        assert labels[label] == f"127.{echo.partition('.')[2]}"
+    assert labels["a"] != labels["b"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs all of 127.0.0.0/8")

@@ -5,13 +5,26 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .access import ProxyAccess, ProxyRequest, Reason, Refused
+from .listeners import Address
 from .targets import REFUSAL, Targets
 
 CONNECT_SECONDS = 10.0
+
+
+def _source(exit_address: str, target: Address) -> Address | None:
+    """Return where a connection to this machine comes from, so that a site can tell exits apart.
+
+    It is 127 and the last three numbers of the exit, of which Linux has all.
+    """
+    if sys.platform != "linux" or not target[0].startswith("127."):
+        return None
+    _first, _point, others = exit_address.partition(".")
+    return f"127.{others}", 0
 
 
 @contextmanager
@@ -27,7 +40,7 @@ def connected(
     if target is None:
         raise Refused(Reason.NO_TARGET, REFUSAL.format(host, port))
     try:
-        upstream = socket.create_connection(target, CONNECT_SECONDS)
+        upstream = socket.create_connection(target, CONNECT_SECONDS, _source(exit_address, target))
     except (OSError, OverflowError, UnicodeError) as error:
         raise Refused(Reason.UNREACHABLE, f"{host}:{port}: {error}") from None
     with upstream:
