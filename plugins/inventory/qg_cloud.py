@@ -174,8 +174,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     NAME = "qingguo.qgnet.qg_cloud"
 
     def verify_file(self, path: str) -> bool:
-        """Whether the name of the file shows that it is for this plugin."""
-        return bool(super().verify_file(path)) and path.endswith(("qg_cloud.yml", "qg_cloud.yaml"))
+        """Whether the name of the file shows that it is for this plugin.
+
+        Ansible shows the error for a file that names this plugin, and otherwise ignores it.
+        """
+        if path.endswith(("qg_cloud.yml", "qg_cloud.yaml")):
+            return bool(super().verify_file(path))
+        name = os.path.basename(path)
+        raise AnsibleParserError(
+            f"{self.NAME}: the name {name} does not end with qg_cloud.yml: rename the file, such "
+            "as to production.qg_cloud.yml."
+        )
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         """Add the hosts and groups of the file to the inventory."""

@@ -268,6 +268,18 @@ def test_only_files_with_its_name_are_read(sim: Simulator, playground: Playgroun
     assert sorted(composed) == ["a_qg_cloud_yaml", "qg_cloud_yml"]
 
 
+def test_a_file_that_names_the_plugin_and_has_another_name_is_told_its_name(
+    sim: Simulator, playground: Playground
+) -> None:
+    file = source(playground, "", "cloud.yml")
+
+    reported = refused(sim, playground, [file])
+
+    assert f"{phrases.NAME_OF_FILE} cloud.yml" in reported
+    assert "production.qg_cloud.yml" in reported
+    assert calls(sim) == []
+
+
 @pytest.mark.measured
 def test_a_warm_cache_costs_no_call(sim: Simulator, playground: Playground) -> None:
     sim.agent(instances=120)
