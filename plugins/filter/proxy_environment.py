@@ -147,8 +147,11 @@ def proxy_environment(
             no_proxy = ",".join(str(resolve(host)) for host in no_proxy)
         check_ascii(NAME, "no_proxy", no_proxy)
         words = list(filter(None, map(str.strip, no_proxy.split(","))))
-        if any(" " in word or not word.isprintable() for word in words):
-            raise wrong
+        for word in words:
+            # Programs would take "*.example.com" as a name. A lone asterisk means all hosts.
+            is_pattern = "*" in word and word != "*"
+            if is_pattern or "://" in word or set(word) & set(" ;") or not word.isprintable():
+                raise wrong
         variables["no_proxy"] = ",".join(words)
     return {**variables, **{name.upper(): value for name, value in variables.items()}}
 

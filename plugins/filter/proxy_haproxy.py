@@ -85,8 +85,13 @@ def proxy_haproxy(leases: Any, prefix: Any = "qg", options: Any = "check") -> st
     name_prefix = str(resolve(prefix))
     if not re.fullmatch("[A-Za-z0-9_.-]{1,64}", name_prefix):
         raise refusal(NAME, "this prefix", "give 1 to 64 letters, digits, '_', '.' and '-'")
-    server_options = str(resolve(options)).strip()
-    if not server_options.isprintable() or server_options.endswith("\\"):
+    given = resolve(options)
+    server_options = str(given).strip()
+    if (
+        not isinstance(given, str)
+        or not server_options.isprintable()
+        or server_options.endswith("\\")
+    ):
         # They may contain a secret, such as that of login.
         raise refusal(
             NAME, "these options", "give words on a single line, with no backslash at its end"

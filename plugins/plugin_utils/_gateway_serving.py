@@ -279,10 +279,10 @@ class ServingAction(GatewayVariables):
             if done["rc"] != 0:
                 said = one_line(done["stderr"] or done["stdout"])[:200]
                 raise QgError(
-                    f"proxy_list_command={proxies['command']} has failed with {done['rc']}: {said}. "
-                    "The list is written, and the next run tries the command again. If the program "
-                    "need not run yet, name a command that does nothing then, such as systemctl "
-                    "try-reload-or-restart crawler.",
+                    f"proxy_list_command={proxies['command']} has failed with {done['rc']}: "
+                    f"{said}. The list is written, and the next run tries the command again. "
+                    "If the program does not run yet, name a command that then does nothing, "
+                    "such as systemctl try-reload-or-restart crawler.",
                     changed=True,
                 )
         return {"changed": changed, "diff": [] if proxies["credentials"] else self._diffs(written)}

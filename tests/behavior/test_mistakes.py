@@ -203,6 +203,8 @@ CREDENTIALS: Mistakes = [
         "<HUSH01>",
         "HUSH01,",
         "HUSH01;HUSH02",
+        "HUSH01:HUSHHUSH02",
+        "$HUSH01",
         "'HUSH01'",
         "QG_KEY=HUSH01",
         "\ufeffHUSH01",

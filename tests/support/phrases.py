@@ -217,9 +217,9 @@ NOT_PRODUCTS_OPTION = "is not an option of"
 NOT_AN_OPTION = "is not an option"
 NEVER_ANOTHER_KEY = "which never means another key"
 INVISIBLE_IN_KEY = (
-    "contains a blank, a line break, quotes, a comma, a semicolon, an equals sign, angle brackets "
-    "or an invisible character, such as a byte order mark: give only the Authkey of QG.net's user "
-    "center"
+    "contains a blank, a line break, quotes, a comma, a colon, a semicolon, an at, dollar or "
+    "equals sign, angle brackets or an invisible character, such as a byte order mark: give only "
+    "the Authkey of QG.net's user center"
 )
 INVISIBLE_IN_PASSWORD = (
     "begins or ends with a blank or a line break, or contains an invisible character: give only "

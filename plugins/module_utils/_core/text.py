@@ -40,7 +40,7 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _BEFORE_LOGIN = re.compile(r"^([A-Za-z0-9+.-]*:)?//")
 #: What a message may quote of an option's value. Anything else may be a URL or a login.
 _QUOTABLE = re.compile(
-    r"[\w\s\u200b\ufeff.,*+=<>!-]{0,80}|(?:[\w-]+\.)+[\w-]+:[0-9]+|"
+    r"[\w\s\u200b\ufeff.,;*+=<>!-]{0,80}|(?:[\w-]+\.)+[\w-]+:[0-9]+|"
     r"[0-9.]{7,15}/[0-9.]+|[0-9a-fA-F:]*::[0-9a-fA-F:]*(?:/[0-9]+)?"
 )
 

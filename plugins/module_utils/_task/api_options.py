@@ -158,11 +158,11 @@ class Connection:
 def check_login(key: str, password: str) -> None:
     """Refuse a key or a password that was copied with something else; a password may be empty."""
     check_filled("key", key, "the Authkey of QG.net's user center")
-    if re.search(r"[\s<>'\"=,;]", key) or not key.isprintable():
+    if re.search(r"[\s<>'\"=,;:@$]", key) or not key.isprintable():
         raise OptionError(
             "key",
-            "contains a blank, a line break, quotes, a comma, a semicolon, an equals sign, angle "
-            "brackets or an invisible character, such as a byte order mark",
+            "contains a blank, a line break, quotes, a comma, a colon, a semicolon, an at, dollar "
+            "or equals sign, angle brackets or an invisible character, such as a byte order mark",
             "give only the Authkey of QG.net's user center",
         )
     if password != password.strip() or not password.isprintable():

@@ -176,6 +176,8 @@ def test_what_is_no_lease_is_refused_and_not_shown(lease: Any) -> None:
         (proxy_environment, {"scheme": ""}),
     ]
     + [(proxy_environment, {"no_proxy": each}) for each in ("a b", ["http://me:Hush4@a\nb"], 5)]
+    + [(proxy_environment, {"no_proxy": each}) for each in ("a;b", "*.example.com", "http://a")]
+    + [(proxy_haproxy, {"options": each}) for each in (["check"], None)]
     + [
         (proxy_tunnel, {**TUNNEL, "label": each})
         for each in ("", "a b", "a-S-b", "x" * 65, ["a", "b:T60"])
