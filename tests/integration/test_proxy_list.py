@@ -412,7 +412,7 @@ def test_a_host_that_skips_the_role_has_no_problem(
 
 #: Ways to call the role that did something else than what was meant, without a word, and what the
 #: refusal begins with.
-CALLS = {
+CALLS: dict[str, tuple[dict[str, Any], str]] = {
     "a": (
         {"roles": [{"role": "qingguo.qgnet.proxy_list", "count": 5}]},
         "count is no variable of the role",
@@ -452,9 +452,9 @@ CALLS = {
 def test_a_role_that_is_called_in_another_way_than_was_meant(
     sim: Simulator, playground: Playground, path: Path
 ) -> None:
-    plays = []
-    for hosts, (how, _refusal) in CALLS.items():
-        plays.append({"hosts": hosts, "gather_facts": False, "ignore_errors": True, **how})
+    plays: list[dict[str, Any]] = []
+    for chosen, (how, _refusal) in CALLS.items():
+        plays.append({"hosts": chosen, "gather_facts": False, "ignore_errors": True, **how})
     hosts = {}
     for name in "abcdefg":
         hosts[name] = {"ansible_connection": "local", "proxy_list_path": f"{path}{name}"}

@@ -116,7 +116,6 @@ def test_the_setting_that_was_meant_is_named(typo: str, name: str) -> None:
     ("typo", "name"),
     [
         ("proxy_gatewy_count", "proxy_gateway_count"),
-        ("proxy_gatway_pools", "proxy_gateway_pools"),
         ("proxy_gateways_count", "proxy_gateway_count"),
         ("proxygateway_count", "proxy_gateway_count"),
         ("proxy_gate_way_keep_alive", "proxy_gateway_keep_alive"),
