@@ -106,7 +106,7 @@ def _matching(client: Leases, desired: Desired, max_age: float) -> list[Lease]:
                 remembered = _RememberedList(
                     holdings.snapshot.read_at,
                     client.caller.vendor_clock.now(),
-                    list(holdings.held.values()),
+                    list(holdings.certain.values()),
                 )
                 client.caller.host_facts.save(LEASE_LIST, remembered.as_json())
     # What the list lacks may be wrong to use, however wrong it would be to buy it again.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from .._core.errors import QgError
+from .._core.errors import QgError, UnexpectedError
 from .._store.store import StateError
 from .._task.operation import Mode
 from .books import Books
@@ -72,6 +72,9 @@ class Result(Generic[R]):
             self.error = StateError(message, **error.details)
         except QgError as error:
             self.error = error
+        except Exception as error:
+            # A defect hides nothing that was paid for.
+            self.error = UnexpectedError(error, "The task was not completed")
         self.after = list(books.held.values())
         self.allocated = list(books.bought.values())
         self.released = list(books.released.values())

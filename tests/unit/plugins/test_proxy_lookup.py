@@ -47,6 +47,24 @@ def test_a_new_list_is_not_judged_by_the_time_of_an_old_one(tmp_path: Path) -> N
     assert look(node) == [lease.host]
 
 
+def test_what_a_list_lacks_is_in_no_answer_from_a_list_that_is_remembered(tmp_path: Path) -> None:
+    node = Node(tmp_path / "store", Vendor())
+    node.ok("qg_proxy_allocate", count=1)
+    node.ok("qg_proxy_allocate", count=2)
+    node.vendor.advance(120)
+    lost = node.vendor.leases[0].host
+
+    def lack(body: Any) -> Any:
+        tasks = [task for task in body["TaskList"] if task["Data"][0]["host"] != lost]
+        return {**body, "TaskList": tasks, "TaskNum": 1, "TotalNum": 1}
+
+    node.vendor.alter("/query", lack)
+    there = [lease.host for lease in node.vendor.leases if lease.host != lost]
+
+    assert look(node) == there
+    assert look(node) == there
+
+
 def opened(directory: Path) -> list[str]:
     """Files below a directory that this process has open."""
     descriptors = Path("/proc/self/fd")
