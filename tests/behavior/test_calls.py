@@ -132,7 +132,7 @@ CALLS: dict[str, tuple[str, dict[str, Any], list[str], tuple[int, ...]]] = {
     LIST: ("qg_proxy_info", {}, [], COMMON),
     QUOTA: (ALLOCATE, {"count": 2}, [LIST], (-12, -13, -14, -100)),
     GET: (ALLOCATE, {"count": 2}, [LIST, QUOTA], (*COMMON, *LEASING)),
-    GIVE_BACK: (RELEASE, {"all": True}, [LIST], COMMON),
+    GIVE_BACK: (RELEASE, {"all": True}, [LIST, LIST], COMMON),
     SWAP: (REPLACE, {"count": 1}, [LIST], (*COMMON, *LEASING)),
     "/extract": ("qg_proxy_pool_info", {}, [], (*COMMON, -103)),
     "/resources": ("qg_area_info", {}, [], COMMON),
@@ -183,18 +183,27 @@ def test_a_final_code_is_one_call(node: Node, endpoint: str, code: int) -> None:
     assert len(node.vendor.leases) == 1
 
 
-@pytest.mark.parametrize(("endpoint", "code"), [(GET, -104), (SWAP, -1)])
-def test_a_failed_allocation_is_repeated_after_the_list_was_read(
-    node: Node, endpoint: str, code: int
-) -> None:
-    module, options = prepared(node, endpoint)
-    node.vendor.fault(endpoint, "code", code=code, times=2)
+def test_a_failed_allocation_is_repeated_after_the_list_was_read(node: Node) -> None:
+    module, options = prepared(node, GET)
+    node.vendor.fault(GET, "code", code=-104, times=2)
     assert len(node.ok(module, **options)["allocated"]) == 1
     calls = node.vendor.calls()
-    assert calls.count(endpoint) == 3
+    assert calls.count(GET) == 3
     # Between two tries, the list is always read.
     for path, following in itertools.pairwise(calls):
-        assert path != endpoint or following == LIST
+        assert path != GET or following == LIST
+
+
+def test_a_replacement_that_fails_is_settled_and_not_repeated(node: Node) -> None:
+    """What may have been done is waited for; then the rest is released and bought by name."""
+    module, options = prepared(node, SWAP)
+    node.vendor.fault(SWAP, "code", code=-1, times=2)
+    assert len(node.ok(module, **options)["allocated"]) == 1
+    calls = node.vendor.calls()
+    assert calls.count(SWAP) == 1
+    assert calls[calls.index(SWAP) + 1] == LIST
+    assert node.vendor.paid == 2
+    assert len(node.vendor.leases) == 1
 
 
 def test_without_time_to_wait_a_call_is_sent_once(node: Node) -> None:

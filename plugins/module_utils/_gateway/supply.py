@@ -296,6 +296,8 @@ class Supplier:
         supply.clock_ahead = wall_time() - clock.now()
         if result.error:
             supply.problem = supply.problem or _message(result.error, lease_set)
+            # It serves, and nothing that would last is bought before the drain fits.
+            supply.is_paused = supply.is_paused or isinstance(result.error, ShortLifeError)
         if lease_set.slot_count:
             self._assign(client, lease_set, supply)
         return result.error
