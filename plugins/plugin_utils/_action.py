@@ -221,7 +221,7 @@ class QgAction(ActionBase):
 
     def check_every_host(self) -> None:
         """Refuse run_once where each host has to do its part."""
-        hosts = self._variables["ansible_play_batch"]
+        hosts = self._variables.get("ansible_play_batch", ())
         if self._task.run_once and len(hosts) > 1:
             fix = f"leave it out, so that the role runs for all of {format_sample(sorted(hosts))}"
             raise OptionError("run_once", "=true would let the role run for one host alone", fix)

@@ -390,7 +390,7 @@ def test_a_mistake_is_found_before_anything_is_leased(
 def test_credentials_without_a_password_are_refused_before_anything_is_leased(
     sim: Simulator, playground: Playground, path: Path
 ) -> None:
-    run = write_all(sim, playground, path, {"one": {"credentials": True}})
+    run = write_all(sim, playground, path, {"one": {"credentials": True, "format": "urls"}})
     assert run.rc == 2
     assert f"proxy_list_{phrases.CREDENTIALS_NEED_PASSWORD}" in " ".join(run.output.split())
     assert calls(sim) == []

@@ -191,7 +191,6 @@ def test_agreement_contradictions_silent_sources_and_redirects(
         "three": (three, {}, [ADDRESS]),
         "one": (three[:1], {}, [ADDRESS]),
         "all of three": (three, {"quorum": 3}, [ADDRESS]),
-        "the same one twice": ([good[0], good[0]], {}, [ADDRESS]),
         "there may be two": (against, {"quorum": 1, "samples": 2}, [ADDRESS, STRANGER]),
         "two of five answer": ([*silent, *good], {}, [ADDRESS]),
         "one of three is enough": ([dead, broken, good[0]], {"quorum": 1}, [ADDRESS]),
