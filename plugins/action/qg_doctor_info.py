@@ -49,8 +49,10 @@ class ActionModule(ApiAction):
 
     def _misspelt(self) -> list[str]:
         """Return what is wrong with the names of variables of the inventory, whoever has them."""
-        groups = self._variables["groups"]
-        hostvars = {host: self._variables["hostvars"].raw_get(host) for host in groups["all"]}
+        groups = self._variables.get("groups", {})
+        hostvars = {}
+        for host in groups.get("all", ()):
+            hostvars[host] = self._variables["hostvars"].raw_get(host)
         mistakes = []
         for name in sorted({name for own in hostvars.values() for name in own}):
             try:

@@ -177,9 +177,12 @@ def _matches(inventory: InventoryManager, patterns: list[str]) -> list[str]:
 
 
 def _settings_of(host: str, variables: Any) -> str:
-    """Return the variables of the collection, or the host itself if one cannot be evaluated."""
+    """Return the variables of the collection, and the keys of pools among them, or the host itself
+    if one cannot be evaluated.
+    """
+    names = [*sorted(settings()), "proxy_gateway_pools"]
     try:
-        values = {name: plain(variables[name]) for name in sorted(settings()) if name in variables}
+        values = {name: plain(variables[name]) for name in names if name in variables}
         return json.dumps(values, default=str)
     except AnsibleError:
         return host

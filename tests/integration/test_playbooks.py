@@ -333,6 +333,27 @@ def test_the_report_shows_what_was_paid_and_how_long_leases_last(
         assert row[4] in ("29", "30")
 
 
+@pytest.mark.newest
+def test_the_report_has_the_keys_of_pools(sim: Simulator, playground: Playground) -> None:
+    sim.configure("POOLKEY1")
+    playground.run("qg_proxy_allocate", product="classic", count=1, key="POOLKEY1")
+    pools = [{"name": "own", "key": "POOLKEY1", "port": 3129}, {"name": "a", "port": 3130}]
+    hosts = dict.fromkeys(("one", "two"), {"ansible_connection": "local"})
+    hosts["three"] = {**hosts["one"], "proxy_gateway_pools": pools}
+
+    run = playground.play(
+        REPORT,
+        inventory=json.dumps({"all": {"hosts": hosts}}),
+        variables={"qg_hosts": "all"},
+        environment={"QG_KEY": sim.key, "QG_API_URL": sim.api_url},
+    ).ok()
+
+    shown = [task for task in run.tasks if task.name == "Show the reports of the keys of pools"]
+    assert {task.host for task in shown if task.status == "ok"} == {"three"}
+    assert sim.leases("POOLKEY1")[0]["host"] in run.output
+    assert "POOLKEY1" not in run.output
+
+
 def test_the_report_as_data(sim: Simulator, playground: Playground) -> None:
     how: dict[str, Any] = {"environment": {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}}
 
