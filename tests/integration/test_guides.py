@@ -269,12 +269,17 @@ def test_the_guide_to_the_gateway(reader: Reader, home: Path) -> None:
     slots = free_ports(2)
     (home / "crawl" / "group_vars" / "all").mkdir(parents=True)
     # A daemon, since there is no systemd.
-    own = {"service": "daemon", "directory": str(home), "port": port}
+    own = {"service": "daemon", "directory": str(home)}
     variables = "".join(f"proxy_gateway_{name}: {value}\n" for name, value in own.items())
     variables += "".join(f"vault_accounts_{name}: {value}\n" for name, value in accounts.items())
     (home / "crawl" / "group_vars" / "all" / "test.yml").write_text(variables, encoding="utf-8")
     swaps = [
         Swap("127.0.0.1:3128", f"127.0.0.1:{port}", "other tests have the port at the same time"),
+        Swap(
+            "proxy_gateway_count: 2",
+            f"proxy_gateway_count: 2\nproxy_gateway_port: {port}",
+            "likewise",
+        ),
         Swap("port: 3128", f"port: {port}", "likewise"),
         Swap("port: 3129", f"port: {second_port}", "likewise"),
         Swap("127.0.0.1:3129", f"127.0.0.1:{second_port}", "likewise"),
