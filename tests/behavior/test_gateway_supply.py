@@ -28,7 +28,7 @@ from behavior.gateway_fleet import (
     printed,
     row,
 )
-from behavior.worlds import World, rows
+from behavior.worlds import UNUSABLE, World, rows
 from qgnet_simulator.proxies.ports import UnboundPorts
 from support import phrases
 from support.invariants import assert_one_sentence
@@ -974,18 +974,45 @@ def test_an_exit_that_fails_for_two_pools_of_a_run_is_replaced_at_once(
     assert fleet.run() == 1
 
 
-def test_an_exit_that_has_a_name_is_replaced_as_others_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """HAProxy knows its address, and QG.net its name."""
+def give_exits_an_address(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """Let the name that leases share have this address."""
     look_up = socket.getaddrinfo
 
     def addresses(name: Any, *rest: Any, **options: Any) -> list[Any]:
         if name == "exits.vendor.example":
-            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 80))]
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80))]
         return look_up(name, *rest, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", addresses)
+
+
+@pytest.mark.parametrize(
+    "irregularity", ["servers are unusable", "leases share a host name"], ids=["address", "name"]
+)
+def test_an_exit_in_the_network_of_the_host_serves_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, irregularity: str
+) -> None:
+    """Clients would get what the host may reach, such as the credentials of its cloud."""
+    give_exits_an_address(monkeypatch, "169.254.169.254")
+    count = len(UNUSABLE)
+    world = World("exclusive", {"channels": 20, "lifetime": 1440}, (irregularity,))
+    fleet = fleet_of(world.node(tmp_path), count=count)
+
+    assert fleet.run() == count
+
+    assert fleet.host.exits == []
+    told = " ".join([fleet.problem, *fleet.warnings])
+    for server in servers_held(fleet.node):
+        assert server in told
+    # They are paid for, and others would be no better.
+    assert fleet.run_for(HOUR, step=600) == 0
+
+
+def test_an_exit_that_has_a_name_is_replaced_as_others_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HAProxy knows its address, and QG.net its name."""
+    give_exits_an_address(monkeypatch, "192.0.2.7")
     plan = {"channels": 20, "lifetime": 1440}
     world = World("exclusive", plan, ("leases share a host name",))
     fleet = fleet_of(world.node(tmp_path), count=3)

@@ -27,8 +27,17 @@ Row = dict[str, Any]
 _TIME = "%Y-%m-%d %H:%M:%S"
 #: One reading of so many is wrong, where some are.
 _WRONG_READING = 5
-#: Servers that no program can use, by a rest of the port.
-_UNUSABLE = ("http://{host}", "[2001:db8::1]:{port}", "0203.00.113.09:{port}")
+#: Servers that no program can use, or that are in the network of the host, by a rest of the port.
+UNUSABLE = (
+    "http://{host}",
+    "[2001:db8::1]:{port}",
+    "0203.00.113.09:{port}",
+    "0.0.0.0:{port}",
+    "127.0.0.1:{port}",
+    "10.0.0.1:{port}",
+    "169.254.169.254:{port}",
+    "224.0.0.1:{port}",
+)
 
 
 def rows(body: Any) -> Iterator[Row]:
@@ -119,7 +128,7 @@ def _leases_share_a_server(vendor: Vendor, _product: str) -> None:
 
 def _servers_are_unusable(vendor: Vendor, _product: str) -> None:
     def spoil(lease: Any) -> None:
-        lease.host = _UNUSABLE[lease.port % 3].format(host=lease.host, port=lease.port)
+        lease.host = UNUSABLE[lease.port % len(UNUSABLE)].format(host=lease.host, port=lease.port)
 
     when_opened(vendor, spoil)
 

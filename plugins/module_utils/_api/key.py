@@ -141,6 +141,11 @@ class KeyCaller(Caller):
         return {name.lower(): value for name, value in login.items()}
 
     @property
+    def api_host(self) -> str:
+        """The host of the API, whichever product is used: a name, or an address."""
+        return urlsplit(self._classic_url).hostname or ""
+
+    @property
     def channels(self) -> int | None:
         """The number of channels of the plan, if it is known."""
         return self.host_facts.read(CHANNELS, int)

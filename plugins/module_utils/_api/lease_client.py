@@ -74,6 +74,10 @@ class Leases:
         #: Whether this run has found out that the plan is billed by volume, and has no channels.
         self._is_by_volume = False
 
+    def is_usable(self, lease: Lease) -> bool:
+        """Whether a program can use the server of a lease."""
+        return lease.is_usable(self.caller.api_host)
+
     def check_access(self) -> None:
         """Read the list of leases, whatever it contains.
 

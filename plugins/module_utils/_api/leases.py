@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 
+from .._core.checks import can_be_exit
 from .._core.errors import CallError, OptionError, WaitBudgetExceeded
 from .._core.text import format_sample, quoted, similar
 from .parsing import Record, as_text, integer, iso_time, parse_vendor_time, required_text
@@ -146,14 +147,15 @@ class Lease:
             area_code=as_text(item.get("area_code")),
         )
 
-    @property
-    def is_usable(self) -> bool:
-        """Whether a program can connect to the server: an IPv4 address or a name, and a port."""
+    def is_usable(self, api_host: str) -> bool:
+        """Whether a program can use the server: an IPv4 address that can be one of an exit of the
+        API at this host, or a name; and a port.
+        """
         host, _colon, port = self.server.rpartition(":")
         if port != str(self.port) or not 1 <= self.port <= 65535:
             return False
         try:
-            return not ipaddress.IPv4Address(host).is_unspecified
+            return can_be_exit(ipaddress.IPv4Address(host), api_host)
         except ValueError:
             return _NAME.fullmatch(host) is not None and len(host) <= 253
 

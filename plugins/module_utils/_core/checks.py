@@ -36,6 +36,8 @@ _SERVER = re.compile(
 _DOCUMENTATION = tuple(
     map(ipaddress.IPv4Network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 )
+#: The addresses of measurements (RFC 2544), at which a simulator can have exits.
+_MEASUREMENTS = ipaddress.IPv4Network("198.18.0.0/15")
 
 #: What an input method for Chinese types instead of ASCII: quotes, brackets, commas, points and
 #: blanks, and the full-width form of each other character.
@@ -163,6 +165,22 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether this is an address of one host in the public internet, or one of examples."""
     is_example = any(address in network for network in _DOCUMENTATION)
     return (address.is_global or is_example) and not address.is_multicast
+
+
+def can_be_exit(address: ipaddress.IPv4Address, api_host: str) -> bool:
+    """Whether this may be the address of an exit, if QG.net's API is at this host.
+
+    QG.net's exits are in the public internet: with any other address, a gateway would lead its
+    clients into the network of its own host. A simulator has its exits at its own address; on
+    loopback, it has all addresses.
+    """
+    if is_public(address) or address in _MEASUREMENTS:
+        return True
+    try:
+        host = parse_address("127.0.0.1" if api_host == "localhost" else api_host)
+    except ValueError:
+        return False
+    return address == host or (address.is_loopback and host.is_loopback)
 
 
 def is_ipv4(text: str) -> bool:

@@ -333,7 +333,8 @@ def _servers(
         address = supply.addresses[lease.server]
         if address is None:
             outcome.warnings.append(
-                f"{lease.server} is left out, because the control node finds no address for it."
+                f"{lease.server} is left out, because the control node finds no address for it in "
+                "the public internet."
             )
         else:
             servers.append(

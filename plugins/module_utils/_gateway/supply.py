@@ -18,11 +18,12 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import IPv4Address
 from typing import Any
 
 from .._api.lease_client import Leases
 from .._api.leases import Lease
-from .._core.checks import is_ipv4
+from .._core.checks import can_be_exit, is_ipv4
 from .._core.errors import CallError, OptionError, QgError, Reason
 from .._core.runtime import Announcer, wall_time
 from .._leases.api import LeaseApi
@@ -113,13 +114,15 @@ class Supplier:
     clients: dict[str, Leases] = field(default_factory=dict)
     #: The addresses of servers, since a lookup of a name may take seconds.
     addresses: dict[str, str | None] = field(default_factory=dict)
+    #: The host of the API.
+    api_host: str = ""
 
     def address(self, server: str) -> str | None:
         """Return a server with its IPv4 address, since HAProxy takes no name at run time; None if
-        the name has none.
+        the name has none that can be one of an exit.
         """
         if server not in self.addresses:
-            self.addresses[server] = _address(server)
+            self.addresses[server] = _address(server, self.api_host)
         return self.addresses[server]
 
     def supply(self, lease_set: LeaseSet) -> Supply:
@@ -163,6 +166,7 @@ class Supplier:
             connection, self.announcer, partial(check_new_terms, terms), store=self.store
         )
         self.clients[connection.key] = client
+        self.api_host = client.caller.api_host
         life = Holdings(LeaseApi(client)).journal.lifetime(terms.keep_alive)
         check_drain(lease_set.drain, life, names_for(lease_set.needs[0].kind, pool))
         return client, dataclasses.replace(desired, terms=with_codes(terms, client))
@@ -287,7 +291,7 @@ class Supplier:
         if again:
             supply.bad -= again
             return self._ensure(client, desired, lease_set, supply)
-        supply.warnings += [*result.warnings, *unusable_leases(result.after)]
+        supply.warnings += [*result.warnings, *unusable_leases(client, result.after)]
         clock = client.caller.vendor_clock
         supply.leases = lease_results(result.leases, clock)
         supply.lasting = [_lasting(lease, client.product) for lease in result.leases]
@@ -326,8 +330,10 @@ class Supplier:
         supply.slot_leases = slots_from_json(after)
 
 
-def _address(server: str) -> str | None:
-    """Return a server with its IPv4 address; None if its name has none."""
+def _address(server: str, api_host: str) -> str | None:
+    """Return a server with its IPv4 address; None if its name has none that can be one of an
+    exit.
+    """
     host, _colon, port = server.rpartition(":")
     if is_ipv4(host):
         return server
@@ -335,7 +341,10 @@ def _address(server: str) -> str | None:
         addresses = socket.getaddrinfo(host, int(port), socket.AF_INET, socket.SOCK_STREAM)
     except (OSError, ValueError, UnicodeError):
         return None
-    return f"{addresses[0][4][0]}:{port}"
+    address = str(addresses[0][4][0])
+    if not can_be_exit(IPv4Address(address), api_host):
+        return None
+    return f"{address}:{port}"
 
 
 def _lasting(lease: Lease, product: str) -> SlotLease:

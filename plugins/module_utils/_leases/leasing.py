@@ -123,7 +123,7 @@ class _EnsuringLeases(Ensuring[Lease]):
 
     def usable(self) -> list[Lease]:
         """Return the leases that match now, and that a program can use."""
-        usable = [lease for lease in self.matching() if lease.is_usable]
+        usable = [lease for lease in self.matching() if self._is_usable(lease)]
         return [lease for lease in usable if not self._is_excluded(lease)]
 
     def shortage(self, missing: int) -> QgError:
@@ -133,13 +133,14 @@ class _EnsuringLeases(Ensuring[Lease]):
             "allows it."
         )
         matching = self.matching()
-        unusable = [lease for lease in matching if not lease.is_usable]
+        unusable = [lease for lease in matching if not self._is_usable(lease)]
         excluded = [lease for lease in matching if self._is_excluded(lease)]
         if unusable:
             have = counted(len(unusable), "held lease", "have")
             reason = (
-                f"{have} an address that no program can use: {servers(unusable)}. They count, so "
-                "that no others are paid for. Ask QG.net, or release them."
+                f"{have} an address that no program can use, or that is not one of the public "
+                f"internet: {servers(unusable)}. They count, so that no others are paid for. Ask "
+                "QG.net, or release them."
             )
         elif excluded:
             have = counted(len(excluded), "new lease", "have")
@@ -149,6 +150,9 @@ class _EnsuringLeases(Ensuring[Lease]):
             )
         are = "is" if missing == 1 else "are"
         return QgError(f"{missing} of count={self.desired.count} {are} missing: {reason}")
+
+    def _is_usable(self, lease: Lease) -> bool:
+        return lease.is_usable(self.books.api.caller.api_host)
 
     def _is_excluded(self, lease: Lease) -> bool:
         return not self.desired.exclude_ips.isdisjoint((lease.ip, lease.server))

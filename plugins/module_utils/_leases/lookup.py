@@ -113,7 +113,8 @@ def _matching(client: Leases, desired: Desired, max_age: float) -> list[Lease]:
     certain = holdings.certain
     traits = {name: each for name, each in holdings.traits().items() if name in certain}
     plan = desired.plan(traits, holdings.areas).decided()
-    return [holdings.held[name] for name in plan.keep if holdings.held[name].is_usable]
+    leases = [holdings.held[name] for name in plan.keep]
+    return [lease for lease in leases if client.is_usable(lease)]
 
 
 def _use_cached(api: LeaseApi, holdings: Holdings[Lease], max_age: float) -> bool:

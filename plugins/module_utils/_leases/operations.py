@@ -87,7 +87,7 @@ def _result(outcome: LeaseResult, api: Leases, mode: Mode) -> dict[str, Any]:
     predicted = 0
     if mode.check:
         predicted = outcome.missing
-    outcome.warnings.extend(unusable_leases(outcome.after))
+    outcome.warnings.extend(unusable_leases(api, outcome.after))
     after = [lease for lease in outcome.after if lease not in outcome.released]
     coming = "to be leased\n" * predicted
     return {
@@ -101,13 +101,16 @@ def _result(outcome: LeaseResult, api: Leases, mode: Mode) -> dict[str, Any]:
     }
 
 
-def unusable_leases(leases: Iterable[Lease]) -> list[str]:
+def unusable_leases(api: Leases, leases: Iterable[Lease]) -> list[str]:
     """Return the warning of held leases that results leave out."""
-    unusable = [lease for lease in oldest_first(leases) if not lease.is_usable]
+    unusable = [lease for lease in oldest_first(leases) if not api.is_usable(lease)]
     if not unusable:
         return []
     number = counted(len(unusable), "lease")
-    return [f"{number} left out, because no program can use the address: {servers(unusable)}."]
+    return [
+        f"{number} left out, because no program can use the address, or it is not one of the public "
+        f"internet: {servers(unusable)}."
+    ]
 
 
 def _lines(leases: Iterable[Lease]) -> str:
@@ -171,7 +174,7 @@ def _run_replace(params: Params, mode: Mode) -> dict[str, Any]:
             f"{format_sample(not_held['not_held'])}. qg_proxy_info lists the leases of the key.",
             **not_held,
         )
-    usable = [lease for lease in outcome.after if lease.is_usable]
+    usable = [lease for lease in outcome.after if api.is_usable(lease)]
     return {
         "leases": lease_results(usable, api.caller.vendor_clock),
         "method": "release_and_allocate" if chosen else "replace",
@@ -189,7 +192,7 @@ def _run_info(params: Params, mode: Mode) -> dict[str, Any]:
     held = [lease for lease in everything if not names or lease.task_id in names]
     leases = []
     for lease in held:
-        if lease.is_usable:
+        if api.is_usable(lease):
             described = lease_results([lease], api.caller.vendor_clock)[0]
             leases.append({**described, "bought_here": origins.bought_here[lease.name]})
     result = {
@@ -200,7 +203,7 @@ def _run_info(params: Params, mode: Mode) -> dict[str, Any]:
         "foreign": origins.foreign,
         "api": api.caller.usage(),
     }
-    if warnings := unusable_leases(held):
+    if warnings := unusable_leases(api, held):
         result["warnings"] = warnings
     return result
 

@@ -114,7 +114,43 @@ def test_half_a_lease_is_refused(change: dict[str, Any]) -> None:
 def test_a_lease_without_a_server_that_programs_can_use_is_held(
     host: str, port: str | None, is_usable: bool
 ) -> None:
-    assert Lease.from_item({**ITEM, "host": host, "port": port}, "T").is_usable is is_usable
+    lease = Lease.from_item({**ITEM, "host": host, "port": port}, "T")
+    assert lease.is_usable("proxy.qg.net") is is_usable
+
+
+@pytest.mark.parametrize(
+    ("address", "api_host", "is_usable"),
+    [
+        ("8.8.8.8", "proxy.qg.net", True),
+        ("198.51.100.8", "proxy.qg.net", True),
+        # The lab and the simulator have exits in the network of RFC 2544.
+        ("198.19.64.1", "proxy.qg.net", True),
+        ("127.0.0.1", "proxy.qg.net", False),
+        ("10.1.2.3", "proxy.qg.net", False),
+        ("172.16.0.1", "proxy.qg.net", False),
+        ("192.168.1.1", "proxy.qg.net", False),
+        ("100.64.0.1", "proxy.qg.net", False),
+        ("169.254.169.254", "proxy.qg.net", False),
+        ("224.0.0.1", "proxy.qg.net", False),
+        ("255.255.255.255", "proxy.qg.net", False),
+        ("0.0.0.0", "127.0.0.1", False),
+        # A simulator serves its exits itself.
+        ("127.64.1.2", "127.0.0.1", True),
+        ("127.64.1.2", "localhost", True),
+        ("127.64.1.2", "::1", True),
+        ("10.77.0.2", "10.77.0.2", True),
+        ("10.77.0.3", "10.77.0.2", False),
+        ("10.77.0.2", "127.0.0.1", False),
+        ("169.254.169.254", "127.0.0.1", False),
+        ("127.0.0.1", "10.77.0.2", False),
+        ("10.77.0.2", "relay.example", False),
+    ],
+)
+def test_an_exit_is_in_the_public_internet_or_where_the_api_is(
+    address: str, api_host: str, *, is_usable: bool
+) -> None:
+    lease = Lease.from_item({**ITEM, "host": f"{address}:80", "port": "80"}, "T")
+    assert lease.is_usable(api_host) is is_usable
 
 
 EMPTY_TASK = {"TaskID": "T", "Num": 0, "Data": None}
@@ -304,7 +340,8 @@ def test_any_other_json_is_refused_and_never_fails_otherwise(data: object) -> No
     for lease in found:
         json.dumps(lease.described(now=0), allow_nan=False)
         assert lease.name
-        assert not lease.is_usable or lease.server.endswith(f":{lease.port}")
+        usable = lease.is_usable("proxy.qg.net")
+        assert not usable or lease.server.endswith(f":{lease.port}")
 
 
 def test_the_quota_of_a_plan_by_channels() -> None:
