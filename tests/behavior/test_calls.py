@@ -54,6 +54,27 @@ def test_a_server_that_asks_for_no_pause_is_not_flooded(node: Node) -> None:
     assert node.vendor.calls() == [WHITELIST_LIST] * 6
 
 
+def test_no_server_blocks_a_key_for_longer_than_the_documented_limit(node: Node) -> None:
+    node.vendor.fault(
+        WHITELIST_LIST, "status", http_status=429, headers={"Retry-After": "3600"}, times=2
+    )
+    began = node.vendor.clock.now()
+    node.ok("qg_whitelist_info", max_wait=300)
+    first, second, third = (record.at - began for record in node.vendor.journal)
+    # A minute, then two, each with a sixth of a minute at most that is left to chance.
+    assert 60 <= second - first <= 70
+    assert 120 <= third - second <= 130
+
+    node.vendor.fault(
+        WHITELIST_LIST, "status", http_status=429, headers={"Retry-After": "3600"}, times=-1
+    )
+    refused = node.failed("qg_whitelist_info", max_wait=0)
+    assert "3600" in refused["msg"]
+    node.vendor.faults.clear()
+    node.vendor.advance(70)
+    assert node.ok("qg_whitelist_info", max_wait=0)["api"]["waited_seconds"] == 0
+
+
 def test_each_pause_is_twice_as_long_and_the_result_says_for_what(node: Node) -> None:
     node.vendor.fault(WHITELIST_LIST, "status", http_status=503, times=2)
     began = node.vendor.clock.now()

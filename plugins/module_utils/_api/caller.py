@@ -101,10 +101,11 @@ class Caller:
                 # The error that made the wait necessary is more useful than the lack of time.
                 raise last_error or late from None
             except CallError as error:
-                last_error = error
                 is_blocked = False
                 if error.reason is Reason.RATE:
-                    is_blocked = self._block(call, error)
+                    is_repeated = last_error is not None and last_error.reason is Reason.RATE
+                    is_blocked = self._block(call, error, is_repeated=is_repeated)
+                last_error = error
                 # While every process waits in slot(), max_wait limits the attempts.
                 if not is_blocked or error.retry_after is not None:
                     attempts += 1
@@ -182,7 +183,7 @@ class Caller:
         """Take a slot under QG.net's rate limit, if there is one."""
         yield
 
-    def _block(self, call: Call, error: CallError) -> bool:
+    def _block(self, call: Call, error: CallError, *, is_repeated: bool) -> bool:
         """Let no process make a call that was refused for its rate.
 
         Returns whether that is possible.

@@ -173,11 +173,19 @@ class KeyCaller(Caller):
         ):
             yield
 
-    def _block(self, call: Call, error: CallError) -> bool:
+    def _block(self, call: Call, error: CallError, *, is_repeated: bool) -> bool:
+        longest = self.rate_limiter.longest_block(is_repeated=is_repeated)
+        if error.retry_after is not None and error.retry_after > longest:
+            error.message += (
+                f" It asks to wait for {error.retry_after:.0f} seconds, and all runs wait for "
+                f"{longest:.0f}, since QG.net's limits are per minute."
+            )
         # On failure, other processes are refused as well. That must not hide what this call may
         # have done.
         with after_the_call():
-            self.rate_limiter.block(self.key_digest, call.name, error.retry_after)
+            self.rate_limiter.block(
+                self.key_digest, call.name, error.retry_after, is_repeated=is_repeated
+            )
         return True
 
     def _note(self, headers: Mapping[str, str], began: float) -> None:

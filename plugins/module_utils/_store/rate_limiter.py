@@ -24,8 +24,6 @@ from .store import Connection, Store, after_the_call
 
 #: Seconds added to the minute, since clocks may be slewed during a wait.
 CLOCK_SLACK = 0.1
-#: The maximum block of an endpoint in seconds, if QG.net asks for a longer one.
-MAX_BLOCK = 3600
 #: The maximum random part of a block, as a share of it: other control nodes that do not share this
 #: store, and that were refused at the same moment, must not all call again in the same second.
 JITTER = 1 / 6
@@ -121,15 +119,24 @@ class RateLimiter:
         """Let a slot expire in so many seconds, also one that was deleted meanwhile."""
         database.execute(_SAVE, (number, key, endpoint, self.store.now() + seconds, amount))
 
-    def block(self, key: str, endpoint: str, seconds: float | None) -> None:
+    def longest_block(self, *, is_repeated: bool) -> float:
+        """Return for how many seconds a response can block an endpoint, whatever it asks for.
+
+        QG.net's limits are per minute. A run whose call is refused again waits for two.
+        """
+        return self.minute * 2 if is_repeated else self.minute
+
+    def block(
+        self, key: str, endpoint: str, asked: float | None, *, is_repeated: bool = False
+    ) -> None:
         """Block an endpoint for all processes, because QG.net refused a call for its rate.
 
-        Another client must have called as well. The block lasts for ``seconds`` if QG.net gave
-        them, or a minute.
+        Another client must have called as well. The block lasts for the seconds that were ``asked``
+        for, within limits, or a minute.
         """
-        if seconds is None:
-            seconds = self.minute + CLOCK_SLACK
-        duration = min(seconds, MAX_BLOCK)
+        duration = self.minute + CLOCK_SLACK
+        if asked is not None:
+            duration = min(asked, self.longest_block(is_repeated=is_repeated))
         duration += current().random(0, min(duration, self.minute) * JITTER)
         with self.store.transaction() as database:
             self._save(database, secrets.randbits(62), key, endpoint, duration, BLOCK)
