@@ -313,10 +313,11 @@ undetermined:
   sample: []
 cap:
   description: Why O(max_new_per_day) did not allow the purchase. C(limit) is its value, C(bought)
-    the number of purchases within 24 hours, and C(wanted) the number that the task needed.
+    the number of purchases within 24 hours, C(unknown) the number that calls without a known result
+    may have bought as well, and C(wanted) the number that the task needed.
   returned: failure
   type: dict
-  sample: {option: max_new_per_day, limit: 20, bought: 18, wanted: 5}
+  sample: {option: max_new_per_day, limit: 20, bought: 18, unknown: 0, wanted: 5}
 api:
   description: The number of C(calls), how many of them were C(retries), and the time that the task
     has waited, as C(waited_seconds) and, by reason, C(waits).

@@ -133,7 +133,8 @@ quota:
   type: dict
 cap:
   description: Why O(max_new_per_day) did not allow the purchase. C(limit) is its value, C(bought)
-    the number of purchases within 24 hours, and C(wanted) the number that the task needed.
+    the number of purchases within 24 hours, C(unknown) the number that calls without a known result
+    may have bought as well, and C(wanted) the number that the task needed.
   returned: failure
   type: dict
 product:

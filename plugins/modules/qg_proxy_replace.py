@@ -144,10 +144,11 @@ quota:
   sample: {total: 5, available: 3, used: 2}
 cap:
   description: Why O(max_new_per_day) did not allow the purchase. C(limit) is its value, C(bought)
-    the number of purchases within 24 hours, and C(wanted) the number that the task needed.
+    the number of purchases within 24 hours, C(unknown) the number that calls without a known result
+    may have bought as well, and C(wanted) the number that the task needed.
   returned: failure
   type: dict
-  sample: {option: max_new_per_day, limit: 20, bought: 18, wanted: 5}
+  sample: {option: max_new_per_day, limit: 20, bought: 18, unknown: 0, wanted: 5}
 product:
   description: The product of the key, which was detected with O(product=auto).
   returned: success

@@ -204,12 +204,15 @@ def test_a_final_code_is_one_call(node: Node, endpoint: str, code: int) -> None:
     assert len(node.vendor.leases) == 1
 
 
-def test_a_failed_allocation_is_repeated_after_the_list_was_read(node: Node) -> None:
+@pytest.mark.parametrize(("code", "times"), [(-104, 1), (-1, 2)])
+def test_a_failed_allocation_is_repeated_after_the_list_was_read(
+    node: Node, code: int, times: int
+) -> None:
     module, options = prepared(node, GET)
-    node.vendor.fault(GET, "code", code=-104, times=2)
+    node.vendor.fault(GET, "code", code=code, times=times)
     assert len(node.ok(module, **options)["allocated"]) == 1
     calls = node.vendor.calls()
-    assert calls.count(GET) == 3
+    assert calls.count(GET) == times + 1
     # Between two tries, the list is always read.
     for path, following in itertools.pairwise(calls):
         assert path != GET or following == LIST

@@ -153,7 +153,7 @@ def test_what_is_unknown_counts_as_bought_until_it_is_known(node: Node) -> None:
     assert node.ok(LEDGER)["totals"][0]["unknown"] == 3
     # Nothing shows that it was not carried out, so that the cap counts it; the leases are bought
     # all the same.
-    assert node.failed(ALLOCATE, count=5, max_new_per_day=7)["cap"]["bought"] == 3
+    assert node.failed(ALLOCATE, count=5, max_new_per_day=7)["cap"]["unknown"] == 3
     node.ok(ALLOCATE, count=5, max_new_per_day=8)
     assert node.vendor.paid == 5
 
@@ -179,7 +179,7 @@ def test_a_call_that_never_got_a_result_counts_for_the_cap(
         node.attempt(ALLOCATE, **cap)
         node.vendor.hooks.clear()
         node.vendor.advance(300)
-        assert node.failed(ALLOCATE, **cap)["cap"]["bought"] == 5
+        assert node.failed(ALLOCATE, **cap)["cap"]["unknown"] == 5
         node.vendor.advance(300)
     assert node.vendor.paid == 5
     (entry,) = node.ok(LEDGER)["entries"]
@@ -211,6 +211,53 @@ def test_the_ledger_and_the_report_count_what_is_unknown_alike(
     assert total["unknown"] == 2
 
 
+@pytest.mark.parametrize("product", ["classic", "share"])
+def test_a_failed_allocation_ends_a_run_at_once_and_uses_up_no_cap(
+    new_node: Callable[..., Node], product: str
+) -> None:
+    """QG.net says that it could not allocate, and so has not."""
+    node = new_node(product, channels=30)
+    path = PATHS[product].get
+    code = {"classic": -104, "share": "FAILED_OPERATION"}[product]
+    node.vendor.fault(path, "code", code=code, times=2)
+    began = node.vendor.clock.now()
+
+    refused = node.failed(ALLOCATE, count=3, max_new_per_day=3)
+
+    assert refused["error"]["code"] == code
+    assert refused["changed"] is False
+    assert node.vendor.clock.now() - began <= 10
+    assert len(node.sent(path)) == 2
+    (total,) = node.ok(LEDGER)["totals"]
+    assert (total["received"], total["unknown"]) == (0, 0)
+
+    assert len(node.ok(ALLOCATE, count=3, max_new_per_day=3)["allocated"]) == 3
+    assert node.vendor.paid == 3
+
+
+def test_without_time_to_wait_a_failed_allocation_is_reported_as_such(
+    new_node: Callable[..., Node],
+) -> None:
+    node = new_node()
+    node.vendor.fault("/allocate", "code", code=-104, times=2)
+    assert node.failed(ALLOCATE, count=1, max_wait=0)["error"]["code"] == -104
+    assert len(node.sent("/allocate")) == 1
+
+
+def test_a_cap_that_is_reached_says_what_is_known_and_what_is_not(
+    new_node: Callable[..., Node],
+) -> None:
+    node = new_node(channels=30)
+    node.ok(ALLOCATE, count=2)
+    node.vendor.fault("/allocate", "reset_before")
+
+    refused = node.failed(ALLOCATE, count=5, max_new_per_day=6)
+
+    assert refused["cap"].items() >= {"limit": 6, "bought": 2, "unknown": 3, "wanted": 3}.items()
+    assert "2 bought in 24 hours, and up to 3 more" in refused["msg"]
+    assert node.vendor.paid == 2
+
+
 def test_what_is_refused_or_not_sent_leaves_no_open_call(new_node: Callable[..., Node]) -> None:
     """The next run would otherwise wait for what that call may still do."""
     node = new_node()
@@ -227,7 +274,7 @@ def test_a_cap_holds_for_a_further_call_of_the_same_run(new_node: Callable[..., 
     """Nothing shows that the first call was not carried out, so that it counts."""
     node = new_node()
     node.vendor.fault("/allocate", "reset_before")
-    assert node.failed(ALLOCATE, count=3, max_new_per_day=4)["cap"]["bought"] == 3
+    assert node.failed(ALLOCATE, count=3, max_new_per_day=4)["cap"]["unknown"] == 3
     assert len(node.sent("/allocate")) == 1
     assert node.vendor.paid == 0
 

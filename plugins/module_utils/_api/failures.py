@@ -234,7 +234,7 @@ def vendor_refusal(
         effect=Effect.UNKNOWN if reason in UNCERTAIN else Effect.REJECTED,
         reason=reason,
         # Another attempt would get the same response to most refusals.
-        retryable=reason in (Reason.RATE, Reason.UNKNOWN, Reason.FAILED),
+        retryable=reason in (Reason.RATE, Reason.UNKNOWN),
         code=code,
         meaning=meaning or said,
         endpoint=call.name,

@@ -65,15 +65,16 @@ class Reason(Enum):
     TOO_EARLY = "too early"
     #: The calls for reserved lines give no reason.
     REFUSED = "refused"
-    #: The call failed within the service, which may have carried it out.
+    #: QG.net could not allocate what was asked for, and has allocated nothing.
     FAILED = "failed"
+    #: The call failed within the service, which may have carried it out.
     UNKNOWN = "unknown"
     #: A code that is not documented, and may come from a gateway.
     OTHER = "other"
 
 
 #: The reasons after which a call may have been carried out.
-UNCERTAIN = frozenset({Reason.FAILED, Reason.UNKNOWN, Reason.OTHER})
+UNCERTAIN = frozenset({Reason.UNKNOWN, Reason.OTHER})
 #: The reasons of refusals that a read of the list has with a key of another product.
 OF_OTHER_PRODUCT = frozenset({Reason.PARAMETER, Reason.PERMISSION, Reason.KEY, Reason.EXPIRED})
 

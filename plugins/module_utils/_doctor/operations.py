@@ -292,7 +292,7 @@ class Doctor:
         return detail
 
     def _cap(self, api: Leases) -> str:
-        bought = f"{bought_today(api.caller.store, api.caller.key_digest)} bought in 24 hours"
+        bought = bought_today(api.caller.store, api.caller.key_digest).in_a_day()
         need = outlook(api, self.connection.key, self.cap, self.quota)
         if self.cap is None:
             advice = "To set one, type: export QG_MAX_NEW_PER_DAY=NUMBER."

@@ -427,7 +427,7 @@ def _possible_count(refusal: QgError, count: int) -> int | None:
         cap = details["cap"]
         missing = int(cap["wanted"])
         # The cap may have been lowered since.
-        free = max(0, int(cap["limit"]) - int(cap["bought"]))
+        free = max(0, int(cap["limit"]) - int(cap["bought"]) - int(cap["unknown"]))
     else:
         return None
     return count - missing + free

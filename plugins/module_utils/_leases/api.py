@@ -283,7 +283,7 @@ def unexplained_fall(client: Leases, balance: int) -> int:
     reading = next_reading(earlier, balance, now, window)
     facts.save(BALANCE, json.dumps(dataclasses.asdict(reading)))
     bought = bought_since(caller.store, caller.key_digest, reading.at - BALANCE_LAG)
-    return unexplained(reading, bought)
+    return unexplained(reading, bought.at_most)
 
 
 def _must_name_tasks(going: Collection[Lease], staying: Collection[Lease]) -> bool:

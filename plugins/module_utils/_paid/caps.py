@@ -10,6 +10,8 @@ exceed a cap together.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from .._core.checks import check_range
 from .._core.errors import CapReachedError
 from .._core.text import counted
@@ -20,6 +22,28 @@ DAY = 86400.0
 #: What was received counts, and as long as that is unknown, what was asked for.
 AMOUNT = "CASE state WHEN 'settled' THEN got WHEN 'refused' THEN 0 ELSE buys END"
 _SINCE = "FROM journal WHERE key = ? AND buys > 0 AND sent_at > ?"
+
+
+@dataclass(frozen=True)
+class Bought:
+    """How many resources a key has bought for certain, and how many more calls without a known
+    result may have bought.
+    """
+
+    known: int
+    unknown: int
+
+    @property
+    def at_most(self) -> int:
+        """How many count for a cap."""
+        return self.known + self.unknown
+
+    def in_a_day(self) -> str:
+        """Return both numbers as a phrase."""
+        phrase = f"{self.known} bought in 24 hours"
+        if self.unknown:
+            phrase += f", and up to {self.unknown} more by calls whose result is unknown"
+        return phrase
 
 
 def parse_cap(max_new_per_day: int | None) -> int | None:
@@ -35,14 +59,19 @@ def check_cap(store: Store, key: str, cap: int, wanted: int, kind: str) -> None:
     The cap is one for all kinds of resources, and counts those that replace others.
     """
     bought = bought_today(store, key)
-    if bought + wanted > cap:
+    if bought.at_most + wanted > cap:
         noun = "lease" if kind == "leases" else "reserved line"
         raise CapReachedError(
             f"max_new_per_day={cap} does not allow {counted(wanted, f'more {noun}')}: "
-            f"qg_ledger_info shows {bought} bought with this key in the last 24 hours. The call "
-            "was not sent. Ask for less, or raise max_new_per_day (environment "
-            "QG_MAX_NEW_PER_DAY).",
-            cap={"option": "max_new_per_day", "limit": cap, "bought": bought, "wanted": wanted},
+            f"qg_ledger_info shows {bought.in_a_day()}. The call was not sent. Ask for less, or "
+            "raise max_new_per_day (environment QG_MAX_NEW_PER_DAY).",
+            cap={
+                "option": "max_new_per_day",
+                "limit": cap,
+                "bought": bought.known,
+                "unknown": bought.unknown,
+                "wanted": wanted,
+            },
         )
 
 
@@ -55,11 +84,13 @@ def recent_purchases(store: Store, key: str) -> list[tuple[float, int]]:
     return [(max(0.0, now - sent_at), int(amount)) for sent_at, amount in rows]
 
 
-def bought_today(store: Store, key: str) -> int:
+def bought_today(store: Store, key: str) -> Bought:
     """Return how many resources a key has bought, or may have bought, in the last 24 hours."""
     return bought_since(store, key, store.now() - DAY)
 
 
-def bought_since(store: Store, key: str, moment: float) -> int:
+def bought_since(store: Store, key: str, moment: float) -> Bought:
     """Return how many a key has bought, or may have bought, since a state time."""
-    return int(store.rows(f"SELECT coalesce(sum({AMOUNT}), 0) {_SINCE}", key, moment)[0][0])
+    query = f"SELECT coalesce(sum(got), 0), coalesce(sum({AMOUNT} - got), 0) {_SINCE}"
+    ((known, unknown),) = store.rows(query, key, moment)
+    return Bought(int(known), int(unknown))

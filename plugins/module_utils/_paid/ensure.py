@@ -10,7 +10,13 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from .._api.leases import Quota, Terms
-from .._core.errors import CallError, QgError, Reason, UncertainOutcomeError
+from .._core.errors import (
+    CallError,
+    QgError,
+    Reason,
+    UncertainOutcomeError,
+    WaitBudgetExceeded,
+)
 from .._core.text import counted, format_sample
 from .books import Books
 from .lifetime import check_min_remaining
@@ -50,6 +56,10 @@ def buy_missing(
         try:
             error = books.buy(size, terms)
         except CallError as refusal:
+            if refusal.reason is Reason.FAILED and operation == BUY and not failed:
+                failed += 1
+                _pause_after(books, refusal)
+                continue
             # A released channel is not free at once, and not every plan has a quota that shows it.
             if refusal.reason is not Reason.CHANNELS or not books.released or books.now() >= until:
                 raise
@@ -69,6 +79,15 @@ def buy_missing(
                     f" After {sent}, {books.api.listing} shows nothing new. {books.payments()}"
                 )
                 raise error
+
+
+def _pause_after(books: Books[Any], refusal: CallError) -> None:
+    """Wait and read the list before QG.net is asked once more for what it could not allocate."""
+    try:
+        books.wait(POLL, "QG.net could not allocate", books.api.calls[BUY])
+    except WaitBudgetExceeded:
+        raise refusal from None
+    books.look()
 
 
 def check_room(books: Books[Any], before: Quota | None, others: int, *, needed: int) -> None:
