@@ -8,6 +8,7 @@ way.
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.newest
 
 __all__ = ["database_server", "database_url"]
 
+ROOT = Path(__file__).resolve().parents[2]
 ADDRESSES = ["203.0.113.1", "203.0.113.2"]
 
 
@@ -52,6 +54,27 @@ def test_a_run_without_its_database_fails_before_the_first_call(
     assert phrases.NO_DATABASE in purchase["msg"]
     assert phrases.NO_DATABASE in registration["msg"]
     assert node.vendor.calls() == []
+
+
+def test_the_database_that_the_guide_closes_stops_each_run_until_it_is_opened(
+    node: Node, own_server: PostgresServer
+) -> None:
+    guide = (ROOT / "docs/docsite/rst/leaked_key.rst").read_text(encoding="utf-8")
+    (closing,) = re.findall(r"^   (ALTER .*;)\n   (SELECT .*;)$", guide, re.MULTILINE)
+    node.ok(ALLOCATE, count=1)
+
+    with own_server.admin() as connection:
+        for statement in closing:
+            connection.execute(statement)
+    stopped = node.failed(ALLOCATE, count=3)
+
+    assert phrases.CANNOT_BE_USED in stopped["msg"]
+    assert node.vendor.paid == 1
+
+    with own_server.admin() as connection:
+        connection.execute(closing[0].replace("false", "true"))
+
+    assert len(node.ok(ALLOCATE, count=3)["allocated"]) == 2
 
 
 def test_the_doctor_names_the_database_and_no_password(

@@ -57,6 +57,21 @@ case "$*" in
 *) exit 64 ;;
 esac
 """,
+    # There is no systemd.
+    "systemctl": """
+case "$*" in
+"disable --now "?*.timer | "stop "?*.service) printf '%s\\n' "$*" >>~/systemctl.log ;;
+*) exit 64 ;;
+esac
+""",
+    # There is no cron. The crontab is a file.
+    "crontab": """
+case "$*" in
+-l) cat ~/crontab ;;
+-) cat >~/crontab.new && mv ~/crontab.new ~/crontab ;;
+*) exit 64 ;;
+esac
+""",
     # There is no cluster. What it would run has to be a command that Ansible accepts.
     "kubectl": """
 printf '%s\\n' "kubectl $*" >>~/kubectl.log

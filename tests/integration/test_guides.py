@@ -54,6 +54,14 @@ OTHER = [
 ]
 
 
+def sections(path: Path) -> set[str]:
+    """The names that GitHub and Sphinx give to the sections of a document."""
+    text = path.read_text(encoding="utf-8")
+    titles = re.findall(r"^#+ (.+)$|^(\S.*)\n[=~-]+$", text, re.MULTILINE)
+    plain = (re.sub(r"[^\w\s-]", "", markdown or rst) for markdown, rst in titles)
+    return {title.lower().replace(" ", "-") for title in plain}
+
+
 @pytest.mark.parametrize(
     "path", [*ENGLISH.glob("*.rst"), *CHINESE.glob("*.md"), *OTHER], ids=lambda path: str(path.name)
 )
@@ -64,8 +72,11 @@ def test_links_lead_to_files_and_blocks_can_be_read(path: Path) -> None:
         r"github\.com/qingguo/qingguo\.qgnet/(?:blob|tree|raw)/[\w.-]+/([^)#>\s]+)", text
     ):
         assert (ROOT / target).exists(), target
-    for target in re.findall(r"\]\(([^):#]+)(?:#[^)]*)?\)", text):
+    for target, section in re.findall(r"\]\(([^):#]*)(?:#([^)]*))?\)", text):
         assert (path.parent / target).exists(), target
+        assert not section or section in sections(path.parent / target if target else path)
+    for target, section in re.findall(r"blob/[\w.-]+/([^)#>\s]+)#([^)>\s]+)", text):
+        assert section in sections(ROOT / target), f"{target}#{section}"
     assert not re.search(r":(ref|doc|ansplugin|ansopt):`", text)
     for block in blocks(path, "yaml"):
         assert yaml.safe_load(block.text)
@@ -394,6 +405,88 @@ def assert_the_crontab_of_the_guide_runs(reader: Reader) -> None:
     cap = re.findall("^QG_MAX_NEW_PER_DAY=.*$", crontab, re.MULTILINE)
     gateway = "".join(block.text for block in blocks(document("gateway"), "shell"))
     assert re.findall("QG_MAX_NEW_PER_DAY=.*", gateway) == cap
+
+
+@pytest.mark.slow
+def test_the_guide_to_a_leaked_key(reader: Reader, home: Path) -> None:
+    """With a gateway, timers and a crontab; somebody who had the key has added an address."""
+    sim = reader.sim
+    new_key = "QGREAL02"
+    sim.configure(plan={"kind": "dynamic_dedicated", "channels": 8})
+    variables = home / "crawl" / "group_vars" / "all"
+    variables.mkdir(parents=True)
+    own = {"service": "daemon", "directory": str(home), "port": free_port(), "count": 2}
+    (variables / "test.yml").write_text(
+        "".join(f"proxy_gateway_{name}: {value}\n" for name, value in own.items()), "utf-8"
+    )
+    units = home / "systemd"
+    units.mkdir()
+    (units / "mine.service").write_text("# qingguo.qgnet.refresh_timer {}\n", "utf-8")
+    (units / "other.service").write_text("[Unit]\n", "utf-8")
+    crontab = home / "crontab"
+    crontab.write_text("# mine\n* * * * * x qingguo.qgnet.metrics\n1 * * * * y\n", "utf-8")
+
+    with removed_gateways(home):
+        reader.paste("quickstart", "ansible-vault encrypt")
+        reader.paste("gateway", "- qingguo.qgnet.proxy_gateway")
+        terminal = reader.open_terminal()
+        terminal.paste("export ANSIBLE_VAULT_PASSWORD_FILE=~/.qgnet-vault\n")
+        terminal.paste("ansible-playbook -i hosts.yml gateway.yml\n")
+        calls = len(sim.journal())
+        assert len(sim.leases()) == 2
+
+        # Nothing is bought while the store is refused.
+        reader.paste("leaked_key", "chmod g+w")
+        for command in (
+            "qingguo.qgnet.ensure_leases --extra-vars qg_lease_count=3",
+            "qingguo.qgnet.refresh_proxies",
+            "gateway.yml",
+        ):
+            shown = terminal.paste(f"! ansible-playbook -i hosts.yml {command}\n")
+            assert phrases.CANNOT_BE_USED in " ".join(shown.split())
+        assert len(sim.journal()) == calls
+
+        swap = Swap("/etc/systemd/system", str(units), "tests write only below their directory")
+        stopped = reader.follow("leaked_key", [swap], begin="refresh_timer", end="OLD_KEY")
+
+        assert (home / "systemctl.log").read_text("utf-8").splitlines() == [
+            "disable --now mine.timer",
+            "stop mine.service",
+        ]
+        assert crontab.read_text("utf-8") == (
+            "# mine\n#* * * * * x qingguo.qgnet.metrics\n1 * * * * y\n"
+        )
+        assert payments(stopped) == []
+
+        sim.configure(whitelist=[HERE, "203.0.113.66"])
+        replace_key(sim, new_key)
+        reader.answers |= {"OLD_KEY": sim.key, "QG_KEY": new_key}
+        asked = """'OLD_KEY') }}"\n"""
+        refused = Swap(asked, f"{asked.strip()} || true\n", "a failure ends the terminal")
+        old = reader.follow("leaked_key", [refused], begin="OLD_KEY", end="ansible-vault")
+
+        assert '"code": -100' in old[-1].shown
+
+        renewed = reader.follow("leaked_key", begin="ansible-vault", end="203.0.113.66")
+
+        # The new key has what the old one had.
+        assert payments(renewed) == []
+        assert "203.0.113.66  -         -                  no owner" in renewed[-1].shown
+
+        last = reader.follow("leaked_key", begin="203.0.113.66")
+
+    assert sim.whitelist(new_key) == [HERE]
+    assert '"received": 2' in last[-1].shown
+    assert '"unknown": 0' in last[-1].shown
+
+
+def replace_key(sim: Simulator, key: str) -> None:
+    """Give the first key another name, as QG.net's user center may do; it keeps all that it has."""
+    snapshot = sim.control("GET", "/snapshot")
+    keys = snapshot["state"]["keys"]
+    # The proxy that listens from the start stays that of the first key.
+    keys[key] = {**keys.pop(sim.key), "key": key, "proxy_url": None}
+    sim.control("PUT", "/snapshot", snapshot)
 
 
 @pytest.mark.slow
