@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the reference and the tables of the READMEs, from the documentation of each part.
+"""Write the reference in both languages, from the documentation of each part.
 
 usage: reference.py [--check | --version VERSION]
 
@@ -173,16 +173,6 @@ class Page:
             rows.append((shown, link, self.choose(english, chinese)))
         return rows
 
-    def playbooks(self) -> list[tuple[str, str, str]]:
-        """Return name, link and summary of the playbooks."""
-        rows = []
-        for name in CHINESE["playbooks"]:
-            page = self.playbook(name)
-            english = f"{self.site}/docsite/reference.html#{name.replace('_', '-')}"
-            chinese = f"{self.github}/docs/zh-CN/reference.md#{name}"
-            rows.append((f"`{name}`", self.choose(english, chinese), page.summary))
-        return rows
-
     def playbook(self, name: str) -> Playbook:
         """Return the documentation of a playbook."""
         return playbook(name) if self.is_english else chinese_playbook(name)
@@ -197,19 +187,6 @@ def markdown_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def linked(rows: list[tuple[str, str, str]]) -> list[tuple[str, ...]]:
     """Return rows with name and summary, in which the name is a link of Markdown."""
     return [(f"[{name}]({link})", summary) for name, link, summary in rows]
-
-
-def readme_tables(page: Page) -> str:
-    """Return the tables of a README."""
-    modules = [row for group in CHINESE["modules"] for row in page.modules(group)]
-    does = page.choose("What it does", "作用")
-    runs = page.choose("Role or playbook", "role 或 playbook")
-    parts = page.choose("Module or plugin", "模块或插件")
-    tables = [
-        markdown_table((runs, does), linked([*page.roles(), *page.playbooks()])),
-        markdown_table((parts, does), linked([*modules, *page.plugins()])),
-    ]
-    return "\n".join(tables)
 
 
 def rst(text: str) -> str:
@@ -285,18 +262,11 @@ def chinese_reference(page: Page, frame: str) -> str:
 
 
 def generated(version: str) -> dict[Path, str]:
-    """Return the files that are written, or have a part that is."""
+    """Return the two files, of which the text before the tables is kept."""
     check_chinese()
     english = Page("en", version)
     chinese = Page("zh", version)
     result = {}
-    for path, tables in (
-        (ROOT / "README.md", readme_tables(english)),
-        (ROOT / "README.zh-CN.md", readme_tables(chinese)),
-    ):
-        before, mark, rest = path.read_text("utf-8").partition("<!-- contents -->\n")
-        _old, end, after = rest.partition("<!-- end -->\n")
-        result[path] = f"{before}{mark}{tables}{end}{after}"
     path = ROOT / "docs/docsite/rst/reference.rst"
     frame = path.read_text("utf-8").partition("Roles\n-----\n")[0]
     result[path] = english_reference(english, frame)

@@ -225,7 +225,6 @@ class Reader:
     home: Path
     sim: Simulator
     answers: dict[str, str] = field(default_factory=dict)
-    has_collection: bool = True
 
     def __post_init__(self) -> None:
         self.answers.setdefault("QG_KEY", self.sim.key)
@@ -239,11 +238,10 @@ class Reader:
         self._terminals: list[Terminal] = []
         self._terminal: Terminal | None = None
         (self.home / "qgnet").symlink_to(self.machine.home / "qgnet")
-        if self.has_collection:
-            (self.home / ".ansible").mkdir()
-            (self.home / ".ansible" / "collections").symlink_to(
-                self.machine.home / ".ansible" / "collections"
-            )
+        (self.home / ".ansible").mkdir()
+        (self.home / ".ansible" / "collections").symlink_to(
+            self.machine.home / ".ansible" / "collections"
+        )
 
     @property
     def environment(self) -> dict[str, str]:

@@ -20,15 +20,15 @@ import signal
 import socket
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 import yaml
 from integration.guide_blocks import BOTH, CHINESE, ENGLISH, ROOT, block_after, blocks, document
 from integration.guide_reader import Machine, Reader, Step, Swap
+from integration.terminal import Terminal
 from integration.upstreams import free_ports
 from qgnet_simulator.running import Simulator, running_simulator
 from support import phrases
@@ -57,9 +57,11 @@ OTHER = [
 def sections(path: Path) -> set[str]:
     """The names that GitHub and Sphinx give to the sections of a document."""
     text = path.read_text(encoding="utf-8")
-    titles = re.findall(r"^#+ (.+)$|^(\S.*)\n[=~-]+$", text, re.MULTILINE)
-    plain = (re.sub(r"[^\w\s-]", "", markdown or rst) for markdown, rst in titles)
-    return {title.lower().replace(" ", "-") for title in plain}
+    if path.suffix == ".rst":
+        titles = re.findall(r"^(\S.*)\n[=~-]+$", text, re.MULTILINE)
+        return {re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") for title in titles}
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\s-]", "", title).lower().replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,8 @@ def test_links_lead_to_files_and_blocks_can_be_read(path: Path) -> None:
         assert not section or section in sections(path.parent / target if target else path)
     for target, section in re.findall(r"blob/[\w.-]+/([^)#>\s]+)#([^)>\s]+)", text):
         assert section in sections(ROOT / target), f"{target}#{section}"
+    for page, section in re.findall(r"/docsite/(\w+)\.html#([\w-]+)", text):
+        assert section in sections(ENGLISH / f"{page}.rst"), f"{page}#{section}"
     assert not re.search(r":(ref|doc|ansplugin|ansopt):`", text)
     for block in blocks(path, "yaml"):
         assert yaml.safe_load(block.text)
@@ -112,21 +116,9 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture
-def open_reader(machine: Machine, home: Path, vendor: Simulator) -> Iterator[Callable[..., Reader]]:
-    readers = []
-
-    def open_reader(**options: Any) -> Reader:
-        readers.append(Reader(machine, home, vendor, **options))
-        return readers[-1]
-
-    yield open_reader
-    for reader in readers:
-        reader.close()
-
-
-@pytest.fixture
-def reader(open_reader: Callable[..., Reader]) -> Reader:
-    return open_reader()
+def reader(machine: Machine, home: Path, vendor: Simulator) -> Iterator[Reader]:
+    with contextlib.closing(Reader(machine, home, vendor)) as reader:
+        yield reader
 
 
 def free_port() -> int:
@@ -186,17 +178,78 @@ def test_the_trial_of_the_quick_start(reader: Reader) -> None:
     )
 
 
-def test_the_readme_leads_to_a_first_request(open_reader: Callable[..., Reader]) -> None:
-    """On a machine that has ansible-core and requests."""
-    reader = open_reader(has_collection=False)
-    reader.sim.configure(plan={"kind": "share"})
+#: Instead of make, which would first download the tools of the sessions. ``make demo`` runs what
+#: its session runs. ``make test`` would run this test: only what it would run is shown.
+MAKE = """#!/bin/sh
+set -eu
+/usr/bin/make --dry-run "$@"
+[ "$*" = test ] || QGNET_DEMO_WAY=loopback exec bash tools/demo/demo.sh
+"""
 
-    steps = reader.follow("README", starts_with_key=False)
 
-    assert payments(steps) == [1]
-    (exit_ip,) = {lease["ip"] for lease in reader.sim.leases()}
-    assert exit_ip in steps[-1].shown.splitlines()
-    assert reader.sim.whitelist() == [HERE]
+def test_the_first_block_of_the_readme_in_a_clone(tmp_path: Path) -> None:
+    """What is typed and what it shows; CI runs all of "make test" in a fresh clone."""
+    for readme in BOTH["README"]:
+        first = blocks(readme, "shell", "text")
+        assert first[0].text.splitlines() == [
+            "git clone https://github.com/qingguo/qingguo.qgnet.git",
+            "cd qingguo.qgnet",
+            "make demo",
+            "make test",
+        ]
+        assert first[1].text == blocks(BOTH["README"][0], "text")[0].text
+    make = tmp_path / "bin" / "make"
+    make.parent.mkdir()
+    make.write_text(MAKE, encoding="utf-8")
+    make.chmod(0o755)
+    found = tmp_path / "collections" / "ansible_collections" / "qingguo" / "qgnet"
+    found.parent.mkdir(parents=True)
+    found.symlink_to(tmp_path / "qingguo.qgnet")
+    environment = (
+        os.environ
+        | cloned()
+        | {
+            "PATH": f"{make.parent}:{os.environ['PATH']}",
+            "ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "collections"),
+        }
+    )
+    terminal = Terminal(tmp_path, environment, tmp_path / "log")
+    try:
+        shown = terminal.paste(first[0].text)
+    finally:
+        terminal.stop()
+
+    lines = [line.strip() for line in shown.splitlines()]
+    for line in first[1].text.splitlines():
+        assert line in lines
+    assert "All went as it should" in shown
+    assert '"unit(2.21)" "integration(2.21)"' in shown.partition("All went as it should")[2]
+
+
+def cloned() -> dict[str, str]:
+    """Variables with which git clones this checkout instead of the repository."""
+    return {
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": f"url.{ROOT}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/qingguo/qingguo.qgnet.git",
+        "GIT_CONFIG_KEY_1": "safe.directory",
+        "GIT_CONFIG_VALUE_1": "*",
+    }
+
+
+def test_the_readme_installs_the_collection_from_its_repository(tmp_path: Path) -> None:
+    (install,) = [block for block in blocks(document("README"), "shell") if "galaxy" in block.text]
+    home = {"HOME": str(tmp_path), "ANSIBLE_HOME": str(tmp_path / ".ansible")}
+    environment = os.environ | cloned() | home
+    del environment["ANSIBLE_COLLECTIONS_PATH"]
+    terminal = Terminal(tmp_path, environment, tmp_path / "log")
+    try:
+        terminal.paste(install.text)
+        shown = terminal.paste("ansible-doc --list qingguo.qgnet\n")
+    finally:
+        terminal.stop()
+
+    assert "qingguo.qgnet.qg_whitelist" in shown
 
 
 @pytest.mark.slow

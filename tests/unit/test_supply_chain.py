@@ -124,6 +124,9 @@ def test_each_ansible_core_is_tested_with_each_change() -> None:
     ]
     assert required == ">=2.16.0"
     assert tested == {f"2.{minor}" for minor in range(16, 23)}
+    for readme in ("README.md", "README.zh-CN.md"):
+        badges = (ROOT / readme).read_text(encoding="utf-8")
+        assert "ansible--core-2.16%20to%202.22" in badges
 
 
 def test_an_execution_environment_gets_what_the_readme_asks_for() -> None:
