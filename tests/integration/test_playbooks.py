@@ -338,8 +338,8 @@ def test_the_report_has_the_keys_of_pools(sim: Simulator, playground: Playground
     sim.configure("POOLKEY1")
     playground.run("qg_proxy_allocate", product="classic", count=1, key="POOLKEY1")
     pools = [{"name": "own", "key": "POOLKEY1", "port": 3129}, {"name": "a", "port": 3130}]
-    hosts = dict.fromkeys(("one", "two"), {"ansible_connection": "local"})
-    hosts["three"] = {**hosts["one"], "proxy_gateway_pools": pools}
+    local: dict[str, Any] = {"ansible_connection": "local"}
+    hosts = {"one": local, "two": local, "three": {**local, "proxy_gateway_pools": pools}}
 
     run = playground.play(
         REPORT,
