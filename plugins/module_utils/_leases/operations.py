@@ -107,10 +107,11 @@ def unusable_leases(api: Leases, leases: Iterable[Lease]) -> list[str]:
     if not unusable:
         return []
     number = counted(len(unusable), "lease")
-    return [
-        f"{number} left out, because no program can use the address, or it is not one of the public "
-        f"internet: {servers(unusable)}."
-    ]
+    warning = (
+        f"{number} left out, because no program can use the address, or it is not one of the "
+        f"public internet: {servers(unusable)}."
+    )
+    return [warning]
 
 
 def _lines(leases: Iterable[Lease]) -> str:

@@ -56,7 +56,7 @@ def buy_missing(
         try:
             error = books.buy(size, terms)
         except CallError as refusal:
-            if refusal.reason is Reason.FAILED and operation == BUY and not failed:
+            if refusal.reason is Reason.FAILED and not failed:
                 failed += 1
                 _pause_after(books, refusal)
                 continue
