@@ -7,7 +7,7 @@
 
 DOCUMENTATION = r"""
 module: qg_egress_whitelist
-short_description: Register the egress IPs of all hosts of a play with one write
+short_description: Register the egress IPs of all hosts of a play together
 version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
