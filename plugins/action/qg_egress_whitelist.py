@@ -41,7 +41,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     UNSET,
     Params,
     Spec,
-    is_unset,
     plain,
     read_options,
     redact,
@@ -244,9 +243,7 @@ class ActionModule(QgAction):
             names = self.variable_names(option)
             for setting in names:
                 if setting in theirs:
-                    value = plain(theirs[setting])
-                    if not is_unset(option, value):
-                        return value
+                    return plain(theirs[setting])
             # What the inventory has for this host alone is not for the other one.
             if any(setting in own for setting in names):
                 return UNSET

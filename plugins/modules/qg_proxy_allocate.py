@@ -47,6 +47,7 @@ options:
         ones. If a new lease has one of these addresses, the task fails.
     type: list
     elements: str
+    default: []
   on_uncertain:
     description:
       - What to do with a lease when it is unknown whether it matches. V(fail) fails before anything

@@ -34,7 +34,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options im
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     DEFAULT,
-    NEVER_EMPTY,
     TASK,
     UNSET,
     Mode,
@@ -46,7 +45,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     from_this_environment,
     given_options,
     guarded,
-    is_unset,
     read_options,
     variable_name,
 )
@@ -71,7 +69,7 @@ class QgAction(ActionBase):
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _supports_async = False
-    #: The options that select objects; null or an empty value is refused for them.
+    #: The options that select objects.
     selectors: tuple[str, ...] = ()
 
     @property
@@ -138,7 +136,7 @@ class QgAction(ActionBase):
         """Return the value of the variable of an option."""
         for name in self.variable_names(option):
             value = variable_value(name, self._variables.get(name, UNSET), self._templar)
-            if value is not UNSET and not is_unset(option, value, self.selectors):
+            if value is not UNSET:
                 self._set_by[option] = name
                 return value
         return UNSET
@@ -159,8 +157,7 @@ class QgAction(ActionBase):
         """Return what has set an option: a variable of either kind, the task or the default."""
         if option in self._set_by:
             return self._set_by[option]
-        is_empty = self._args.get(option) is None
-        if not is_empty or (option in NEVER_EMPTY and option in self._args):
+        if option in self._args:
             return TASK
         name = environment_name(option)
         return name if os.environ.get(name) else DEFAULT

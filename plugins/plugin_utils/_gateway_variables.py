@@ -53,6 +53,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     Spec,
     plain,
     read_options,
+    refuse_blank,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed_options
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
@@ -98,11 +99,13 @@ class GatewayVariables(QgAction):
         """Return the variables of a role as their types, without its prefix."""
         given = {}
         for option, field in spec.items():
+            name = f"{prefix}{option}"
             value = plain(self._variable_of_role(prefix, option))
-            if value is not UNSET and value not in (None, ""):
-                given[f"{prefix}{option}"] = value
+            if value is not UNSET:
+                refuse_blank(name, field, value)
+                given[name] = value
             elif field.get("required"):
-                raise OptionError(f"{prefix}{option}", "is missing", "set this variable")
+                raise OptionError(name, "is missing", "set this variable")
         values = typed_options(
             {f"{prefix}{option}": field for option, field in spec.items()}, given
         )

@@ -415,7 +415,7 @@ def test_what_ended_before_a_replacement_gets_no_successor(new_node: Callable[..
     assert len(node.vendor.leases) == 1
     node.vendor.once("/exclusive/query", lambda _call: old)
 
-    node.ok(REPLACE, count=1, areas=[], keep_alive=5)
+    node.ok(REPLACE, count=1, keep_alive=5)
 
     assert node.vendor.paid == 3
     assert len(node.vendor.leases) == 1

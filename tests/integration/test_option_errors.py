@@ -130,6 +130,8 @@ MODULES = [
     paying({"qg_key": ""}, phrases.KEY_IS_EMPTY),
     paying({"qg_key": None}, phrases.KEY_IS_NULL),
     paying({"qg_key": "{{ nothing | default('') }}"}, phrases.KEY_IS_EMPTY),
+    paying({"qg_max_new_per_day": ""}, "max_new_per_day is empty ('')", "qg_max_new_per_day"),
+    paying({"qg_max_new_per_day": None}, "max_new_per_day is null", "qg_max_new_per_day"),
     paying(
         {"qg_max_new_per_day": "many"},
         "max_new_per_day='many'",
@@ -164,14 +166,14 @@ MODULES = [
 ]
 #: A path that names no file, for a module, one that is delegated, and the lookup.
 PATHS = [
-    task("qg_whitelist_info", {"store": ""}, "store", phrases.EMPTY_PATH),
-    task("qg_whitelist_info", {"store": " "}, "store", phrases.EMPTY_PATH),
+    task("qg_whitelist_info", {"store": ""}, "store", phrases.IS_EMPTY),
+    task("qg_whitelist_info", {"store": " "}, "store", phrases.IS_EMPTY),
     task("qg_whitelist_info", {"store": "state"}, "store=state", phrases.RELATIVE_PATH),
     task("qg_whitelist_info", {"store": "state"}, "store=state", phrases.RELATIVE_PATH, **THERE),
     relative("qg_whitelist_info"),
     relative("qg_proxy_allocate", count=1),
     lookup("at_least=0", "store=./state", phrases.RELATIVE_PATH, vars=RELATIVE),
-    lookup("store=''", phrases.EMPTY_PATH),
+    lookup("store=''", f"store {phrases.IS_EMPTY}"),
     lookup("store='state'", "store=state", phrases.RELATIVE_PATH),
 ]
 #: Options of an inventory, and parts of what it says.
@@ -180,7 +182,7 @@ INVENTORY: list[tuple[Options, tuple[str, ...]]] = [
     ({"connect_with": "private"}, ("connect_with", phrases.SEE_INVENTORY)),
     ({"timeout": "soon"}, ("timeout",)),
     ({"app_id": "qgdemo01，"}, ("app_id contains", "'，' (U+FF0C)")),
-    ({"app_key": " "}, ("app_key", phrases.EMPTY_APP_KEY)),
+    ({"app_key": " "}, ("app_key", phrases.IS_EMPTY)),
     ({"account_url": "qg.net"}, ("account_url", phrases.ONE_URL)),
     ({"max_wait": -1}, ("max_wait=-1", phrases.OUT_OF_RANGE)),
     ({"product_ids": [104, "a"]}, ("product_ids contains 'a'", phrases.NO_WHOLE_NUMBER)),

@@ -493,20 +493,19 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "null": ({"qg_lease_count": None}, (phrases.NO_LEASE_COUNT,)),
     "empty": ({"qg_lease_count": ""}, (phrases.NO_LEASE_COUNT,)),
     "none": ({"qg_lease_count": 0}, (phrases.NO_LEASE_COUNT,)),
+    # What somebody has written down is in force, or the run says before it pays that it is not.
+    "capless": ({"qg_lease_count": 1, "qg_max_new_per_day": ""}, ("max_new_per_day is empty",)),
+    "capnull": ({"qg_lease_count": 1, "qg_max_new_per_day": None}, ("max_new_per_day is null",)),
+    "anywhere": ({"qg_lease_count": 1, "qg_areas": ""}, ("areas is empty",)),
+    "nowhere": ({"qg_lease_count": 1, "qg_areas": []}, ("areas is empty",)),
+    "lasting": ({"qg_lease_count": 1, "qg_min_remaining": ""}, ("min_remaining is empty",)),
+    "whoever": ({"qg_lease_count": 1, "qg_isp": None}, ("isp is null",)),
 }
-EMPTY = (
-    "qg_min_remaining",
-    "qg_keep_alive",
-    "qg_areas",
-    "qg_isp",
-    "qg_on_uncertain",
-    "qg_ignore_quota",
-)
 #: Variables of a host that leases two.
 LEASING: dict[str, dict[str, Any]] = {
-    # A rulebook passes empty text for variables that it does not have.
-    "areas": {"qg_areas": ["440100", "350500"], "qg_isp": "", "qg_on_uncertain": ""},
-    "unset": dict.fromkeys(EMPTY),
+    # A rulebook passes "any" for variables that it does not have.
+    "areas": {"qg_areas": ["440100", "350500"], "qg_isp": "any"},
+    "unset": {"qg_areas": "any", "qg_keep_alive": "any"},
     "excluding": {},
 }
 
@@ -514,7 +513,7 @@ LEASING: dict[str, dict[str, Any]] = {
 def test_the_playbook_leases_what_is_missing_and_guesses_no_number(
     sim: Simulator, playground: Playground
 ) -> None:
-    """Each host has a key of its own. An empty variable counts as unset, and 0 is not empty."""
+    """Each host has a key of its own. No empty variable counts as unset."""
     hosts = {name: variables for name, (variables, _words) in REFUSED.items()}
     for name, variables in LEASING.items():
         hosts[name] = {"qg_lease_count": 2, **variables}

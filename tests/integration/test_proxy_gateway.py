@@ -1250,6 +1250,11 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("directory", "/proc/none", f"proxy_gateway_directory=/proc/none {phrases.DOES_NOT_EXIST_ON}"),
     ("service", "systemd", f"proxy_gateway_service=systemd {phrases.NEEDS_SYSTEMD}"),
     ("count", "three", "proxy_gateway_count='three' is not a whole number"),
+    # No default counts in place of what somebody has written down.
+    ("count", "", "proxy_gateway_count is empty ('')"),
+    ("allow", "", "proxy_gateway_allow is empty ('')"),
+    ("pools", [], "proxy_gateway_pools is empty ([])"),
+    ("areas", None, "proxy_gateway_areas is null"),
 ]
 
 

@@ -56,7 +56,7 @@ GATEWAY_OPTIONS: Spec = {
     "client_connections": {"type": "int", "default": 1000},
     "log": {"type": "bool", "default": False},
     "reports": {"type": "bool", "default": False},
-    "pools": {"type": "list", "elements": "dict", "default": []},
+    "pools": {"type": "list", "elements": "dict"},
     **GATEWAY_POOL_OPTIONS,
 }
 #: The variables of the role proxy_list, without their prefix.
@@ -171,7 +171,7 @@ def _gateway_pools(names: Names, values: Mapping[str, Any], product: str) -> lis
     describe.
     """
     pools = []
-    for number, entry in enumerate(values["pools"], 1):
+    for number, entry in enumerate(values["pools"] or (), 1):
         pools.append(read_entry(entry, number, values, product))
     if not pools:
         pools.append(read_pool(DEFAULT_POOL, values["port"], values, product, names))

@@ -20,7 +20,7 @@ from .._core.text import quoted
 from .._leases.api import MAX_PER_CALL
 from .._store.installations import GATEWAY
 from .._task.api_options import PRODUCT_OPTIONS
-from .._task.operation import Spec, check_option_names
+from .._task.operation import Spec, check_option_names, refuse_blank
 from .._task.products import PLACE_OPTIONS, check_areas
 from .._task.values import typed
 from .declaration import Pool
@@ -72,18 +72,18 @@ def read_entry(
         check_option_names(ENTRY_OPTIONS, entry)
     except OptionError as error:
         raise OptionError(names.of(error.option), error.problem, error.fix) from None
-    if "key" in entry and not str(entry["key"] or "").strip():
-        fix = "give the key, or leave it out for that of qg_key"
-        raise OptionError(names.of("key"), "is empty, which never means another key", fix)
     own = dict(values)
     for option, spec in ENTRY_OPTIONS.items():
-        value = entry.get(option)
-        if value in (None, "", []):
-            if spec.get("required"):
-                fix = "each pool needs a name and a port of its own"
-                raise OptionError(names.of(option), "is missing", fix)
-            continue
-        own[option] = typed(names.of(option), spec, value)
+        if option in entry:
+            value = entry[option]
+            try:
+                refuse_blank(option, spec, value)
+            except OptionError as error:
+                raise OptionError(names.of(option), error.problem, error.fix) from None
+            own[option] = typed(names.of(option), spec, value)
+        elif spec.get("required"):
+            fix = "each pool needs a name and a port of its own"
+            raise OptionError(names.of(option), "is missing", fix)
     if not _POOL_NAME.fullmatch(own["name"]):
         raise unusable(names, "name", own["name"], "give 1 to 32 letters, digits and underscores")
     check_port(names, own["port"])

@@ -48,7 +48,8 @@ from .leasing import (
 _DESIRED: Spec = {
     "min_remaining": {"type": "str", "default": "0"},
     "exact": {"type": "bool", "default": False},
-    "exclude_ips": {"type": "list", "elements": "str"},
+    # None may be banned.
+    "exclude_ips": {"type": "list", "elements": "str", "default": []},
     "on_uncertain": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
 }
 

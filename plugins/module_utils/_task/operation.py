@@ -6,9 +6,10 @@
 its options.
 
 Options come from the option itself, its variable, its environment variable, or its default. The
-first source with a value is used. Null counts as no value, and so does empty text in a variable or
-in the environment; but a key that is null or empty in an option or a variable is refused. The names
-are derived from the option: ``qg_key`` and ``QG_KEY``.
+first source with a value is used. Null and empty values are refused, since a default or another
+key would count instead of what somebody has written down. AWX sets empty environment variables for
+the fields of a credential that are not filled in, so these alone count as no value. The names are
+derived from the option: ``qg_key`` and ``QG_KEY``.
 """
 
 from __future__ import annotations
@@ -33,10 +34,6 @@ Params = Mapping[str, Any]
 UNSET: Any = object()
 #: Returns the value of the variable of an option.
 Variable = Callable[[str], Any]
-#: Options of which an empty value is refused wherever a user writes it: without one, another key
-#: would pay. AWX sets empty environment variables for the fields of a credential that are not
-#: filled in, so these count as unset.
-NEVER_EMPTY = ("key",)
 #: Selectors beside which all=true has another meaning.
 _PLACES = ("area", "areas", "exclude_areas")
 
@@ -119,8 +116,8 @@ def read_options(
 ) -> dict[str, Any]:
     """Return all options of a specification as their types; raises OptionError for a mistake.
 
-    ``given`` are the options as the user wrote them at a ``place``. Null or an empty value is
-    refused for the ``selectors``, which select objects.
+    ``given`` are the options as the user wrote them at a ``place``. The ``selectors`` select
+    objects.
     """
     values: dict[str, Any] = dict(given)
     try:
@@ -160,16 +157,15 @@ def given_options(
     selectors: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Return the options that a task or variables set, before the environment and defaults."""
-    given = {name: plain(value) for name, value in given.items()}
-    check_selectors(selectors, given)
-    result = {name: value for name, value in given.items() if value is not None}
+    result = {name: plain(value) for name, value in given.items()}
     for name in spec:
         if variable is None or name in result:
             continue
         value = plain(variable(name))
-        if value is not UNSET and not is_unset(name, value, selectors):
+        if value is not UNSET:
             result[name] = value
-    check_selectors(selectors, result)
+    for name in result.keys() & spec.keys():
+        refuse_blank(name, spec[name], result[name], selectors)
     shared_names = shared_options(spec)
     for name, option in spec.items():
         if not option.get("required") or name in result:
@@ -185,14 +181,6 @@ def given_options(
     return result
 
 
-def is_unset(option: str, value: Any, selectors: Iterable[str] = ()) -> bool:
-    """Whether a value of a variable counts as none.
-
-    An empty one that selects, or of a key, is refused instead.
-    """
-    return value in (None, "") and option not in (*selectors, *NEVER_EMPTY)
-
-
 def plain(value: Any) -> Any:
     """Return a value without ansible-core's tags, which are slow to copy, and decrypted."""
     if isinstance(value, dict):
@@ -206,24 +194,31 @@ def plain(value: Any) -> Any:
     return value
 
 
-def check_selectors(selectors: Iterable[str], given: Mapping[str, Any]) -> None:
-    """Refuse null or an empty value for an option that selects: to Ansible, it is no value.
+def refuse_blank(
+    name: str, option: Mapping[str, Any], value: Any, selectors: Iterable[str] = ()
+) -> None:
+    """Refuse null or an empty value, unless an empty one is the default of the option.
 
-    The same holds for a key, which selects what is paid for.
+    Of an option that selects, a list of empty values is empty. What a required list has to contain
+    is up to its task.
     """
-    for option in (*selectors, *NEVER_EMPTY):
-        if option not in given or not _is_blank(given[option]):
-            continue
-        value = f"empty ({given[option]!r})"
-        if given[option] is None:
-            value = "null"
-        fix = "give a value, or leave the option out, in a template with default(omit)"
-        whole = "all"
-        if option in NEVER_EMPTY:
-            whole = "another key"
-        elif whole in selectors and option not in _PLACES:
+    is_list = isinstance(value, list | tuple | dict | set)
+    is_blank = _is_blank(value)
+    if is_list and name not in selectors:
+        is_blank = not value
+    default = option.get("default")
+    may_be_empty = default is not None and _is_blank(default)
+    if not is_blank or may_be_empty or (is_list and option.get("required")):
+        return
+    problem = "is null" if value is None else f"is empty ({value!r})"
+    fix = "give a value, or leave the option out, in a template with default(omit)"
+    if name == "key":
+        problem += ", which never means another key"
+    elif name in selectors:
+        problem += ", which never means all"
+        if "all" in selectors and name not in _PLACES:
             fix += ", or set all=true if all are meant"
-        raise OptionError(option, f"is {value}, which never means {whole}", fix)
+    raise OptionError(name, problem, fix)
 
 
 def _is_blank(value: Any) -> bool:
@@ -261,7 +256,7 @@ class Operation:
     The function raises QgError, or returns a result that may contain ``failed`` and ``msg``. A
     result for which the boolean ``secret_option`` is true has secrets, and is hidden. The function
     adds them, or with the key and the password ``reveal`` does, which only the control node calls.
-    ``selectors`` are the options that select objects: null or an empty value is refused for them.
+    ``selectors`` are the options that select objects.
     """
 
     spec: Spec

@@ -41,7 +41,7 @@ from .._task.api_options import (
     account_api,
     key_caller,
 )
-from .._task.operation import Spec, check_environment, given_options, is_unset, secrets_in
+from .._task.operation import Spec, check_environment, given_options, secrets_in
 from .._task.operation import read_options as read
 from .._task.products import check_quota, lease_client
 
@@ -161,9 +161,8 @@ class Watch(NamedTuple):
 def read_options(args: Mapping[str, Any]) -> Watch:
     """Return what the options of a rulebook describe; raises OptionError for a mistake in them."""
     check_environment(SHARED_OPTIONS)
-    given = {name: value for name, value in args.items() if not is_unset(name, value)}
     place = "option of qg_watch"
-    params = read(SPEC, given, place=place)
+    params = read(SPEC, args, place=place)
     subjects = params["watch"]
     if not subjects:
         raise OptionError("watch", "is empty", f"name at least one of {', '.join(_SUBJECTS)}")
@@ -173,13 +172,13 @@ def read_options(args: Mapping[str, Any]) -> Watch:
     interval = check_range("interval", params["interval"], minute_seconds() * MIN_INTERVAL, 86400)
     readers: dict[str, Callable[[], Reading]] = {}
     if BALANCE in subjects:
-        given_options(ACCOUNT_API_OPTIONS, given, place=place)
+        given_options(ACCOUNT_API_OPTIONS, args, place=place)
         account = AccountConnection.of(params)
         # As with key_caller below, what is wrong with this machine shows now, not at each reading.
         account_api(account, SILENT)
         readers[BALANCE] = functools.partial(_balance, account)
     if any(subject != BALANCE for subject in subjects):
-        given_options(PROXY_API_OPTIONS, given, place=place)
+        given_options(PROXY_API_OPTIONS, args, place=place)
         connection = Connection.of(params)
         key_caller(connection, SILENT).store.close()
         readers[QUOTA] = functools.partial(_quota, connection)

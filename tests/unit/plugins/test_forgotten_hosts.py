@@ -65,7 +65,6 @@ def replace_update(patch: pytest.MonkeyPatch, update: Callable[..., Any]) -> Non
         # As on the command line, or in a form.
         (PREFIX, {f"{PREFIX}ips": f"{A}, {B}"}, {A, B}),
         (PREFIX, {f"{PREFIX}ips": A}, {A}),
-        (PREFIX, {f"{PREFIX}ips": ""}, set()),
         # Without a prefix, it is a variable of the user that means something else.
         (None, {"ips": [A, B]}, set()),
     ],

@@ -100,8 +100,8 @@ options:
     type: str
     default: ~/.ansible/qgnet
 notes:
-  - Of an option that is null or empty text, the environment variable is used, then the default; but
-    an empty key is refused. A rulebook can use its own variables in options, such as key with
+  - Of an option that is left out, the environment variable is used, then the default. One that is
+    null or empty is refused. A rulebook can use its own variables in options, such as key with
     "{{ qg_key }}".
   - After a restart of ansible-rulebook nothing is known of earlier polls.
 """

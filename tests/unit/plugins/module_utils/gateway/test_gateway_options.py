@@ -208,13 +208,13 @@ OF_ENTRIES: list[tuple[str, dict[str, Any], str]] = [
         for option, value, phrase in OF_BOTH
         if option not in ("interval", "state")
     ),
-    ("port", {"port": None}, phrases.A_NAME_AND_A_PORT),
-    ("port", {"port": ""}, phrases.A_NAME_AND_A_PORT),
+    ("port", {"port": None}, phrases.IS_NULL),
+    ("port", {"port": ""}, phrases.IS_EMPTY),
     ("port", {"port": 0}, phrases.OUT_OF_RANGE),
     ("port", {"port": True}, WHOLE),
-    ("key", {"key": ""}, phrases.NEVER_ANOTHER),
-    ("key", {"key": " "}, phrases.NEVER_ANOTHER),
-    ("key", {"key": None}, phrases.NEVER_ANOTHER),
+    ("key", {"key": ""}, phrases.NEVER_ANOTHER_KEY),
+    ("key", {"key": " "}, phrases.NEVER_ANOTHER_KEY),
+    ("key", {"key": None}, phrases.NEVER_ANOTHER_KEY),
     ("key", {"key": ["QGDEMO01"]}, phrases.NOT_A_TEXT),
     ("password", {"password": ["hush"]}, phrases.NOT_A_TEXT),
     ("product", {"product": "shared"}, phrases.IS_NONE_OF),
@@ -242,8 +242,9 @@ def test_a_mistake_in_an_entry_names_its_pool(
 @pytest.mark.parametrize(
     ("options", "phrase"),
     [
-        ({"name": None}, phrases.A_NAME_AND_A_PORT),
-        ({"name": ""}, phrases.A_NAME_AND_A_PORT),
+        ({}, phrases.A_NAME_AND_A_PORT),
+        ({"name": None}, phrases.IS_NULL),
+        ({"name": ""}, phrases.IS_EMPTY),
         ({"name": "a b"}, phrases.LETTERS_OF_A_POOL),
         ({"name": "a" * 33}, phrases.LETTERS_OF_A_POOL),
         ({"name": ["a"]}, phrases.NOT_A_TEXT),
@@ -419,24 +420,6 @@ def test_reports_of_a_gateway_without_labels_are_refused() -> None:
     assert gateway(reports=True, slots=True).reports is True
 
 
-@pytest.mark.parametrize("option", [option for option in GATEWAY_OPTIONS if option != "state"])
-@pytest.mark.parametrize("value", [None, ""])
-def test_a_variable_of_a_gateway_without_a_value_is_one_that_is_not_set(
-    option: str, value: Any
-) -> None:
-    assert gateway(**{option: value}) == gateway()
-
-
-@pytest.mark.parametrize(
-    "option", [option for option in LIST_OPTIONS if option not in ("state", "path")]
-)
-@pytest.mark.parametrize("value", [None, ""])
-def test_a_variable_of_a_list_without_a_value_is_one_that_is_not_set(
-    option: str, value: Any
-) -> None:
-    assert proxy_list(**{option: value}) == proxy_list()
-
-
 @pytest.mark.parametrize(
     "option",
     [
@@ -451,19 +434,12 @@ def test_a_variable_of_a_list_without_a_value_is_one_that_is_not_set(
         "product",
     ],
 )
-@pytest.mark.parametrize("value", [None, ""])
-def test_an_option_of_an_entry_without_a_value_is_that_of_the_role(option: str, value: Any) -> None:
-    role: dict[str, Any] = {
-        "count": 3,
-        "drain": 20,
-        "keep_alive": "2",
-        "credentials": True,
-        "isp": "mobile",
-        "areas": ["350500"],
-        "per_exit": 5,
-    }
+@pytest.mark.parametrize("value", [None, "", []])
+def test_an_option_of_an_entry_without_a_value_is_refused(option: str, value: Any) -> None:
+    with pytest.raises(OptionError) as refused:
+        gateway(**entry(**{option: value}))
 
-    assert gateway(**role, **entry(**{option: value})) == gateway(**role, **entry())
+    assert refused.value.option == f"proxy_gateway_pools, pool a: {option}"
 
 
 def test_an_entry_has_what_it_leaves_out_from_the_role() -> None:

@@ -23,11 +23,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     Mode,
     Operation,
     Spec,
-    check_selectors,
     execute,
     guarded,
     read_options,
     redact,
+    refuse_blank,
     shared,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed
@@ -178,7 +178,7 @@ def test_the_refusal_of_an_empty_selector_names_all_only_if_there_is_such_an_opt
     selectors: tuple[str, ...], hint: bool
 ) -> None:
     with pytest.raises(OptionError) as refusal:
-        check_selectors(selectors, {"ips": []})
+        refuse_blank("ips", {}, [], selectors)
     assert refusal.value.message.startswith(f"ips is empty ([]), which {phrases.NEVER_MEANS_ALL}: ")
     assert ("all=true" in refusal.value.message) is hint
 
