@@ -297,6 +297,7 @@ class ActionModule(ServingAction):
 
     def _lease(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Lease for all hosts that have looked, and return what each of them is to serve."""
+        self.check_cap(params)
         mode = self.mode()
         began = wall_time()
         is_refresh = params["refresh"]

@@ -10,6 +10,7 @@ host, so the key never leaves the control node, and the host needs neither Pytho
 
 from __future__ import annotations
 
+import contextlib
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -45,6 +46,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     from_this_environment,
     given_options,
     guarded,
+    plain,
     read_options,
     variable_name,
 )
@@ -115,8 +117,11 @@ class QgAction(ActionBase):
 
     def given(self, spec: Spec) -> dict[str, Any]:
         """Return the options of the task, without defaults of the action group for others."""
+        environment = set[str]()
+        for variables in self._task.environment or ():
+            environment.update(variables)
         try:
-            check_settings(self._variables.keys())
+            check_settings(self._variables.keys(), environment)
         except OptionError as error:
             # A task that runs once ends the play for all hosts.
             host = self._variables.get("inventory_hostname", "localhost")
@@ -182,7 +187,7 @@ class QgAction(ActionBase):
         if self._variables.get("inventory_hostname") not in HERE:
             return ""
         name = variable_name(option)
-        owners = owners_of(name, self._variables["groups"], self._variables["hostvars"])
+        owners = owners_of(self._owners(option), self._variables["groups"])
         if not owners:
             return ""
         return (
@@ -190,6 +195,38 @@ class QgAction(ActionBase):
             f"playbooks of the collection with {extra_var('qg_hosts', owners[0])}, and other tasks "
             "on these hosts."
         )
+
+    def check_cap(self, params: Mapping[str, Any]) -> None:
+        """Refuse to buy without a cap if other hosts of the inventory have one for the same key."""
+        if params["max_new_per_day"] is not None:
+            return
+        hosts = []
+        for host, variables in self._owners("max_new_per_day").items():
+            # A key that is not known may be the same one.
+            key = os.environ.get(environment_name("key"))
+            with contextlib.suppress(AnsibleError):
+                key = plain(variables.get(variable_name("key"), key))
+            if key is None or key == params.get("key", key):
+                hosts.append(host)
+        if hosts:
+            name = variable_name("max_new_per_day")
+            owners = owners_of(hosts, self._variables["groups"])
+            host = self._variables["inventory_hostname"]
+            raise AnsibleActionFail(
+                f"max_new_per_day is not set for {host}, and {format_sample(owners)} set {name}: "
+                f"set {name} for all hosts, in group_vars/all of the inventory, or run playbooks "
+                f"of the collection with {extra_var('qg_hosts', owners[0])}."
+            )
+
+    def _owners(self, option: str) -> dict[str, Mapping[str, Any]]:
+        """Return the variables of the hosts of the inventory that set the variable of an option."""
+        hostvars = self._variables.get("hostvars") or {}
+        owners = {}
+        for host in self._variables.get("groups", {}).get("all", ()):
+            variables = hostvars[host]
+            if variable_name(option) in variables:
+                owners[host] = variables
+        return owners
 
     @property
     def _sources(self) -> dict[str, Any]:
@@ -245,11 +282,13 @@ class ApiAction(QgAction):
     def perform(self, operation: Operation) -> dict[str, Any]:
         """Run an operation with the options of the task, and return its result."""
         self.selectors = operation.selectors
+        # The module on another host reads them again, but its sentence about a mistake would be
+        # Ansible's.
+        params = self.validated(operation.spec)
+        if operation.may_buy(params):
+            self.check_cap(params)
         if self.delegated_away():
             spec = operation.spec
-            # The module on the host reads them again, but its sentence about a mistake would be
-            # Ansible's.
-            self.validated(spec)
             given = self._explaining(lambda: given_options(spec, self.given(spec), **self._sources))
             params = {**from_this_environment(operation.spec), **given}
             has_secrets = _is_true(params.get(operation.secret_option or ""))
@@ -263,7 +302,6 @@ class ApiAction(QgAction):
                 module_args=params, task_vars=self._variables
             )
         else:
-            params = self.validated(operation.spec)
             result = self.guarded(lambda: execute(operation, params, self.mode()))
         # A result that is hidden would hide the reason of a failure.
         if _is_true(params.get(operation.secret_option or "")) and not result.get("failed"):

@@ -22,6 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options im
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     UNSET,
     check_environment,
+    environment_name,
     no_such_setting,
     variable_name,
 )
@@ -34,6 +35,8 @@ _COLLECTION = Path(__file__).resolve().parents[2]
 #: What facts modules return.
 FACTS = ("cloud_packages",)
 _OPTIONS = frozenset(map(variable_name, SHARED_OPTIONS))
+#: The variables of options, by the names of their environment variables.
+_ENVIRONMENT = {environment_name(option): variable_name(option) for option in SHARED_OPTIONS}
 #: The prefix of the variables of shared options, of playbooks, and of hosts that the inventory
 #: plugin lists.
 _PREFIX = variable_name("")
@@ -63,16 +66,20 @@ def variable_value(name: str, value: Any, templar: Any) -> Any:
     return value
 
 
-def check_settings(names: Iterable[str]) -> None:
+def check_settings(names: Iterable[str], environment: Iterable[str] = ()) -> None:
     """Refuse a misspelt variable or environment variable of the collection.
 
-    ``names`` are those of all variables of the task. A user may have variables that begin with
-    ``qg_``: they are refused only if they resemble a variable of the collection. One with the
-    prefix of a role is refused if the role does not have it, and one with a misspelt prefix if what
-    follows is an option of the role.
+    ``names`` are those of all variables of the task, ``environment`` those of its keyword of this
+    name, which is for programs on hosts: either may be a cap that has no effect. A user may have
+    variables that begin with ``qg_``: they are refused only if they resemble a variable of the
+    collection. One with the prefix of a role is refused if the role does not have it, and one with
+    a misspelt prefix if what follows is an option of the role.
     """
     check_environment(SHARED_OPTIONS)
+    for name in environment:
+        _check_place(name, f"{name} in the keyword environment")
     for name in names:
+        _check_place(name, f"The variable {name}")
         if name.startswith(_PREFIX) and name not in _known() and name not in _of_hosts():
             words = (setting.removeprefix(_PREFIX) for setting in settings())
             near = meant(name.removeprefix(_PREFIX), words)
@@ -114,19 +121,25 @@ def _with_prefix_of_role(name: str) -> str | None:
     return None
 
 
-def owners_of(name: str, groups: Mapping[str, list[str]], hostvars: Mapping[str, Any]) -> list[str]:
-    """Return the groups whose hosts all have a variable, the largest first, and then the hosts
-    outside of these groups that have it.
+def _check_place(name: str, described: str) -> None:
+    """Refuse the name of an environment variable of the control node at another place."""
+    if name in _ENVIRONMENT:
+        raise OptionError(described, "has no effect", f"set the variable {_ENVIRONMENT[name]}")
+
+
+def owners_of(hosts: Iterable[str], groups: Mapping[str, list[str]]) -> list[str]:
+    """Return the groups that have none but these hosts, the largest first, and then those of the
+    hosts that are outside of these groups.
     """
-    remaining = {host for host in groups["all"] if name in hostvars[host]}
+    remaining = set(hosts)
     owners = []
     # The groups that every inventory has come last.
     ranks = [(name in ("all", "ungrouped"), -len(groups[name]), name) for name in groups]
     for _is_common, _size, group in sorted(ranks):
-        hosts = set(groups[group])
-        if hosts and hosts <= remaining:
+        members = set(groups[group])
+        if members and members <= remaining:
             owners.append(group)
-            remaining -= hosts
+            remaining -= members
     return owners + sorted(remaining)
 
 

@@ -10,6 +10,7 @@ tests/unit/plugins/plugin_utils/test_variables.py has more names.
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -289,6 +290,79 @@ def test_a_misspelt_environment_variable_is_refused_by_name(
         expected = phrases.MISSPELT_SETTING.format(name, meant)
         assert refusal.value.message.startswith(expected)
     assert sim.journal() == []
+
+
+#: Two hosts with a cap, of which one has a key of its own, and one host without a cap.
+CAPPED = {
+    "crawlers": {"hosts": {"h1": {}}, "vars": {"qg_max_new_per_day": 2}},
+    "others": {
+        "hosts": {"h2": {"qg_key": "QGOTHERS"}},
+        "vars": {"qg_max_new_per_day": 2, "ansible_connection": "local"},
+    },
+    "free": {"hosts": {"h3": {}, "h4": {"qg_key": "QGFREE"}}},
+}
+ELSEWHERE = """
+- name: Where somebody may have written a cap
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: variable
+      qingguo.qgnet.qg_proxy_allocate: {count: 3}
+      vars: {QG_MAX_NEW_PER_DAY: 2}
+      ignore_errors: true
+    - name: keyword
+      qingguo.qgnet.qg_proxy_allocate: {count: 3}
+      environment: {QG_MAX_NEW_PER_DAY: 2}
+      ignore_errors: true
+    - name: group
+      qingguo.qgnet.qg_proxy_allocate: {count: 3}
+      ignore_errors: true
+    - name: reserved line
+      qingguo.qgnet.qg_monopoly: {count: 3}
+      ignore_errors: true
+    - name: nothing bought
+      qingguo.qgnet.qg_proxy_info:
+    - name: own cap
+      qingguo.qgnet.qg_proxy_allocate: {count: 1, max_new_per_day: 1}
+
+- name: A host beside the others
+  hosts: h3:h4
+  gather_facts: false
+  tasks:
+    - name: another host
+      qingguo.qgnet.qg_proxy_allocate: {count: 3}
+      ignore_errors: true
+"""
+
+
+def test_a_cap_that_is_written_elsewhere_stops_a_purchase(
+    sim: Simulator, playground: Playground
+) -> None:
+    for key in ("QGOTHERS", "QGFREE"):
+        sim.configure(key)
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_PRODUCT": "classic"}
+    playground.is_checked = False
+
+    run = playground.play(ELSEWHERE, inventory=json.dumps(CAPPED), environment=environment)
+
+    expected = {
+        "variable": "set the variable qg_max_new_per_day",
+        "keyword": "set the variable qg_max_new_per_day",
+        "group": "crawlers set qg_max_new_per_day",
+        "reserved line": "group_vars/all",
+        "another host": "crawlers set qg_max_new_per_day",
+    }
+    for name, words in expected.items():
+        host = {"another host": "h3"}.get(name, "localhost")
+        refused = run.of(name, host)
+        assert refused.status == "failed"
+        assert words in refused.result["msg"]
+    assert run.of("nothing bought").status == "ok"
+    assert run.of("own cap").status == "ok"
+    assert len(sim.leases()) == 1
+    # A key without a cap is that of no host that has one.
+    assert run.of("another host", "h4").status == "ok"
+    assert len(sim.leases("QGFREE")) == 3
 
 
 @pytest.mark.newest

@@ -273,6 +273,7 @@ ALLOCATE = _revealing(
     run=_run_allocate,
     # With exact, leases that these options do not select may be released.
     selectors=(*PLACE_OPTIONS, "exclude_areas"),
+    may_buy=lambda _params: True,
 )
 RELEASE = Operation(
     spec={**options.CHOICE, **options.API_OPTIONS},
@@ -283,6 +284,7 @@ REPLACE = _revealing(
     spec={**options.CHOICE, "count": {"type": "int"}, **_BUYING},
     run=_run_replace,
     selectors=(*options.CHOICE, "count", "areas", "exclude_areas"),
+    may_buy=lambda _params: True,
 )
 INFO = _revealing(
     spec={"task_ids": {"type": "list", "elements": "str"}, **_READING},

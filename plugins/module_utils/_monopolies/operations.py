@@ -216,6 +216,7 @@ MONOPOLY = Operation(
     },
     run=_run,
     selectors=("uuids", "all", "area"),
+    may_buy=lambda params: bool(params["state"] == "present"),
 )
 MONOPOLY_INFO = Operation(
     spec={

@@ -256,7 +256,8 @@ class Operation:
     The function raises QgError, or returns a result that may contain ``failed`` and ``msg``. A
     result for which the boolean ``secret_option`` is true has secrets, and is hidden. The function
     adds them, or with the key and the password ``reveal`` does, which only the control node calls.
-    ``selectors`` are the options that select objects.
+    ``selectors`` are the options that select objects. ``may_buy`` says whether a run with these
+    options may pay, for which it needs the cap of the inventory, if that has one.
     """
 
     spec: Spec
@@ -264,6 +265,7 @@ class Operation:
     reveal: Callable[[dict[str, Any], str, str], None] | None = None
     secret_option: str | None = None
     selectors: tuple[str, ...] = ()
+    may_buy: Callable[[Params], bool] = lambda _params: False
 
 
 def execute(operation: Operation, params: Params, mode: Mode) -> dict[str, Any]:
