@@ -58,7 +58,8 @@ class ActionModule(ApiAction):
             try:
                 check_settings([name])
             except OptionError as error:
-                owners = format_sample(owners_of(name, groups, hostvars))
+                hosts = [host for host, own in hostvars.items() if name in own]
+                owners = format_sample(owners_of(hosts, groups))
                 mistakes.append(f"{error.message} It is set for {owners}.")
         return mistakes
 
