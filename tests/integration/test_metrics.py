@@ -145,8 +145,7 @@ def test_a_file_has_what_a_key_and_an_account_hold_and_a_failed_reading_leaves_t
     assert int(before) <= min(read_at)
     assert max(read_at) <= time.time()
     assert path.stat().st_mode & 0o777 == 0o644
-    assert list(path.parent.glob("*.new")) == []
-    assert list(path.parent.glob(".ansible*")) == []
+    assert list(path.parent.iterdir()) == [path]
     text = path.read_text(encoding="utf-8")
     for secret in (sim.key, PWD, sim.app_id, sim.app_key):
         assert secret not in text + run.output
@@ -167,6 +166,24 @@ def test_a_file_has_what_a_key_and_an_account_hold_and_a_failed_reading_leaves_t
     assert series[f'{last_success}"leases"}}'] > 1000
     assert f"qgnet_channels{key}" not in series
     assert series[f"qgnet_leases{key}"] == 2
+
+
+@pytest.mark.parametrize("is_link", [False, True], ids=["file", "link"])
+def test_what_others_have_written_is_not_replaced(
+    sim: Simulator, playground: Playground, path: Path, is_link: bool
+) -> None:
+    victim = path.with_name("victim") if is_link else path
+    victim.write_text("of somebody else", encoding="utf-8")
+    if is_link:
+        path.symlink_to(victim)
+
+    run = write(sim, playground, path)
+
+    assert run.rc == 2
+    assert f"{path.name} is not a file of this playbook" in " ".join(run.output.split())
+    assert victim.read_text(encoding="utf-8") == "of somebody else"
+    assert path.is_symlink() is is_link
+    assert {file.name for file in path.parent.iterdir()} == {path.name, victim.name}
 
 
 LIST = """

@@ -248,6 +248,33 @@ def test_what_cannot_work_is_refused_before_anything_is_written(node: ControlNod
     assert node.play(TIMER, "--limit", "one", qg_hosts="one").rc == 2
     assert node.play(TIMER, qg_hosts="one", qg_timer_name="../x").rc == 2
     assert node.files == []
+
+    # What others have written is neither replaced nor removed.
+    victim = node.root / "victim"
+    victim.write_text("[Timer]\n", encoding="utf-8")
+    (node.units / "cron.timer").symlink_to(victim)
+    (node.units / "ssh.service").write_text("[Service]\n", encoding="utf-8")
+    packages = node.root / "packages"
+    packages.mkdir()
+    (packages / "nginx.service").write_text("[Service]\n", encoding="utf-8")
+    for name, path in (
+        ("cron", node.units / "cron.timer"),
+        ("ssh", node.units / "ssh.service"),
+        ("nginx", packages / "nginx.service"),
+    ):
+        for state in ("present", "absent"):
+            foreign = node.play(
+                TIMER,
+                qg_hosts="one",
+                qg_timer_name=name,
+                qg_timer_state=state,
+                qg_timer__packages=[str(packages)],
+            )
+            assert foreign.rc == 2, name
+            assert f"would replace or remove {path}" in " ".join(foreign.output.split())
+    assert node.files == ["cron.timer", "ssh.service"]
+    assert victim.read_text(encoding="utf-8") == "[Timer]\n"
+
     assert node.systemctl == []
     assert len(calls(node.sim, "/allocate")) == 1
 
