@@ -36,6 +36,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.host_checks
     why_not_refreshed,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.outlook import outlook
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.places import why_in_the_way
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import Supplier
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.caps import parse_cap
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
@@ -205,11 +206,13 @@ class ActionModule(ServingAction):
             has_reports = isinstance(declaration, Gateway) and declaration.reports
             look = read_look(part, wall_time(), has_reports=has_reports)
             order = operations.Order(row, declaration, logins, look)
+            order.problem = why_in_the_way(part, declaration, is_refresh=params["refresh"])
             if params["refresh"]:
-                order.problem = why_not_refreshed(row, look)
-                if not order.problem:
-                    order.problem = self._why_not_restored(order, params)
+                order.problem = order.problem or why_not_refreshed(row, look)
+                order.problem = order.problem or self._why_not_restored(order, params)
             elif state == "present":
+                if order.problem:
+                    raise QgError(order.problem)
                 check_host(declaration, row.host, look.flags)
                 self._check_logins(order)
             orders.append(order)
@@ -420,6 +423,8 @@ class ActionModule(ServingAction):
         kind = params["kinds"][0]
         order = self._variables[LOOK]["orders"][0]
         served = self._variables[LOOK]["serve"][0]
+        if order["problem"]:
+            raise QgError(plain(order["problem"]))
         is_there = bool(order["look"]["identifier"])
         name = served["name"] if kind == GATEWAY else served["path"]
         if not self._task.check_mode:

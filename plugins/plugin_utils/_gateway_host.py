@@ -21,6 +21,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration
     Gateway,
     ProxyList,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.places import folders_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import LIST
 
 #: Two programs that ask HAProxy at its socket for its exits and print the answer, for at most three
@@ -78,29 +79,53 @@ NO_ANSWER = 142
 _CURRENT = (
     "current=yes; for part in cfg lua map; do [ {run}.pid -ot {file}.$part ] && current=no; done"
 )
+#: Prints the user and the group, and what has each of these names; a file of the role begins with
+#: the pattern after its name.
+_PLACES = """\
+see() {
+    fact=$(stat -c '%f %u %g' "$1" 2>/dev/null) || return 0
+    begins=other
+    if [ -f "$1" ] && [ ! -L "$1" ]; then
+        case $(head -c 80 "$1" 2>/dev/null) in ''|$2) begins=own;; esac
+    fi
+    echo "$fact $begins $1"
+}
+echo '--- places'; echo "$(id -u) $(id -g)"
+"""
+#: Makes a file that is descriptor 3 of a subshell, unless anything has its name, be it a link.
+_CREATE = 'create() {{ set -C; exec 3>"$1"; }}'
+#: Whether 8,192 bytes fit into a folder.
+_ROOM = (
+    f"{_CREATE}; ( create {{room}} 2>/dev/null || exit; printf '%8192s' ' ' >&3 && echo room; "
+    "rm -f {room} )"
+)
 _GATEWAY = f"""\
 {_EXITS}
 [ -d /run/systemd/system ] && echo systemd
 [ -d {{directory}} ] && echo directory
 command -v haproxy >/dev/null && echo haproxy
-printf '%8192s' ' ' >{{file}}.room && echo room; rm -f {{file}}.room
+{_ROOM}
 [ -w /root ] && echo root
 sed -n 's/^# layout=/layout=/p' {{file}}.cfg 2>/dev/null
 {_CURRENT}
+{{places}}
 echo '--- exits'; exits 2>/dev/null && [ $current = yes ] && echo serves
 echo '--- file'; cat {{file}}.leases 2>/dev/null
 """
-_LIST = """\
-[ -d {path} ] && echo directory
-[ -d {folder} ] && echo folder
-[ -d {folder} ] && [ ! -w {folder} ] && echo closed
-may_own() {{ id -u {owner} && {{ [ "$(id -u)" = 0 ] || [ "$(id -u {owner})" = "$(id -u)" ]; }}; }}
-[ -z {owner} ] || may_own >/dev/null 2>&1 || echo owner
-[ -z {program} ] || command -v {program} >/dev/null || echo command
-{{ [ {mark} -ot {path} ] || [ {mark} -nt {path} ]; }} && echo pending
-[ -d {folder} ] && printf '%8192s' ' ' >{mark}.room && echo room; rm -f {mark}.room
+_LIST = f"""\
+[ -d {{folder}} ] && echo folder
+[ -d {{folder}} ] && [ ! -w {{folder}} ] && echo closed
+may_own() {{{{
+    owner=$(id -u {{owner}}) || return 1
+    [ "$(id -u)" = 0 ] || [ "$owner" = "$(id -u)" ]
+}}}}
+[ -z {{owner}} ] || may_own >/dev/null 2>&1 || echo owner
+[ -z {{program}} ] || command -v {{program}} >/dev/null || echo command
+{{{{ [ {{mark}} -ot {{path}} ] || [ {{mark}} -nt {{path}} ]; }}}} && echo pending
+{_ROOM}
+{{places}}
 echo '--- exits'
-echo '--- file'; cat {mark} 2>/dev/null
+echo '--- file'; cat {{mark}} 2>/dev/null
 """
 
 
@@ -118,17 +143,27 @@ def look_script(declarations: Sequence[Declaration], nonce: str, *, is_install: 
         if isinstance(declaration, Gateway):
             if is_install:
                 parts.append(_listen_part(declaration))
-            parts.append(_gateway_part(declaration))
+            parts.append(_gateway_part(declaration, nonce))
         else:
-            parts.append(_list_part(declaration))
+            parts.append(_list_part(declaration, nonce))
     parts.append("true")
     return "\n".join(parts)
 
 
-def _gateway_part(gateway: Gateway) -> str:
+def _gateway_part(gateway: Gateway, nonce: str) -> str:
     return _GATEWAY.format(
-        directory=shlex.quote(gateway.directory), **_words(gateway.file, gateway.run)
+        directory=shlex.quote(gateway.directory),
+        room=shlex.quote(f"{gateway.file}.{nonce}"),
+        places=_places(gateway, gateway.units_of_others),
+        **_words(gateway.file, gateway.run),
     )
+
+
+def _places(declaration: Declaration, suspects: Sequence[str] = ()) -> str:
+    """Return commands that print what is in the way of the files of a declaration, or is not."""
+    begins = dict.fromkeys([*folders_of(declaration), *suspects], "") | declaration.files
+    lines = [f"see {shlex.quote(path)} {shlex.quote(text)}" for path, text in begins.items()]
+    return "\n".join([_PLACES, *lines])
 
 
 def _listen_part(gateway: Gateway) -> str:
@@ -150,7 +185,7 @@ def _words(file: str, run: str) -> dict[str, str]:
     }
 
 
-def _list_part(proxies: ProxyList) -> str:
+def _list_part(proxies: ProxyList, nonce: str) -> str:
     program = (proxies.command.split() or [""])[0]
     return _LIST.format(
         path=shlex.quote(proxies.path),
@@ -158,6 +193,8 @@ def _list_part(proxies: ProxyList) -> str:
         owner=shlex.quote(proxies.owner),
         program=shlex.quote(program),
         mark=shlex.quote(proxies.mark),
+        room=shlex.quote(f"{proxies.mark}.{nonce}"),
+        places=_places(proxies),
     )
 
 
@@ -165,7 +202,9 @@ def _list_part(proxies: ProxyList) -> str:
 _WRITE = f"""\
 umask 022
 {_EXITS}
-cat >{{file}}.leases.new <<'{{mark}}' && mv {{file}}.leases.new {{file}}.leases || exit {UNWRITABLE}
+{_CREATE}
+( create {{new}}; cat >&3 && mv -fT {{new}} {{file}}.leases || {{{{ rm -f {{new}}; exit 1; }}}}
+) <<'{{mark}}' || exit {UNWRITABLE}
 {{text}}{{mark}}
 """
 #: Starts the process, or lets it read its configuration again, and waits until it serves that, or
@@ -234,12 +273,15 @@ def run_script(gateway: Mapping[str, Any]) -> str:
 
 
 def leases_script(gateway: Mapping[str, Any], mark: str, *, asks: bool) -> str:
-    """Return a command that writes the file of leases.
+    """Return a command that writes the file of leases; ``mark`` is a word that nobody can guess.
 
     If it ``asks``, it succeeds only if the process answers, which then uses the file.
     """
     script = _WRITE.format(
-        text=gateway["text"], mark=mark, **_words(gateway["file"], gateway["run"])
+        text=gateway["text"],
+        mark=mark,
+        new=shlex.quote(f"{gateway['file']}.leases.{mark}"),
+        **_words(gateway["file"], gateway["run"]),
     )
     return f"{script}exits >/dev/null" if asks else script
 
@@ -251,26 +293,18 @@ def removal_script(served: Mapping[str, Any], *, is_found: bool) -> str:
     It fails if a file stays. What a look has not found may be hidden from this user, and then the
     command fails as well.
     """
-    if served["kind"] == LIST:
-        last = served["mark"]
-        first = f"rm -f {shlex.quote(served['path'])}"
-    else:
-        last = f"{served['file']}.leases"
-        first = _stop_script(served)
-    removal = f"rm -f {shlex.quote(last)}"
-    return f"{first} && {removal}" if is_found else removal
+    *others, last = map(shlex.quote, served["files"])
+    removal = f"rm -f {last}"
+    if not is_found:
+        return removal
+    first = f"rm -f {' '.join(others)} && {removal}"
+    return first if served["kind"] == LIST else f"{_stop_script(served)}; {first}"
 
 
 def _stop_script(gateway: Mapping[str, Any]) -> str:
-    """Return a command that stops the process of a gateway, and removes all files but one."""
-    name = shlex.quote(gateway["name"])
+    """Return a command that stops the process of a gateway."""
     stop = _STOP_SYSTEMD if gateway["service"] == "systemd" else _STOP_DAEMON
-    files = [f"/etc/systemd/system/{gateway['name']}.service"]
-    files += [f"{gateway['file']}.{part}" for part in ("cfg", "lua", "map", "leases.new", "room")]
-    files += [f"{gateway['run']}.{part}" for part in ("pid", "sock", "peers")]
-    quoted = " ".join(map(shlex.quote, files))
-    stop = stop.format(name=name, **_words(gateway["file"], gateway["run"]))
-    return f"{stop}; rm -f {quoted}"
+    return stop.format(name=shlex.quote(gateway["name"]), **_words(gateway["file"], gateway["run"]))
 
 
 def command_script(proxies: Mapping[str, Any]) -> str:

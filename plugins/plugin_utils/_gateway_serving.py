@@ -180,6 +180,7 @@ class ServingAction(GatewayVariables):
         All gateways of a store have the same salt, so that a label has the same digest on all
         hosts. Returns whether anything has changed, which HAProxy reads only when it starts.
         """
+        head = "# Made by the role qingguo.qgnet.proxy_gateway.\n"
         lines = []
         if gateway["log"]:
             with self._store(params) as store:
@@ -192,7 +193,7 @@ class ServingAction(GatewayVariables):
                 lines.append(f"{pool['name']} Basic {text}\n")
         path = f"{gateway['file']}.map"
         if lines:
-            file = {"content": "".join(lines), "dest": path, "mode": "0600"}
+            file = {"content": "".join([head, *lines]), "dest": path, "mode": "0600"}
             written = self._act("ansible.builtin.copy", file)
             if written.get("failed"):
                 raise QgError(f"{path} cannot be written: {_failure(written)}.")

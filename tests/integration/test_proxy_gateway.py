@@ -1431,11 +1431,11 @@ def test_two_gateways_of_a_host_from_check_mode_to_their_removal(gateway: Gatewa
     # What cannot be removed is still recorded, and the next run tries it again. The second one is
     # as it was.
     gateway.hosts["first"] = {"port": gateway.port, "state": "absent"}
-    obstacle = gateway.folder / "first.leases.new"
+    obstacle = gateway.folder / "first.map"
     obstacle.mkdir()
     run = gateway.play()
     assert run.rc == 2
-    assert f"The gateway first of first {phrases.CANNOT_BE_REMOVED}" in shown(run)
+    assert f"{obstacle} {phrases.IS_A_DIRECTORY}" in shown(run)
     assert run.output.count(" changed=0 ") == 2
     obstacle.rmdir()
 
@@ -1711,7 +1711,7 @@ def test_a_disk_that_is_full_when_the_leases_are_written(gateway: Gateway) -> No
     fill = f"[ ! -e {fills} ] || cat /dev/zero >{disk}/ballast 2>/dev/null"
     login = with_login(
         programs,
-        f'case "$last" in *.leases.new*) {inside} sh -c "{fill}";; esac\n{inside} sh -c "$last"',
+        f'case "$last" in *.leases.qg*) {inside} sh -c "{fill}";; esac\n{inside} sh -c "$last"',
     )
     options = dict(setting.split("=", 1) for setting in login.split())
     gateway.hosts["gateway"] = {

@@ -358,6 +358,9 @@ def test_a_mistake_is_found_before_anything_is_leased(
     )
     foreign = playground.write("foreign.j2", "{{ inventory_hostname }}")
     folder = path.parent.parent
+    foreign_file = playground.write("foreign.txt", "of somebody else")
+    link = playground.root / "link.txt"
+    link.symlink_to(foreign_file)
     mistakes: dict[str, tuple[str, str, str]] = {
         "relative": (
             "path",
@@ -366,7 +369,9 @@ def test_a_mistake_is_found_before_anything_is_leased(
         ),
         "none": ("path", "", f"proxy_list_path {phrases.IS_NOT_SET}"),
         "slash": ("path", f"{path.parent}/", phrases.NO_ABSOLUTE_PATH),
-        "folder": ("path", str(folder), f"proxy_list_path={folder} {phrases.IS_A_DIRECTORY}"),
+        "folder": ("path", str(folder), f"{folder} {phrases.IS_A_DIRECTORY}"),
+        "theirs": ("path", str(foreign_file), f"{foreign_file} {phrases.NOT_OF_THE_ROLE}"),
+        "link": ("path", str(link), f"{link} {phrases.IS_A_LINK}"),
         "nowhere": ("template", "nope.j2", f"=nope.j2 {phrases.CANNOT_BE_READ}"),
         "broken": ("template", str(broken), f"={broken} {phrases.NOTHING_WAS_LEASED}"),
         "misspelt": ("template", str(misspelt), "adress"),
@@ -385,6 +390,13 @@ def test_a_mistake_is_found_before_anything_is_leased(
     for name, (_option, _value, words) in mistakes.items():
         assert words in str(failures[name]), name
     assert calls(sim) == []
+    for state, task in (("present", "Look at the list"), ("absent", "Remove the list")):
+        cases = {"foreign": {"path": str(foreign_file), "state": state}}
+        refused = write_all(sim, playground, path, cases, "--check")
+        assert phrases.NOT_OF_THE_ROLE in str(refused.failed(task)["foreign"]["msg"])
+    assert write_all(sim, playground, path, cases).rc == 2
+    assert foreign_file.read_text(encoding="utf-8") == "of somebody else"
+    assert link.is_symlink()
 
 
 def test_credentials_without_a_password_are_refused_before_anything_is_leased(

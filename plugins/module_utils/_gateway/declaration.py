@@ -19,6 +19,21 @@ from .._store.installations import GATEWAY, LIST
 
 #: The version of what is recorded.
 VERSION = 1
+#: How the files begin that the role writes, as patterns of a shell; of a list, any file may.
+_MADE = "*Made by the role qingguo.qgnet.proxy_gateway.*"
+_INSTALLATION = "installation [0-9a-f]*"
+_PROCESS = "[0-9]*"
+_ANY = "*"
+#: Stands for the beginning of a socket.
+SOCKET = ""
+#: Where systemd has units, first those of the administrator.
+_UNITS = (
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
 
 
 @dataclass(frozen=True)
@@ -113,6 +128,31 @@ class Gateway:
         directory = "/run" if self.directory == "/etc" else self.directory.rstrip("/")
         return f"{directory}/{self.name}"
 
+    @property
+    def unit(self) -> str:
+        """The path of its unit, if it is a service of systemd."""
+        return f"{_UNITS[0]}/{self.name}.service"
+
+    @property
+    def files(self) -> dict[str, str]:
+        """All files that it has on its host, and how they begin; last the one by which a look finds
+        it.
+        """
+        files = {f"{self.file}.{part}": _MADE for part in ("cfg", "lua", "map")}
+        if self.service == "systemd":
+            files[self.unit] = _MADE
+        files[f"{self.run}.pid"] = _PROCESS
+        files |= dict.fromkeys([f"{self.run}.sock", f"{self.run}.peers"], SOCKET)
+        files[f"{self.file}.leases"] = _INSTALLATION
+        return files
+
+    @property
+    def units_of_others(self) -> list[str]:
+        """The files of units that its own unit would replace."""
+        if self.service != "systemd":
+            return []
+        return [f"{folder}/{self.name}.service" for folder in _UNITS[1:]]
+
 
 @dataclass(frozen=True)
 class ProxyList:
@@ -143,6 +183,13 @@ class ProxyList:
         """The path of the file beside it that has its identifier."""
         folder, _slash, name = self.path.rpartition("/")
         return f"{folder}/.{name}.qgnet"
+
+    @property
+    def files(self) -> dict[str, str]:
+        """All files that it has on its host, and how they begin; last the one by which a look finds
+        it.
+        """
+        return {self.path: _ANY, self.mark: _INSTALLATION}
 
 
 Declaration: TypeAlias = "Gateway | ProxyList"

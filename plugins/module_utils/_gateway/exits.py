@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .places import MARK
 from .policy import Cause, Exit, as_plain, as_typed
 from .servers import Server, read_servers
 
@@ -116,7 +117,7 @@ def read_look(output: str, now: float, *, has_reports: bool = False) -> Look:
     head, _mark, rest = output.replace("\r", "").partition("--- exits\n")
     reported, _mark, text = rest.partition("--- file\n")
     identifier, servers = read_servers(text)
-    flags = set(head.split())
+    flags = set(head.partition(MARK)[0].split())
     if _SERVES in reported.split():
         flags.add(_SERVES)
     clock_ahead = 0.0

@@ -125,6 +125,9 @@ def _check_process(names: Names, values: Mapping[str, Any]) -> None:
     if not _NAME.fullmatch(values["name"]):
         fix = "give at most 64 letters, digits, points, hyphens, underscores"
         raise unusable(names, "name", values["name"], fix)
+    if values["name"] == "haproxy" and values["service"] == "systemd":
+        fix = "give another one, since the package of HAProxy has a unit of this name"
+        raise unusable(names, "name", values["name"], fix)
     if not _DIRECTORY.fullmatch(values["directory"]):
         fix = "give an absolute path of letters, digits and ._+@=~-, such as /etc"
         raise unusable(names, "directory", values["directory"], fix)

@@ -62,8 +62,6 @@ def check_host(declaration: Declaration, host: str, flags: Collection[str]) -> N
         _check_addresses(declaration, host, flags)
         return
     path = f"proxy_list_path={declaration.path}"
-    if "directory" in flags:
-        raise QgError(f"{path} is a directory: name a file in it.")
     if "closed" in flags:
         raise QgError(f"{path} cannot be written by this user: set become, or name another file.")
     if "owner" in flags:

@@ -215,6 +215,7 @@ def served(order: Order, outcome: Outcome) -> dict[str, Any]:
     return {
         **as_json(order.declaration),
         **paths,
+        "files": [*order.declaration.files],
         "id": order.installation.id,
         "kind": order.installation.kind,
         "host": order.installation.host,

@@ -108,11 +108,8 @@ def unusable_leases(api: Leases, leases: Iterable[Lease]) -> list[str]:
     if not unusable:
         return []
     number = counted(len(unusable), "lease")
-    warning = (
-        f"{number} left out, because no program can use the address, or it is not one of the "
-        f"public internet: {servers(unusable)}."
-    )
-    return [warning]
+    reason = "because no program can use the address, or it is not one of the public internet"
+    return [f"{number} left out, {reason}: {servers(unusable)}."]
 
 
 def _lines(leases: Iterable[Lease]) -> str:

@@ -1,3 +1,4 @@
+-- Made by the role qingguo.qgnet.proxy_gateway.
 -- Copyright (c) 2026 The qingguo.qgnet authors
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --

@@ -74,7 +74,8 @@ class Machine:
         text = ""
         if self.is_visible and f"cat {gateway().file}.leases" in command:
             text = f"installation {ID}\n"
-        return 0, f"{nonce[1]}\n\nroot\n--- exits\n--- file\n{text}", ""
+        places = "--- places\n0 0\n41ed 0 0 other /"
+        return 0, f"{nonce[1]}\n\nroot\n{places}\n--- exits\n--- file\n{text}", ""
 
     def step(self, step: str, **options: Any) -> dict[str, Any]:
         options = {"step": step, **options}

@@ -46,7 +46,14 @@ def write_program(folder: Path, name: str, text: str) -> None:
 def gateway_in(folder: Path, service: str) -> dict[str, Any]:
     """Return a gateway to be served whose files are in a folder."""
     path = str(folder / "gw")
-    return {"kind": "gateway", "file": path, "run": path, "name": "gw", "service": service}
+    return {
+        "kind": "gateway",
+        "file": path,
+        "run": path,
+        "name": "gw",
+        "service": service,
+        "files": [f"{path}.pid", f"{path}.leases"],
+    }
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -54,7 +61,7 @@ def test_a_look_tries_the_addresses_that_a_gateway_does_not_have_yet(
     tmp_path: Path, language: str
 ) -> None:
     programs = tmp_path / "programs"
-    link_programs(programs, "sh", "sed", "rm", "cat", language)
+    link_programs(programs, "sh", "sed", "rm", "cat", "stat", "id", "head", language)
     with socket.socket() as own, socket.socket() as foreign:
         for listener in (own, foreign):
             listener.bind(("127.0.0.1", 0))

@@ -194,7 +194,6 @@ GOOD = {"root", "systemd", "directory"}
         (gateway(), GOOD | {"refused=", "refused"}, ""),
         (dataclasses.replace(PROXIES, command=""), {"command"}, ""),
         (PROXIES, set(), ""),
-        (PROXIES, {"directory"}, phrases.IS_A_DIRECTORY),
         (PROXIES, {"closed"}, "cannot be written by this user"),
         (PROXIES, {"owner"}, phrases.CANNOT_OWN),
         (PROXIES, {"command"}, f"{phrases.BEGINS_WITH} reload-crawler"),

@@ -186,7 +186,7 @@ def test_the_refusal_of_an_empty_selector_names_all_only_if_there_is_such_an_opt
 @pytest.mark.parametrize("option", ["area", "areas", "exclude_areas"])
 def test_the_refusal_of_an_empty_area_does_not_propose_all(option: str) -> None:
     with pytest.raises(OptionError) as refusal:
-        check_selectors(("uuids", "all", option), {option: ""})
+        refuse_blank(option, {}, "", ("uuids", "all", option))
     assert "all=true" not in refusal.value.message
 
 
