@@ -10,7 +10,6 @@ variable, before anything is changed or paid for.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,10 +19,8 @@ from .._core.errors import OptionError
 from .._core.text import quoted
 from .._store.installations import GATEWAY, LIST
 from .._task.operation import Spec
-from .._task.values import typed_options
-from .declaration import Declaration, Gateway, Pool, ProxyList
+from .declaration import Gateway, Pool, ProxyList
 from .pool_options import (
-    ENTRY_OPTIONS,
     GATEWAY_POOL_OPTIONS,
     MAX_CONNECTIONS,
     MAX_PORT,
@@ -216,29 +213,6 @@ def read_list(values: Mapping[str, Any], template: str, product: str) -> ProxyLi
         interval=values["interval"],
         pools=(pool,),
     )
-
-
-def read_again(declaration: Declaration) -> Declaration:
-    """Return what the options that a record contains describe, which is the same unless somebody
-    has changed the record; raises OptionError for what no options can describe.
-    """
-    fields = dataclasses.asdict(declaration)
-    pools = fields["pools"]
-    if isinstance(declaration, ProxyList):
-        template = "recorded" if declaration.template else ""
-        values = typed_options(LIST_OPTIONS, {**pools[0], **fields, "template": template})
-        return read_list(values, str(declaration.template), str(pools[0]["product"]))
-    entries = []
-    for pool in pools:
-        pool["slots"] = pool["has_slots"]
-        entries.append({option: pool[option] for option in ENTRY_OPTIONS if option in pool})
-    values = typed_options(GATEWAY_OPTIONS, {**fields, "pools": entries})
-    again = read_gateway(values, "")
-    if len(pools) == 1 and not pools[0]["is_entry"]:
-        again = dataclasses.replace(
-            again, pools=(dataclasses.replace(again.pools[0], is_entry=False),)
-        )
-    return again
 
 
 def _check_format(names: Names, values: Mapping[str, Any]) -> None:

@@ -22,7 +22,6 @@ from .._store.installations import LOCK_SECONDS, Installation, Installations
 from .._store.registrations import inventory_name
 from .._store.store import Store
 from .declaration import Declaration, from_json
-from .gateway_options import read_again
 
 #: Seconds between two attempts to lock what another run has locked.
 _LOCK_POLL = 1.0
@@ -149,16 +148,15 @@ def why_lost(kind: str, name: str, host: str) -> str:
 
 def recorded(installation: Installation) -> Declaration:
     """Return the declaration of an installation; raises QgError for one that this release cannot
-    read, or that no options describe: what it contains gets into files and commands of hosts.
+    read.
     """
-    with contextlib.suppress(AttributeError, LookupError, TypeError, OptionError):
-        declaration = from_json(installation.kind, installation.options)
-        if declaration.name == installation.name and read_again(declaration) == declaration:
-            return declaration
-    raise QgError(
-        f"The record of the {installation.kind} {installation.name} on "
-        f"{installation.host} cannot be read: install it again with its role."
-    )
+    try:
+        return from_json(installation.kind, installation.options)
+    except (KeyError, TypeError):
+        raise QgError(
+            f"The record of the {installation.kind} {installation.name} on "
+            f"{installation.host} cannot be read: install it again with its role."
+        ) from None
 
 
 def described(installation: Installation) -> dict[str, Any]:
