@@ -58,7 +58,6 @@ ILLNESSES = {
         options={"product": "exclusive"},
     ),
     "expired plan": Illness("product", (phrases.RENEW_PLAN,), key={"status": "expired"}),
-    "no echo service": Illness("options", ("sources", phrases.NO_SOURCE), options={"sources": []}),
     "echo service without a scheme": Illness(
         "options", ("sources, entry 1,", phrases.ONE_URL), options={"sources": ["d.qg.net/ip"]}
     ),

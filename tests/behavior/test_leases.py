@@ -14,15 +14,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import (
-    ALLOCATE as ALLOCATE_LEASES,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.ensure import Ensuring
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
-    Mode,
-    execute,
-    read_options,
-)
 from behavior.paid_calls import ALLOCATE, RELEASE, REPLACE
 from behavior.worlds import when_opened
 from support import phrases
@@ -305,25 +296,6 @@ def test_a_lease_that_ends_while_the_task_waits_is_not_counted(node: Node) -> No
     node.failed(ALLOCATE, count=2, max_wait=0)
     assert ips(node.ok(ALLOCATE, count=2)["leases"]) == node.vendor.ips
     assert node.vendor.paid == 3
-
-
-def test_what_was_paid_for_is_in_the_result_whatever_ends_the_run(
-    node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(_run: object) -> None:
-        raise KeyError("a defect")
-
-    monkeypatch.setattr(Ensuring, "check_new", fail)
-
-    # No other run may end so, and node.run() sees to that.
-    params = read_options(ALLOCATE_LEASES.spec, {**node.options, "count": 2}, place="option")
-    result = execute(ALLOCATE_LEASES, params, Mode(runtime=node.runtime))
-
-    assert result["failed"] is True
-    assert result["changed"] is True
-    assert ips(result["allocated"]) == node.vendor.ips
-    assert phrases.IS_A_DEFECT in result["msg"]
-    assert "in fail" in result["exception"]
 
 
 @pytest.mark.parametrize("min_remaining", [0, 1])

@@ -123,7 +123,10 @@ class Node:
     ) -> Result:
         """Run a module, with options that are read as those of a task."""
         operation: Operation = import_module(f"{ACTIONS}.{module}").ActionModule.operation
-        given = {name: value for name, value in self.options.items() if name in operation.spec}
+        given = {}
+        for name, value in self.options.items():
+            if name in operation.spec and value is not None:
+                given[name] = value
         try:
             params = read_options(operation.spec, {**given, **options}, place="option")
         except OptionError as error:
