@@ -367,7 +367,7 @@ def test_a_mistake_is_found_before_anything_is_leased(
             "proxies.txt",
             f"proxy_list_path='proxies.txt' {phrases.NO_ABSOLUTE_PATH}",
         ),
-        "none": ("path", "", f"proxy_list_path {phrases.IS_NOT_SET}"),
+        "none": ("path", "", f"proxy_list_path {phrases.IS_EMPTY}"),
         "slash": ("path", f"{path.parent}/", phrases.NO_ABSOLUTE_PATH),
         "folder": ("path", str(folder), f"{folder} {phrases.IS_A_DIRECTORY}"),
         "theirs": ("path", str(foreign_file), f"{foreign_file} {phrases.NOT_OF_THE_ROLE}"),

@@ -49,7 +49,7 @@ def options(
         "app_id": sim.app_id,
         "app_key": sim.app_key,
         "account_url": sim.account_url,
-        "store": str(tmp_path / "state"),
+        "store": str(tmp_path),
         # Longer than any response takes on a busy machine.
         "timeout": 60,
         "interval": minute / 6,
@@ -178,7 +178,7 @@ def test_it_ends_at_once_when_it_is_cancelled_in_the_middle_of_a_call(
 @pytest.mark.parametrize(
     ("mistake", "words"),
     [
-        ({"watch": None}, ("watch", phrases.IS_MISSING, "of qg_watch")),
+        ({"watch": None}, ("watch", phrases.IS_NULL)),
         ({"watch": []}, ("watch is empty: name at least one of quota, leases,",)),
         (
             {"watch": "lease"},
@@ -189,7 +189,7 @@ def test_it_ends_at_once_when_it_is_cancelled_in_the_middle_of_a_call(
         ({"interval": 0}, ("interval=0", phrases.OUT_OF_RANGE)),
         ({"min_remaining": "soon"}, ("min_remaining='soon'", phrases.NO_MINUTES)),
         ({"key": ""}, (phrases.KEY_IS_EMPTY,)),
-        ({"watch": "balance", "app_key": None}, ("app_key", phrases.IS_MISSING)),
+        ({"watch": "balance", "app_key": None}, ("app_key", phrases.IS_NULL)),
         ({"watch": "quota", "product": "overseas"}, ("product=overseas", phrases.NO_QUOTA)),
         ({"api_url": "proxy.qg.net"}, ("api_url", phrases.ONE_URL)),
     ],
