@@ -175,8 +175,6 @@ class ActionModule(ServingAction):
             chosen = [(row, records.recorded(row)) for row in rows]
         else:
             declaration, state = self._declared(params["kinds"][0])
-            if state == "present":
-                self._check_first(declaration)
             row = self._installation(rows, declaration, params)
             if row.options and row.removed_at is None:
                 installed = records.recorded(row)
@@ -223,24 +221,6 @@ class ActionModule(ServingAction):
             "orders": [order.as_json() for order in orders],
             "serve": served,
         }
-
-    def _check_first(self, declaration: Declaration) -> None:
-        """Refuse what this play has installed in another way just before: it would replace that in
-        each run.
-        """
-        before = self._variables.get(LOOK) or {}
-        if before.get("state") != "present":
-            return
-        for data in before["orders"]:
-            order = operations.Order.from_json(plain(data))
-            earlier = order.declaration
-            is_same = (earlier.kind, earlier.name) == (declaration.kind, declaration.name)
-            if is_same and earlier != declaration:
-                option = "proxy_gateway_name" if declaration.kind == GATEWAY else "proxy_list_path"
-                problem = (
-                    f"={declaration.name} is what this play has given to another one on this host"
-                )
-                raise OptionError(option, problem, "give each a value of its own")
 
     def _why_not_restored(self, order: operations.Order, params: Mapping[str, Any]) -> str:
         """Let a gateway serve the leases of before, if it does not run or has not the servers that
