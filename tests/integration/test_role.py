@@ -820,9 +820,11 @@ def test_a_wrong_variable_is_refused_by_name(fleet: Fleet) -> None:
         assert_task_failed(run.of(DETECT, f"case{number}"), sentence)
 
 
-def test_empty_and_null_variables_count_as_unset(fleet: Fleet) -> None:
-    unset = {variable("state"): None, variable("quorum"): "", variable("inventory_id"): None}
+def test_empty_and_null_variables_are_refused(fleet: Fleet) -> None:
+    empty = {variable("state"): None, variable("quorum"): "", variable("inventory_id"): None}
 
-    fleet.run(limit="h1", variables=unset).ok()
+    run = fleet.run(limit="h1", variables=empty)
 
-    assert fleet.listed() == [public(1)]
+    assert run.rc == 2
+    assert calls(fleet.sim) == []
+    assert "state is null" in str(run.of(DETECT, "h1").result["msg"])
