@@ -827,4 +827,4 @@ def test_empty_and_null_variables_are_refused(fleet: Fleet) -> None:
 
     assert run.rc == 2
     assert calls(fleet.sim) == []
-    assert "state is null" in str(run.of(DETECT, "h1").result["msg"])
+    assert "quorum is empty ('')" in str(run.of(DETECT, "h1").result["msg"])
