@@ -820,11 +820,14 @@ def test_a_wrong_variable_is_refused_by_name(fleet: Fleet) -> None:
         assert_task_failed(run.of(DETECT, f"case{number}"), sentence)
 
 
-def test_empty_and_null_variables_are_refused(fleet: Fleet) -> None:
-    empty = {variable("state"): None, variable("quorum"): "", variable("inventory_id"): None}
-
-    run = fleet.run(limit="h1", variables=empty)
+@pytest.mark.parametrize(
+    ("name", "value", "problem"), [("state", None, "is null"), ("quorum", "", "is empty ('')")]
+)
+def test_an_empty_variable_is_refused(
+    fleet: Fleet, name: str, value: str | None, problem: str
+) -> None:
+    run = fleet.run(limit="h1", variables={variable(name): value})
 
     assert run.rc == 2
     assert calls(fleet.sim) == []
-    assert "quorum is empty ('')" in str(run.of(DETECT, "h1").result["msg"])
+    assert str(run.of(DETECT, "h1").result["msg"]).startswith(f"{name} {problem}")
