@@ -111,9 +111,12 @@ def _with_prefix_of_role(name: str) -> str | None:
     """
     plain_name = name.lower().replace("-", "_").removeprefix(_PREFIX)
     for role in _ROLES:
+        # Each task goes through all variables of its host, and few begin as a role does.
+        if not plain_name.startswith(role[0]):
+            continue
         for at, letter in enumerate(plain_name):
             # The first words have at most two letters more or less than the name of the role.
-            if letter != "_" or abs(at - len(role)) > 2 or plain_name[0] != role[0]:
+            if letter != "_" or abs(at - len(role)) > 2:
                 continue
             variable = f"{role}{plain_name[at:]}"
             if variable in _known() and is_misspelt(plain_name[:at], role):

@@ -12,6 +12,9 @@ from typing import Any
 
 from .._core.runtime import digest_in_run
 
+#: Where the password of a pool is set that has a key of its own.
+OWN_PASSWORD = "The password of a pool with a key of its own is the one in its entry."
+
 
 @dataclass(frozen=True)
 class Login:

@@ -38,11 +38,12 @@ from .._store.store import Store
 from .._task.api_options import Connection
 from .._task.products import UnknownKeyError, check_served, lease_client
 from .lease_sets import LeaseSet, Need
+from .logins import OWN_PASSWORD
 from .pause_text import why_paused
 from .policy import Cause, Exit, PoolState, after_purchase, decide
 from .sightings import SEEN_FOR, Sightings
 from .slots import SlotLease, assign, slots_as_json, slots_from_json, vacant
-from .timings import OWN_PASSWORD, check_drain, drain_error, names_for
+from .timings import check_drain, drain_error, names_for
 
 #: The options of the role, by the options of a task that leases.
 _ROLE_OPTIONS = {
@@ -64,13 +65,13 @@ class Supply:
     """What a set of leases has to offer.
 
     ``problem`` is why this is not what was declared, and empty if it is. With ``is_paused``,
-    nothing but a probe is bought until exits work. ``leases`` are what results of tasks show, and
-    None if QG.net's list could not be read; ``lasting`` are the same leases. ``held`` are the names
-    of all leases of the key, and ``missed`` those of them that QG.net's list lacks. ``slot_leases``
-    are those of pools with slots, and None if there are none or they are not known. ``bad`` are
-    servers that nobody should use, and ``working`` the addresses of those that work for a host. The
-    number of leases that check mode would have bought is ``unbought``. The clock of the control
-    node is ``clock_ahead`` seconds ahead of QG.net's.
+    nothing but a probe is bought until exits work, or the drain fits. ``leases`` are what results
+    of tasks show, and None if QG.net's list could not be read; ``lasting`` are the same leases.
+    ``held`` are the names of all leases of the key, and ``missed`` those of them that QG.net's list
+    lacks. ``slot_leases`` are those of pools with slots, and None if there are none or they are not
+    known. ``bad`` are servers that nobody should use, and ``working`` the addresses of those that
+    work for a host. The number of leases that check mode would have bought is ``unbought``. The
+    clock of the control node is ``clock_ahead`` seconds ahead of QG.net's.
     """
 
     leases: list[dict[str, Any]] | None = None

@@ -16,9 +16,6 @@ from .._core.errors import OptionError
 from .._paid.lifetime import MATCHING_SHARE, seconds
 from .declaration import Pool
 
-#: Where the password of a pool is set that has a key of its own.
-OWN_PASSWORD = "The password of a pool with a key of its own is the one in its entry."
-
 
 @dataclass(frozen=True)
 class Names:

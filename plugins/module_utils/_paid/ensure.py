@@ -158,9 +158,9 @@ class Ensuring(Generic[R]):
     def _at_once(self) -> int:
         """Return how many may be bought at once: one, until it is known how long new ones last."""
         books = self.books
-        if self.desired.min_remaining and self._life() is None and not books.bought:
+        life = self._check_life()
+        if self.desired.min_remaining and life is None and not books.bought:
             return 1
-        self._check_life()
         return books.api.max_per_call
 
     def _life(self) -> float | None:
@@ -176,11 +176,17 @@ class Ensuring(Generic[R]):
                 lives.append(report.life)
         return max(lives, default=None)
 
-    def _check_life(self) -> None:
-        """Raise ShortLifeError if new ones would hardly last as long as desired."""
+    def _check_life(self) -> float | None:
+        """Return the seconds that new ones last, if that matters and is known.
+
+        Raises ShortLifeError if they would hardly last as long as desired.
+        """
+        if not self.desired.min_remaining:
+            return None
         life = self._life()
-        if self.desired.min_remaining and life is not None:
+        if life is not None:
             check_min_remaining(self.desired.min_remaining, life)
+        return life
 
     def check_new(self) -> None:
         """Raise QgError if what this run has bought ends too soon."""
