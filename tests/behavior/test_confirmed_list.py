@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from behavior.outcomes import FAULTS
 from behavior.paid_calls import ALLOCATE, RELEASE
+from behavior.worlds import old_lists_show_what_has_ended
 from support import phrases
 from support.node import Node
 from support.vendor import CLASSIC, PATHS, Answer, Call
@@ -278,6 +279,25 @@ def test_new_leases_that_seem_to_have_ended_are_not_leased_again(
     assert len(node.ok(ALLOCATE, count=2, keep_alive=1)["allocated"]) == 2
     node.vendor.advance(20)
     assert len(node.ok(ALLOCATE, count=2, keep_alive=1)["leases"]) == node.vendor.paid == 2
+
+
+@pytest.mark.parametrize("is_new", [False, True], ids=["same store", "new store"])
+def test_what_an_old_list_shows_after_its_end_is_over(
+    new_node: Make, is_new: bool
+) -> None:
+    node = new_node()
+    node.vendor.configure(options={"list_lag": 30})
+    old_lists_show_what_has_ended(node.vendor, CLASSIC)
+    node.ok(ALLOCATE, count=2, keep_alive=1)
+    node.vendor.advance(70)
+    later = node.other() if is_new else node
+    assert later.ok("qg_proxy_info")["leases"] == []
+
+    result = later.ok(ALLOCATE, count=2, keep_alive=1)
+
+    assert result["leases"] == result["allocated"]
+    assert len(result["leases"]) == 2
+    assert node.vendor.paid == 4
 
 
 def test_the_lease_of_another_client_is_not_the_effect_of_a_lost_call(node: Node) -> None:

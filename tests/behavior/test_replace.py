@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from behavior.outcomes import FAULTS
 from behavior.paid_calls import ALLOCATE, REPLACE
-from behavior.worlds import when_opened
+from behavior.worlds import old_lists_show_what_has_ended, when_opened
 from support import phrases
 from support.node import Node
 from support.vendor import CLASSIC, PATHS, ips
@@ -39,6 +39,25 @@ def sent(node: Node, call: str, *names: str) -> list[tuple[str | None, ...]]:
     if call in PATHS[CLASSIC].writing:
         names = tuple(NAMES[name] for name in names)
     return [tuple(map(parameters.get, names)) for parameters in node.sent(call)]
+
+
+@pytest.mark.parametrize("chosen", [{"all": True}, {"count": 1}, {"ips": []}], ids=str)
+def test_what_an_old_list_shows_after_its_end_gets_no_successor(
+    node: Node, chosen: dict[str, Any]
+) -> None:
+    node.vendor.configure(options={"list_lag": 30})
+    old_lists_show_what_has_ended(node.vendor, CLASSIC)
+    node.ok(ALLOCATE, count=2, keep_alive=1)
+    (lasting,) = node.ok(ALLOCATE, count=3, keep_alive=60)["allocated"]
+    node.vendor.advance(70)
+    if "ips" in chosen:
+        chosen = {"ips": [lasting["ip"]]}
+
+    result = node.ok(REPLACE, **chosen)
+
+    assert len(result["allocated"]) == len(result["released"]) == 1
+    assert node.vendor.paid == 4
+    assert len(node.vendor.leases) == 1
 
 
 @AT_ONCE

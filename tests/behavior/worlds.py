@@ -21,7 +21,7 @@ from random import Random
 from typing import Any
 
 from support.node import Node
-from support.vendor import CLASSIC, PATHS, Answer, Call, Vendor
+from support.vendor import CLASSIC, KEY, PATHS, Answer, Call, Vendor
 
 Row = dict[str, Any]
 _TIME = "%Y-%m-%d %H:%M:%S"
@@ -210,6 +210,16 @@ def _readings_are_empty(vendor: Vendor, product: str) -> None:
     _spoil_readings(vendor, product, lambda: "none")
 
 
+def old_lists_show_what_has_ended(vendor: Vendor, _product: str) -> None:
+    """A list that lags also shows leases whose deadline has passed since."""
+    key = vendor.keys[KEY]
+
+    def visible_lists(now: float) -> Any:
+        return key.history.at(now - key.options.list_lag) or key.history.at(now)
+
+    vars(key)["visible_lists"] = visible_lists
+
+
 def _channels_are_used_elsewhere(vendor: Vendor, _product: str) -> None:
     """The quota counts a channel without a lease."""
     vendor.configure(used=1)
@@ -237,6 +247,7 @@ IRREGULARITIES: dict[str, Irregularity] = {
     "areas are ignored": Irregularity(_areas_are_ignored, 6),
     "readings lack a part": Irregularity(_readings_lack_a_part, 3),
     "readings are empty": Irregularity(_readings_are_empty, 2),
+    "old lists show what has ended": Irregularity(old_lists_show_what_has_ended),
     "channels are used elsewhere": Irregularity(_channels_are_used_elsewhere, 1),
 }
 #: Those under which a reading of the list may lack what is held.
@@ -323,14 +334,15 @@ class World:
 
     @classmethod
     def draw_regular(cls, random: Random) -> World:
-        """Return some world in which QG.net replaces leases, with no irregularity but a lag of its
-        list.
+        """Return some world in which QG.net replaces leases, with no irregularity but a list that
+        lags, and may show what has ended since.
         """
         product = random.choice((CLASSIC, CLASSIC, "exclusive"))
         return cls(
             product=product,
             plan={"channels": random.randint(3, 9), "lifetime": random.choice((10, 60, 1440))},
             list_lag=random.choice((0, 0, 0, 3, 20, 50)),
+            irregularities=random.choice(((), ("old lists show what has ended",))),
         )
 
     def node(self, folder: Path) -> Node:

@@ -551,7 +551,33 @@ def test_what_may_have_ended_hides_nothing_that_the_quota_counts(ends: float, hi
     assert excess(Snapshot({"a": ends}, 90.0, 90.0, 100.0, quota_used=1)) == hidden
 
 
-def test_an_end_that_a_list_still_shows_a_minute_later_is_by_another_clock() -> None:
-    snapshot = Snapshot({"a": 40.0, "b": 40.1}, now=100.0)
+@pytest.mark.parametrize(
+    ("listed", "reported", "is_over"),
+    [
+        pytest.param({"a": 100.1}, None, False, id="lasting"),
+        pytest.param({"a": 100.0}, None, True, id="in an old list"),
+        pytest.param({"a": 40.1}, None, True, id="in a list that is almost too old"),
+        pytest.param({"a": 40.0}, None, False, id="in a list for too long: clocks differ"),
+        pytest.param({"a": None}, None, False, id="without an end"),
+        pytest.param({}, (100.1, 60.0), False, id="not listed, lasting"),
+        pytest.param({}, (100.0, 60.0), True, id="not listed"),
+        pytest.param({}, (None, None), False, id="not listed, without an end"),
+        pytest.param({"a": 90.0}, (90.0, 60.0), True, id="in an old list, and bought here"),
+        pytest.param({"a": 90.0}, (None, None), True, id="the response had no end"),
+        pytest.param({"a": 90.0}, (None, 0.0), False, id="over when it was bought: clocks differ"),
+        pytest.param({"a": 200.0}, (90.0, 60.0), False, id="an address that is leased again"),
+    ],
+)
+def test_whether_a_resource_is_over(
+    listed: dict[str, float | None],
+    reported: tuple[float | None, float | None] | None,
+    is_over: bool,
+) -> None:
+    reports = []
+    if reported:
+        ends, life = reported
+        reports.append(Report("a", 1, Says.HELD, 0.0, ends, life))
+    snapshot = Snapshot(listed, read_at=100.0, now=100.0, reports=reports)
 
-    assert snapshot.listed_ends() == {"a": None, "b": 40.1}
+    assert snapshot.over() == ({"a"} if is_over else set())
+    assert ("a" in view(snapshot)) is not is_over

@@ -83,13 +83,9 @@ class LeaseApi(PaidApi[Lease]):
         #: A lease of longterm may be held after its deadline, from which on it can be released
         #: (vendor doc 1839).
         self.ends_by_itself = client.product != "longterm"
-        #: QG.net's time at the first list.
-        self.began: float | None = None
 
     def read(self) -> dict[str, Lease] | None:
         leases = self.client.leases()
-        if self.began is None:
-            self.began = self.caller.vendor_clock.now()
         if leases is None:
             return None
         return _by_name(leases)
@@ -147,16 +143,10 @@ class LeaseApi(PaidApi[Lease]):
         if ends is None:
             return Span()
         life = ends - item.data["seen_at"]
-        if life <= 0:
-            return Span(was_over=True)
-        return Span(ends, life)
+        return Span(ends if life > 0 else None, life)
 
-    def traits(self, lease: Lease, terms: Terms) -> Traits | None:
+    def traits(self, lease: Lease, terms: Terms) -> Traits:
         now = self.caller.vendor_clock.now()
-        ends = self.ends(lease)
-        # If it was over in the first list, clocks may differ.
-        if ends is not None and self.began is not None and self.began < ends <= now:
-            return None
         return Traits(
             label=self.label(lease),
             code=lease.area_code,

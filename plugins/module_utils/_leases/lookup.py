@@ -126,7 +126,6 @@ def _use_cached(api: LeaseApi, holdings: Holdings[Lease], max_age: float) -> boo
     age = holdings.now() - remembered.read_at
     if age > max_age:
         return False
-    api.began = remembered.vendor_time
     caller.vendor_clock.observe(remembered.vendor_time + age, 0.0)
     holdings.use_list({lease.name: lease for lease in remembered.leases}, remembered.read_at)
     return True

@@ -19,6 +19,7 @@ from .caps import check_cap
 from .journal_reader import HOUR
 from .paid_api import BUY, DROP, SWAP, Item, NewCall, PaidApi, leaves_open
 from .reconciling import Reconciled
+from .snapshot import has_ended
 from .uncertainty import explaining, unknown
 
 R = TypeVar("R")
@@ -55,30 +56,16 @@ class Books(Reconciled[R]):
         self.is_accepted = False
         #: What calls of this run may have released.
         self._dropped: dict[str, R] = {}
-        #: What calls of this run may have released, or what had ended before.
-        self._seemed_over: dict[str, R] = {}
 
     @property
     def released(self) -> dict[str, R]:
         """What calls of this run have released."""
-        released = {}
-        for name, resource in self._dropped.items():
-            if name not in self.held:
-                released[name] = resource
-        for name, resource in self._seemed_over.items():
-            if name not in self.held and self._is_removed(name):
-                released[name] = resource
-        return released
+        return {name: each for name, each in self._dropped.items() if name not in self.held}
 
-    def has_ended(self, name: str, item: Item) -> bool:
-        """Whether something that was held has ended by itself, or would have by now."""
-        span = self.api.span(item)
-        if span.was_over:
-            # An old list has shown it, or clocks differ: then only a release takes it away.
-            return not self._is_removed(name)
-        return self.snapshot.has_ended(span.ends)
-
-    def _is_removed(self, name: str) -> bool:
+    def is_lost(self, name: str, item: Item) -> bool:
+        """Whether a call may have released what was held, before it would have ended by itself."""
+        if name in self.held or has_ended(self.api.span(item).ends, self.snapshot.now):
+            return False
         report = self.snapshot.last_reports().get(name)
         return name in self._dropped or (report is not None and not report.is_purchase)
 
@@ -91,9 +78,10 @@ class Books(Reconciled[R]):
         before = frozenset(self.held)
         if operation == SWAP:
             # QG.net may release them even if it refuses to replace them.
-            for name, item in self.items(self.held).items():
-                target = self._seemed_over if self.api.span(item).was_over else self._dropped
-                target[name] = self.held[name]
+            self._dropped.update(self.held)
+        else:
+            # What is over may be listed for another moment, and is no effect of this call.
+            before |= self.snapshot.listed.keys()
         call = NewCall(operation, endpoint, number, before, {"terms": terms.as_json()}, self.cap)
         failure = None
         is_whole = False
@@ -128,7 +116,7 @@ class Books(Reconciled[R]):
         new = {name: resource for name, resource in named.items() if name not in self.held}
         self.bought.update(new)
         spans = map(self.api.span, self.items(new).values())
-        lives = [span.life for span in spans if span.life is not None]
+        lives = [span.life for span in spans if span.life is not None and span.life > 0]
         life = min(lives, default=None)
         self.journal.answer(self.items(named), whole=is_whole, life=life)
         with after_the_call():

@@ -172,7 +172,7 @@ class Ensuring(Generic[R]):
         # What a list has shown to be bought had at least as much left.
         lives = []
         for report in books.snapshot.reports:
-            if report.call in books.journal.of_run and report.life is not None:
+            if report.call in books.journal.of_run and report.life and report.life > 0:
                 lives.append(report.life)
         return max(lives, default=None)
 

@@ -25,7 +25,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from .snapshot import OpenCall, Report, Says, Snapshot
+from .snapshot import OpenCall, Report, Says, Snapshot, has_ended
 
 
 class Held(Enum):
@@ -39,12 +39,13 @@ class Held(Enum):
 
 def view(snapshot: Snapshot) -> dict[str, Held]:
     """Return what counts as held, and why: the list, corrected by what it may not show."""
-    held = dict.fromkeys(snapshot.listed, Held.CERTAIN)
+    over = snapshot.over()
+    held = {name: Held.CERTAIN for name in snapshot.listed if name not in over}
     reports = {}
     if snapshot.earlier is not None:
         # Nothing is reported of what another buyer has bought, so the list before counts.
-        for name, ends in snapshot.earlier.listed_ends().items():
-            reports[name] = Report(name, 0, Says.HELD, -math.inf, ends)
+        for name in snapshot.earlier.listed:
+            reports[name] = Report(name, 0, Says.HELD, -math.inf)
     reports.update(snapshot.last_reports())
     may_be_removed = set[str]()
     for call in snapshot.calls:
@@ -54,7 +55,7 @@ def view(snapshot: Snapshot) -> dict[str, Held]:
         if report.says is not Says.HELD:
             if snapshot.may_lag(report):
                 held.pop(name, None)
-        elif name not in held and not snapshot.has_ended(report.ends):
+        elif name not in snapshot.listed and name not in over:
             if snapshot.may_lag(report):
                 held[name] = Held.CERTAIN
             elif name not in may_be_removed:
@@ -124,7 +125,8 @@ def _added(call: OpenCall, snapshot: Snapshot) -> list[str]:
     """Return the new names that no other call has added, those of its own response first."""
     purchases = [report for report in snapshot.reports if report.is_purchase]
     named = {report.name for report in purchases if report.call == call.id}
-    of_others = {report.name for report in purchases if not snapshot.has_ended(report.ends)} - named
+    lasting = {each.name for each in purchases if not has_ended(each.ends, snapshot.now)}
+    of_others = lasting - named
     new = [name for name in certain(snapshot) if name not in call.before | of_others]
     new.sort(key=lambda name: name not in named)
     return new[: call.adds]
@@ -143,19 +145,11 @@ def _removed(call: OpenCall, snapshot: Snapshot, added: Collection[str]) -> froz
     gone = call.before.difference(certain(snapshot), certain(earlier))
     if len(gone) > call.removes:
         # It has not removed what has ended by itself.
-        ends = _ends(snapshot)
-        gone -= {name for name in gone if snapshot.has_ended(ends.get(name))}
+        gone -= snapshot.over()
     if len(gone) > call.removes:
         # Lists that lack more than the call can remove are wrong, and do not say which of it.
         return frozenset()
     return gone
-
-
-def _ends(snapshot: Snapshot) -> dict[str, float | None]:
-    """Return when resources end, by what the list shows, or else by what was reported."""
-    ends = {name: report.ends for name, report in snapshot.last_reports().items()}
-    ends.update(snapshot.listed_ends())
-    return ends
 
 
 class Witness(Enum):
@@ -183,6 +177,6 @@ def excess(snapshot: Snapshot) -> int:
     """
     if snapshot.quota_used is None:
         return 0
-    ends = _ends(snapshot)
+    ends = snapshot.ends()
     lasting = [name for name in certain(snapshot) if (ends[name] or math.inf) > snapshot.latest]
     return snapshot.quota_used - len(lasting)

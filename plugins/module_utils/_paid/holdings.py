@@ -19,7 +19,7 @@ from .evidence import certain, view
 from .journal import Journal
 from .matching import Traits, codes_by_name
 from .paid_api import Item, PaidApi
-from .snapshot import Says, Snapshot
+from .snapshot import Says, Snapshot, has_ended
 
 R = TypeVar("R")
 
@@ -105,13 +105,14 @@ class Holdings(Generic[R]):
         self.held = {name: resources[name] for name in view(self.snapshot)}
 
     def traits(self) -> dict[str, Traits]:
-        """Return what decides whether held resources match, without those that have ended."""
+        """Return what decides whether held resources match, without those that have ended since."""
+        self._see()
+        over = self.snapshot.over()
         terms = self.terms()
         traits = {}
         for name, resource in self.held.items():
-            shown = self.api.traits(resource, terms.get(name, Terms()))
-            if shown is not None:
-                traits[name] = shown
+            if name not in over:
+                traits[name] = self.api.traits(resource, terms.get(name, Terms()))
         return traits
 
     def areas(self) -> dict[str, str]:
@@ -133,10 +134,7 @@ class Holdings(Generic[R]):
         """Return what held resources were requested with, by name, as far as that is recorded."""
         terms = {}
         for report in self.snapshot.reports:
-            if (
-                report.is_purchase
-                and report.name in self.held
-                and not self.snapshot.has_ended(report.ends)
-            ):
+            is_over = has_ended(report.ends, self.snapshot.now)
+            if report.is_purchase and report.name in self.held and not is_over:
                 terms[report.name] = report.terms
         return terms

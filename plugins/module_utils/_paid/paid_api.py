@@ -33,12 +33,11 @@ class Item(NamedTuple):
 class Span(NamedTuple):
     """When a resource ends (Unix time of QG.net), and its seconds left when it was recorded.
 
-    Both are None if that is unknown, such as with an end that was over then.
+    Both are None if that is unknown. An end that was over then is None.
     """
 
     ends: float | None = None
     life: float | None = None
-    was_over: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,8 +126,8 @@ class PaidApi(Protocol[R]):
     def label(self, resource: R) -> str:
         """Return the name of a resource in messages."""
 
-    def traits(self, resource: R, terms: Terms) -> Traits | None:
-        """Return what decides whether a resource matches; None if it has ended."""
+    def traits(self, resource: R, terms: Terms) -> Traits:
+        """Return what decides whether a resource matches."""
 
     def ends(self, resource: R) -> float | None:
         """Return the end of a resource in QG.net's Unix time; None if it is unknown."""

@@ -63,14 +63,10 @@ class Replacement(Generic[R]):
         return json.dumps({"before": before, "old": self.old, "terms": self.terms.as_json()})
 
     def missing(self) -> int:
-        """Return how many fewer are held than before, without those that have simply ended."""
-        held = self.books.held
-        lost = 0
-        for name, item in self.before.items():
-            if name not in held and not self.books.has_ended(name, item):
-                lost += 1
-        new = held.keys() - self.before.keys()
-        return max(0, lost - len(new))
+        """Return how many fewer are held than before, because of calls."""
+        lost = [name for name, item in self.before.items() if self.books.is_lost(name, item)]
+        new = self.books.held.keys() - self.before.keys()
+        return max(0, len(lost) - len(new))
 
     def still_named(self) -> list[str]:
         """Return the old ones that are still held."""

@@ -76,7 +76,8 @@ class Report:
     """What the journal says about a resource because of a call, and since when (state time).
 
     ``life`` are the seconds that the resource was to last when it was recorded, and ``ends`` is
-    when it ends; both are None if that is unknown. ``missed_at`` is the state time of the first of
+    when it ends; both are None if that is unknown. Of what was over when it was recorded, ``life``
+    is not positive, and ``ends`` is None: clocks differ, and its end says nothing. ``missed_at`` is the state time of the first of
     the readings of the list that have lacked it without a break. ``data`` is the resource itself,
     and ``terms`` are what it was requested with.
     """
@@ -99,7 +100,7 @@ class Report:
     @property
     def may_be_unlisted_for(self) -> float:
         """The seconds for which the list may lack it before it counts as gone."""
-        if self.life is None:
+        if self.life is None or self.life <= 0:
             return MISSED_APART
         return min(MISSED_APART, MISSED_SHARE * self.life)
 
@@ -166,15 +167,29 @@ class Snapshot:
             lag = 0.0
         return report.at > self.read_at - lag
 
-    def listed_ends(self) -> dict[str, float | None]:
-        """Return when the listed resources end; None if that is unknown."""
-        ends = dict(self.listed)
+    def ends(self) -> dict[str, float | None]:
+        """Return when each resource ends, as the list shows it, or else as was reported; None if
+        that is unknown, and if clocks differ: then its end says nothing.
+        """
+        ends: dict[str, float | None] = {}
+        if self.earlier is not None:
+            ends.update(self.earlier.ends())
+        reports = self.last_reports()
+        for name, report in reports.items():
+            ends[name] = report.ends
         for name, end in self.listed.items():
-            # No list is that old, so clocks differ.
-            if end is not None and end + LIST_LAG <= self.now:
-                ends[name] = None
+            reported = reports.get(name)
+            was_over = reported is not None and reported.life is not None and reported.life <= 0
+            # No list is a minute old.
+            is_shown_too_long = end is not None and end + LIST_LAG <= self.now
+            ends[name] = None if was_over or is_shown_too_long else end
         return ends
 
-    def has_ended(self, ends: float | None) -> bool:
-        """Whether what was to end then has ended by itself."""
-        return ends is not None and ends <= self.now
+    def over(self) -> set[str]:
+        """Return what has ended by itself, whether an old list still shows it or not."""
+        return {name for name, end in self.ends().items() if has_ended(end, self.now)}
+
+
+def has_ended(end: float | None, now: float) -> bool:
+    """Whether what ends then has ended by itself."""
+    return end is not None and end <= now

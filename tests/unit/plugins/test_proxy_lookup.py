@@ -29,8 +29,8 @@ def look(node: Node) -> list[Any]:
 
 
 def test_a_new_list_is_not_judged_by_the_time_of_an_old_one(tmp_path: Path) -> None:
-    """What a list shows after its deadline is held: clocks differ, or the deadline is of another
-    time zone.
+    """What a list shows a minute after its deadline is held: clocks differ, or the deadline is of
+    another time zone. Until then, the list may be an old one.
     """
     node = Node(tmp_path / "store", Vendor())
     (lease,) = node.vendor.hold(1)
@@ -43,6 +43,8 @@ def test_a_new_list_is_not_judged_by_the_time_of_an_old_one(tmp_path: Path) -> N
     node.vendor.alter("/query", show)
     assert look(node) == [lease.host]
     node.vendor.advance(60)
+    assert look(node.other()) == [], "of a lookup that remembers nothing"
+    node.vendor.advance(30)
     assert look(node.other()) == [lease.host], "of a lookup that remembers nothing"
     assert look(node) == [lease.host]
 
