@@ -455,7 +455,7 @@ class Month:
     @staticmethod
     def _journal(fleet: Fleet) -> tuple[set[str], int]:
         """Return what a store knows to be bought, and what its open calls may have bought."""
-        names = fleet.rows("SELECT name FROM effects WHERE effect IN ('held', 'ended')")
+        names = fleet.rows("SELECT name FROM resources WHERE is_bought = 1")
         calls = fleet.rows("SELECT buys FROM journal WHERE state IN ('sent', 'unknown')")
         return {name for (name,) in names}, sum(buys for (buys,) in calls)
 

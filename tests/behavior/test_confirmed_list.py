@@ -282,9 +282,7 @@ def test_new_leases_that_seem_to_have_ended_are_not_leased_again(
 
 
 @pytest.mark.parametrize("is_new", [False, True], ids=["same store", "new store"])
-def test_what_an_old_list_shows_after_its_end_is_over(
-    new_node: Make, is_new: bool
-) -> None:
+def test_what_an_old_list_shows_after_its_end_is_over(new_node: Make, is_new: bool) -> None:
     node = new_node()
     node.vendor.configure(options={"list_lag": 30})
     old_lists_show_what_has_ended(node.vendor, CLASSIC)

@@ -207,7 +207,7 @@ def damage(node: Node, statement: str) -> None:
     ("what", "missing", "statement"),
     [
         ("The ledger", "spending", "UPDATE journal SET wall_at = 'yesterday'"),
-        ("The list of leases", "leases", "UPDATE effects SET item = 'no json'"),
+        ("The list of leases", "leases", "UPDATE resources SET item = 'no json'"),
         ("The gateways and lists", "installations", "UPDATE installations SET options = 'no json'"),
     ],
 )

@@ -12,6 +12,7 @@ world by chance.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import itertools
 from collections.abc import Callable, Iterator, Mapping
@@ -213,11 +214,17 @@ def _readings_are_empty(vendor: Vendor, product: str) -> None:
 def old_lists_show_what_has_ended(vendor: Vendor, _product: str) -> None:
     """A list that lags also shows leases whose deadline has passed since."""
     key = vendor.keys[KEY]
+    visible_lists = key.visible_lists
 
-    def visible_lists(now: float) -> Any:
-        return key.history.at(now - key.options.list_lag) or key.history.at(now)
+    def visible_later(now: float) -> Any:
+        lag = key.options.list_lag
+        content = key.history.at(now - lag)
+        if content is None:
+            return visible_lists(now)
+        leases = [lease for lease in content.leases if lease.ends > now - lag]
+        return dataclasses.replace(content, leases=tuple(leases))
 
-    vars(key)["visible_lists"] = visible_lists
+    vars(key)["visible_lists"] = visible_later
 
 
 def _channels_are_used_elsewhere(vendor: Vendor, _product: str) -> None:

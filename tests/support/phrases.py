@@ -418,6 +418,7 @@ MOVE_DATABASE = "Move state.sqlite3"
 NAME_THE_PRIMARY = "Name the primary server"
 NEEDS_PSYCOPG = "needs the Python package psycopg"
 NEWER_RELEASE = "is of a newer release of qingguo.qgnet"
+UNPUBLISHED_RELEASE = "is of an unpublished release of qingguo.qgnet"
 NOT_ANSWERED = "the server has not answered for 10 seconds"
 NO_HOME = "Could not determine home directory"
 NO_POSTGRESQL_URL = (

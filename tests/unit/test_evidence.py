@@ -21,18 +21,18 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.evidence import (
     Outcome,
     Witness,
-    certain,
+    changed_by_list,
     contradiction,
+    counted,
     excess,
-    new_misses,
+    held,
+    states,
     verdict,
-    view,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.snapshot import (
     LIST_LAG,
     OpenCall,
-    Report,
-    Says,
+    Record,
     Snapshot,
 )
 
@@ -118,7 +118,7 @@ class World:
     now: float = 1000.0
     leases: list[Lease] = field(default_factory=list)
     calls: list[OpenCall] = field(default_factory=list)
-    reports: list[Report] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     number: int = 0
     wrong_lists: int = 0
     has_lost_call: bool = False
@@ -204,21 +204,21 @@ class Run:
         self.refresh()
 
     def refresh(self) -> None:
-        reports = sorted(self.world.reports, key=lambda report: (report.at, report.call))
+        records = sorted(self.world.records, key=lambda each: (each.gone_at or each.at, each.call))
         self.snapshot = dataclasses.replace(
-            self.snapshot, reports=reports, calls=list(self.world.calls)
+            self.snapshot, records=records, calls=list(self.world.calls)
         )
 
     def held(self) -> list[str]:
-        return list(view(self.snapshot))
+        return counted(self.snapshot)
 
     def note_missing(self) -> None:
-        reports = self.world.reports
-        for changed in new_misses(self.snapshot):
-            reports[:] = [
-                each for each in reports if (each.name, each.call) != (changed.name, changed.call)
+        records = self.world.records
+        for changed in changed_by_list(self.snapshot):
+            records[:] = [
+                each for each in records if (each.name, each.call) != (changed.name, changed.call)
             ]
-            reports.append(changed)
+            records.append(changed)
         self.refresh()
 
     def wait(self) -> None:
@@ -231,8 +231,8 @@ class Run:
             while call := next((each for each in self.world.calls if each.id == number), None):
                 result = verdict(call, self.snapshot)
                 if result.outcome is not Outcome.OPEN:
-                    self.record(number, result.added, Says.HELD)
-                    self.record(number, result.removed, Says.UNLISTED)
+                    self.record_bought(number, result.added)
+                    self.record_gone(number, result.removed, by_list=True)
                     self.world.calls.remove(call)
                     self.refresh()
                     break
@@ -242,17 +242,26 @@ class Run:
                     self.wait()
                 self.look()
 
-    def record(self, number: int, names: Iterable[str], says: Says) -> None:
+    def record_bought(self, number: int, names: Iterable[str]) -> None:
+        known = {(record.name, record.call) for record in self.world.records}
         for name in names:
-            if says is not Says.HELD:
-                self.end_report(name)
-            self.world.reports.append(Report(name, number, says, self.world.now))
+            if (name, number) not in known:
+                self.world.records.append(Record(name, number, self.world.now))
 
-    def end_report(self, name: str) -> None:
-        for report in list(self.world.reports):
-            if report.name == name and report.says is Says.HELD:
-                self.world.reports.remove(report)
-                self.world.reports.append(dataclasses.replace(report, says=Says.ENDED))
+    def record_gone(self, number: int, names: Iterable[str], *, by_list: bool) -> None:
+        now = self.world.now
+        gone: dict[str, Any] = {"gone_at": now, "gone_by_list": by_list}
+        for name in names:
+            bought = [
+                record
+                for record in self.world.records
+                if record.name == name and record.gone_at is None and record.call < number
+            ]
+            for record in bought:
+                self.world.records.remove(record)
+                self.world.records.append(dataclasses.replace(record, **gone))
+            if not bought:
+                self.world.records.append(Record(name, number, now, is_bought=False, **gone))
 
     def confirm(self) -> None:
         self.settle()
@@ -287,9 +296,9 @@ class Run:
             new = world.carry_out(needed, adds, list(removes))
             answered_at = world.now
             self.bought += len(new)
-            self.record(call.id, new, Says.HELD)
+            self.record_bought(call.id, new)
             if is_whole:
-                self.record(call.id, removes, Says.GONE)
+                self.record_gone(call.id, removes, by_list=False)
         except NoAnswer as error:
             is_whole = False
             if error.has_ended:
@@ -311,14 +320,14 @@ class Run:
 
     def replace(self) -> None:
         goal = len(self.held())
-        if certain(self.snapshot):
+        if held(self.snapshot):
             self.confirm()
             self.release()
             self.settle()
             self.ensure(goal)
 
     def release(self) -> None:
-        old = sorted(certain(self.snapshot))[:1]
+        old = sorted(held(self.snapshot))[:1]
         if old:
             self.send(0, 0, old, old)
 
@@ -335,8 +344,7 @@ class Run:
         self.ensure(len(before))
 
     def swapped(self, before: frozenset[str]) -> bool:
-        held = frozenset(certain(self.snapshot))
-        return self.bought > 0 or before != held
+        return self.bought > 0 or before != frozenset(held(self.snapshot))
 
 
 def perform(world: World, task: str) -> None:
@@ -432,48 +440,39 @@ def test_a_list_with_all_successors_shows_a_removal_by_itself(listed: tuple[str,
     assert result.removed == {"old"}
 
 
-def test_reports_of_what_no_list_shows_are_past() -> None:
-    reports = [
-        Report("released", 1, Says.GONE, 10.0),
-        Report("released lately", 2, Says.GONE, 400.0),
-        Report("ended", 3, Says.HELD, 10.0, ends=540.0),
-        Report("lasting", 4, Says.HELD, 10.0, ends=540.1),
+def test_records_of_what_no_list_shows_are_past() -> None:
+    records = [
+        Record("released", 1, 10.0, gone_at=10.0),
+        Record("released lately", 2, 10.0, gone_at=400.0),
+        Record("ended", 3, 10.0, ends=540.0),
+        Record("lasting", 4, 10.0, ends=540.1),
     ]
-    snapshot = Snapshot(reports=reports, now=600.0)
+    snapshot = Snapshot(records=records, now=600.0)
 
-    assert [report.name for report in snapshot.past(400.0)] == ["released", "ended"]
-
-
-@pytest.mark.parametrize(("later", "last"), [(Says.UNLISTED, Says.GONE), (Says.HELD, Says.HELD)])
-def test_what_was_released_is_held_again_only_when_a_response_says_so(
-    later: Says, last: Says
-) -> None:
-    reports = [Report("a", 1, Says.GONE, 10.0), Report("a", 2, later, 20.0)]
-
-    assert Snapshot(reports=reports).last_reports()["a"].says is last
+    assert [record.name for record in snapshot.past(400.0)] == ["released", "ended"]
 
 
 @pytest.mark.parametrize(("life", "apart"), [(40.0, 10.0), (1000.0, 60.0), (None, 60.0)])
 def test_what_a_list_shows_again_counts_as_gone_only_after_two_more_readings(
     life: float | None, apart: float
 ) -> None:
-    report = Report("a", 1, Says.HELD, 0.0, ends=1e6, life=life)
+    record = Record("a", 1, 0.0, ends=1e6, life=life)
     readings = [(100.0, False), (100.0 + apart, False), (200.0, True), (300.0, False)]
     readings += [(299.9 + apart, False), (300.0 + apart, False)]
-    said = []
+    shown = []
     for at, is_listed in readings:
         listed = {"a": 1e6} if is_listed else {}
-        snapshot = Snapshot(listed, read_at=at, now=at, reports=[report])
-        [report] = new_misses(snapshot) or [report]
-        said.append((report.says, report.missed_at))
+        snapshot = Snapshot(listed, read_at=at, now=at, records=[record])
+        [record] = changed_by_list(snapshot) or [record]
+        shown.append((record.missing_since, record.gone_at))
 
-    assert said == [
-        (Says.HELD, 100.0),
-        (Says.ENDED, 100.0),
-        (Says.HELD, None),
-        (Says.HELD, 300.0),
-        (Says.HELD, 300.0),
-        (Says.ENDED, 300.0),
+    assert shown == [
+        (100.0, None),
+        (100.0, 100.0 + apart),
+        (None, None),
+        (300.0, None),
+        (300.0, None),
+        (300.0, 300.0 + apart),
     ]
 
 
@@ -488,8 +487,8 @@ def test_what_another_call_has_bought_is_no_effect_of_a_lost_one(
     ends: float, outcome: Outcome, added: list[str]
 ) -> None:
     lost = OpenCall(1, "/get", 1, 0, frozenset(), sent_at=80.0, timeout=10.0, answered_at=None)
-    bought = Report("a", 2, Says.HELD, 0.0, ends, 100.0)
-    snapshot = Snapshot({"a": 200.0}, 100.0, 100.0, 100.0, reports=[bought], calls=[lost])
+    bought = Record("a", 2, 0.0, ends=ends, life=100.0)
+    snapshot = Snapshot({"a": 200.0}, 100.0, 100.0, 100.0, records=[bought], calls=[lost])
 
     seen = verdict(lost, snapshot)
 
@@ -518,30 +517,26 @@ def test_a_release_in_flight_is_open_although_nothing_is_left_to_release(
 def test_what_its_own_response_names_is_the_effect_of_a_call() -> None:
     """Another buyer has leased the other one."""
     call = OpenCall(1, "/get", 1, 0, frozenset(), 80.0, TIMEOUT, 85.0)
-    named = Report("b", 1, Says.HELD, 85.0)
-    snapshot = Snapshot({"a": None, "b": None}, 100.0, 100.0, reports=[named], calls=[call])
+    named = Record("b", 1, 85.0)
+    snapshot = Snapshot({"a": None, "b": None}, 100.0, 100.0, records=[named], calls=[call])
 
     assert verdict(call, snapshot).added == ["b"]
 
 
-def held(name: str, **known: Any) -> Report:
-    return Report(name, 1, Says.HELD, 0.0, **known)
-
-
 @pytest.mark.parametrize(
-    ("report", "number", "removed"),
+    ("record", "number", "removed"),
     [
-        pytest.param(held("b", ends=100.0), 1, {"a"}, id="the other has ended"),
-        pytest.param(held("b", ends=100.1), 1, set(), id="too many"),
-        pytest.param(held("b", ends=100.0), 2, {"a", "b"}, id="as many as it can remove"),
+        pytest.param(Record("b", 1, 0.0, ends=100.0), 1, {"a"}, id="the other has ended"),
+        pytest.param(Record("b", 1, 0.0, ends=100.1), 1, set(), id="too many"),
+        pytest.param(Record("b", 1, 0.0, ends=100.0), 2, {"a", "b"}, id="as many as it can remove"),
     ],
 )
 def test_what_two_lists_show_that_a_call_has_removed(
-    report: Report, number: int, removed: set[str]
+    record: Record, number: int, removed: set[str]
 ) -> None:
     call = OpenCall(2, "", 0, number, frozenset({"a", "b"}), 80.0, TIMEOUT, 85.0)
     earlier = Snapshot(read_at=90.0)
-    snapshot = Snapshot(read_at=100.0, now=100.0, reports=[report], earlier=earlier)
+    snapshot = Snapshot(read_at=100.0, now=100.0, records=[record], earlier=earlier)
 
     assert verdict(call, snapshot).removed == removed
 
@@ -552,7 +547,7 @@ def test_what_may_have_ended_hides_nothing_that_the_quota_counts(ends: float, hi
 
 
 @pytest.mark.parametrize(
-    ("listed", "reported", "is_over"),
+    ("listed", "recorded", "is_over"),
     [
         pytest.param({"a": 100.1}, None, False, id="lasting"),
         pytest.param({"a": 100.0}, None, True, id="in an old list"),
@@ -570,14 +565,14 @@ def test_what_may_have_ended_hides_nothing_that_the_quota_counts(ends: float, hi
 )
 def test_whether_a_resource_is_over(
     listed: dict[str, float | None],
-    reported: tuple[float | None, float | None] | None,
+    recorded: tuple[float | None, float | None] | None,
     is_over: bool,
 ) -> None:
-    reports = []
-    if reported:
-        ends, life = reported
-        reports.append(Report("a", 1, Says.HELD, 0.0, ends, life))
-    snapshot = Snapshot(listed, read_at=100.0, now=100.0, reports=reports)
+    records = []
+    if recorded:
+        ends, life = recorded
+        records.append(Record("a", 1, 0.0, ends=ends, life=life))
+    snapshot = Snapshot(listed, read_at=100.0, now=100.0, records=records)
 
     assert snapshot.over() == ({"a"} if is_over else set())
-    assert ("a" in view(snapshot)) is not is_over
+    assert ("a" in states(snapshot)) is not is_over

@@ -24,7 +24,7 @@ def test_a_resource_with_exactly_the_wanted_time_left_counts(
 
     plan = Desired(1, min_remaining=10).plan({SERVER: held}, areas=dict)
 
-    assert plan.missing == missing
+    assert plan.needed == missing
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_lease_that_was_bought_for_another_area(
 
     plan = Desired(1, Terms(areas=("350500",))).plan({SERVER: held}, lambda: {"泉州市": "350500"})
 
-    assert plan.missing == missing
+    assert plan.needed == missing
     assert plan.unclear == unclear
 
 
@@ -64,7 +64,7 @@ def test_a_company_that_nobody_knows_is_of_the_provider_that_was_requested(
 
     plan = Desired(1, Terms(isp="telecom")).plan({SERVER: held}, dict)
 
-    assert plan.missing == missing
+    assert plan.needed == missing
     assert plan.unclear == []
 
 

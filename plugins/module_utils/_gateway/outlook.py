@@ -19,7 +19,7 @@ from .._paid.forecast import Budget, Demand, forecast
 from .._paid.holdings import Holdings
 from .._paid.journal_reader import LAST_PURCHASES
 from .._paid.lifetime import MONTH
-from .._paid.snapshot import MISSED_APART
+from .._paid.snapshot import MISSING_APART
 from .._store.installations import Installation, Installations
 from .records import key_digest, recorded
 
@@ -70,7 +70,7 @@ def demands_of(client: Leases, key: str) -> tuple[list[Demand], list[Installatio
             if not holdings.api.ends_by_itself:
                 # Such a lease is replaced when the list does not show it any more.
                 drain = 0
-                interval += int(MISSED_APART)
+                interval += int(MISSING_APART)
             demand = demands.get(pool.terms, Demand(0, life, 0, math.inf))
             demands[pool.terms] = Demand(
                 count=max(pool.count, demand.count),
@@ -86,8 +86,10 @@ def _until_deadline(holdings: Holdings[Lease]) -> float | None:
     shortest of the last ones; None if none was bought.
     """
     lives = []
-    for report in holdings.journal.reports(holdings.api.span):
-        deadline = parse_vendor_time(report.data.ends)
-        if report.is_purchase and deadline is not None:
-            lives.append(deadline.timestamp() - report.data.data["seen_at"])
+    for record in holdings.journal.records(holdings.api.span):
+        if not record.is_bought:
+            continue
+        deadline = parse_vendor_time(record.data.ends)
+        if deadline is not None:
+            lives.append(deadline.timestamp() - record.data.data["seen_at"])
     return min(lives[-LAST_PURCHASES:], default=None)

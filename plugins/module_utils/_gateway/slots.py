@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from .._paid.snapshot import MISSED_APART
+from .._paid.snapshot import MISSING_APART
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def assign(
             since = None
             if entry.name not in held and entry.until is not None:
                 since = entry.missing_since or now
-            if since is None or now - since < MISSED_APART:
+            if since is None or now - since < MISSING_APART:
                 kept.append(replace(entry, missing_since=since))
     names = {entry.name for entry in kept}
     free = vacant(kept, lasting, count)

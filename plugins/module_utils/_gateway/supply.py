@@ -297,7 +297,7 @@ class Supplier:
         supply.leases = lease_results(result.leases, clock)
         supply.lasting = [_lasting(lease, client.product) for lease in result.leases]
         supply.held = frozenset(lease.name for lease in result.after)
-        supply.missed = frozenset(result.books.missed)
+        supply.missed = frozenset(result.books.missing)
         supply.clock_ahead = wall_time() - clock.now()
         if result.error:
             supply.problem = supply.problem or _message(result.error, lease_set)
@@ -404,9 +404,9 @@ def _new(holdings: Holdings[Lease], lease_set: LeaseSet) -> set[str]:
     """
     since = holdings.now() - SEEN_FOR * lease_set.interval
     servers = set()
-    for report in holdings.snapshot.reports:
-        if report.is_purchase and report.at > since and report.name in holdings.held:
-            servers.add(holdings.held[report.name].server)
+    for record in holdings.snapshot.records:
+        if record.is_bought and record.at > since and record.name in holdings.held:
+            servers.add(holdings.held[record.name].server)
     return servers
 
 

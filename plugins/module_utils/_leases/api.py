@@ -177,7 +177,7 @@ def leases_with_origins(client: Leases) -> tuple[list[Lease], Origins]:
     holdings.look()
     # A purchase of another process, which the list shows already, is either open or recorded now.
     open_calls = holdings.journal.open()
-    holdings.use_reports()
+    holdings.use_records()
     leases = oldest_first(holdings.certain.values())
     ends = {lease.name: _end_of(lease.deadline) for lease in leases}
     vendor_now = client.caller.vendor_clock.latest()
@@ -199,16 +199,16 @@ def _purchases(
 ) -> Purchases:
     """Return what the journal knows of purchases.
 
-    Its reports have the leases for as long as they last. The ledger also has those that lists have
+    Its records have the leases for as long as they last. The ledger also has those that lists have
     lacked for long. It is slow to read, and only needed if the answer has to be whole.
     """
     journal = holdings.journal
     bought = defaultdict[str, list[float | None]](list)
     named = defaultdict[int, int](int)
-    for report in holdings.snapshot.reports:
-        if report.is_purchase:
-            bought[server_of(report.name)].append(_end_of(report.data.ends))
-            named[report.call] += 1
+    for record in holdings.snapshot.records:
+        if record.is_bought:
+            bought[server_of(record.name)].append(_end_of(record.data.ends))
+            named[record.call] += 1
     life = max(LONG_LIFE, 2 * journal.longest_life())
     since = holdings.now() - life
     if is_whole:

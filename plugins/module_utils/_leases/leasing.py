@@ -84,7 +84,7 @@ def ensure_leases(
         else:
             with result.completed():
                 run.apply()
-        result.missing = run.first.missing
+        result.missing = run.first.needed
         # A failure to tell must not hide what was paid for.
         with contextlib.suppress(QgError):
             run.warn()
@@ -108,14 +108,14 @@ class _EnsuringLeases(Ensuring[Lease]):
             books.check_drop(surplus)
             forget_replacements(books)
         # If there are enough channels, allocate before releasing.
-        is_short = bool(books.quota and surplus and books.quota.available < self.first.missing)
+        is_short = bool(books.quota and surplus and books.quota.available < self.first.needed)
         if is_short:
             # The fewest first, since a plan by volume gets no channel back.
             before = books.quota
             first, others = fewest_first(books, surplus)
             release(books, first)
-            books.confirm_again(self.first.missing)
-            check_room(books, before, len(others), needed=self.first.missing)
+            books.confirm_again(self.first.needed)
+            check_room(books, before, len(others), needed=self.first.needed)
             release(books, others)
         self.buy()
         release(books, [name for name in surplus if name in books.held])
@@ -222,36 +222,33 @@ def replace_leases(
         chosen = _chosen(books, named)
         names = sorted(named.names) if named else None
         request = {"names": names, "count": choice.count, "terms": terms.as_json()}
-        work = Replacement.begin(books, request, chosen, terms)
-        count = choice.count
-        if count is None:
-            count = len(work.old)
-        result = LeaseResult(books, missing=count, chosen=[*chosen.values()])
+        work = Replacement.begin(books, request, chosen, choice.count, terms)
+        result = LeaseResult(books, missing=work.number, chosen=[*chosen.values()])
         if work.continues:
             before = [books.api.from_item(item) for item in work.before.values()]
             result.chosen += [lease for lease in before if lease.name in work.old]
         else:
-            if count > len(chosen):
-                leases = counted(count, "lease")
+            if work.number > len(chosen):
+                leases = counted(work.number, "lease")
                 problem = f"={leases} cannot be replaced, since the key holds {len(chosen)}"
                 raise OptionError("count", problem, "lower count")
             work.terms = successor_terms(books.terms(), [*chosen.values()], terms)
         # Before the first release: a lease must not be released if its successor must not be
         # bought.
-        still_old = len(work.still_named() if named else work.still_old(count))
-        books.check_cap(work.missing() + still_old)
+        still_old = work.still_named() if named else work.still_old()
+        books.check_cap(work.needed() + len(still_old))
         if named:
             books.check_drop(chosen)
         if check:
-            if count == len(chosen):
+            if work.number == len(chosen):
                 result.released = [*chosen.values()]
             return result
         with result.completed():
             if named:
                 work.by_name()
             else:
-                work.by_vendor(count)
-        result.missing = work.missing()
+                work.by_vendor()
+        result.missing = work.needed()
         return result
 
 

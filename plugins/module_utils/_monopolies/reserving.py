@@ -98,7 +98,7 @@ def hold(
             run.prepare(check=check)
             if not check:
                 run.buy()
-        result.missing = run.first.missing
+        result.missing = run.first.needed
         result.undetermined = run.first.unclear
     if wait and not check and not result.error:
         with result.completed():

@@ -63,11 +63,11 @@ class Books(Reconciled[R]):
         return {name: each for name, each in self._dropped.items() if name not in self.held}
 
     def is_lost(self, name: str, item: Item) -> bool:
-        """Whether a call may have released what was held, before it would have ended by itself."""
+        """Whether what was held is gone before it would have ended by itself."""
         if name in self.held or has_ended(self.api.span(item).ends, self.snapshot.now):
             return False
-        report = self.snapshot.last_reports().get(name)
-        return name in self._dropped or (report is not None and not report.is_purchase)
+        record = self.snapshot.last().get(name)
+        return name in self._dropped or (record is not None and record.gone_at is not None)
 
     def buy(self, number: int, terms: Terms, operation: str = BUY) -> CallError | None:
         """Pay for resources with one call.
@@ -120,7 +120,7 @@ class Books(Reconciled[R]):
         life = min(lives, default=None)
         self.journal.answer(self.items(named), whole=is_whole, life=life)
         with after_the_call():
-            self.use_reports()
+            self.use_records()
         # What could not be recorded is held nevertheless.
         self.held.update(named)
 

@@ -32,22 +32,22 @@ R = TypeVar("R")
 CHANNEL_WAIT = 45.0
 
 
-def buy_missing(
+def buy_needed(
     books: Books[Any],
-    missing: Callable[[], int],
+    needed: Callable[[], int],
     terms: Terms,
     *,
     at_once: Callable[[], int] | None = None,
 ) -> None:
-    """Pay until nothing is missing; a call is repeated only if it certainly had no effect.
+    """Pay until no more are needed; a call is repeated only if it certainly had no effect.
 
     ``at_once`` returns how many one call may buy now; without it, as many as a call can.
     """
     failed = 0
     until = books.now() + CHANNEL_WAIT
-    while number := missing():
+    while number := needed():
         books.confirm_again(number)
-        if missing() != number:
+        if needed() != number:
             continue
         bought = len(books.bought)
         size = min(number, books.api.max_per_call)
@@ -68,12 +68,12 @@ def buy_missing(
         if len(books.bought) > bought:
             continue
         failed += 1
-        if error is None and missing() == number:
+        if error is None and needed() == number:
             raise unseen(books.api, BUY)
         if error is not None and (not error.retryable or failed >= ATTEMPTS):
             # The quota may show what the list does not.
             books.confirm()
-            if missing() == number:
+            if needed() == number:
                 sent = counted(failed, "attempt")
                 error.message += (
                     f" After {sent}, {books.api.listing} shows nothing new. {books.payments()}"
@@ -120,7 +120,7 @@ class Ensuring(Generic[R]):
     def plan(self) -> Plan:
         """Return what has to change, with what is held now."""
         books = self.books
-        return self.desired.plan(books.traits(), books.areas, books.bought, books.missed)
+        return self.desired.plan(books.traits(), books.areas, books.bought, books.missing)
 
     def prepare(self, *, check: bool) -> None:
         """Have list and quota agree on what has to change.
@@ -128,7 +128,7 @@ class Ensuring(Generic[R]):
         Raises QgError if it is not clear, or not possible.
         """
         books = self.books
-        if not self.first.decided().missing:
+        if not self.first.decided().needed:
             return
         self._check_life()
         if check:
@@ -144,16 +144,16 @@ class Ensuring(Generic[R]):
                 raise
         self.first = self.plan()
         self._check_channels()
-        books.check_cap(self.first.decided().missing)
+        books.check_cap(self.first.decided().needed)
 
     def buy(self) -> None:
         """Buy what is missing."""
-        buy_missing(self.books, self._missing, self.desired.terms, at_once=self._at_once)
+        buy_needed(self.books, self._needed, self.desired.terms, at_once=self._at_once)
 
-    def _missing(self) -> int:
-        """Return how many are missing; what this run has bought counts, even if it has ended."""
+    def _needed(self) -> int:
+        """Return how many more are needed; what this run has bought counts, also if it is over."""
         plan = self.plan().decided()
-        return max(0, plan.missing - len(self.books.bought.keys() - plan.keep))
+        return max(0, plan.needed - len(self.books.bought.keys() - plan.keep))
 
     def _at_once(self) -> int:
         """Return how many may be bought at once: one, until it is known how long new ones last."""
@@ -171,9 +171,10 @@ class Ensuring(Generic[R]):
             return life
         # What a list has shown to be bought had at least as much left.
         lives = []
-        for report in books.snapshot.reports:
-            if report.call in books.journal.of_run and report.life and report.life > 0:
-                lives.append(report.life)
+        for record in books.snapshot.records:
+            is_new = record.is_bought and record.call in books.journal.of_run
+            if is_new and record.life is not None and not record.was_over:
+                lives.append(record.life)
         return max(lives, default=None)
 
     def _check_life(self) -> float | None:
@@ -218,17 +219,17 @@ class Ensuring(Generic[R]):
         elif not books.ignore_quota:
             # A release frees a channel, unless the quota counts something else.
             free += len(plan.surplus)
-        if plan.missing > free:
+        if plan.needed > free:
             most = len(plan.keep) + free
             fix = f"Set count={most}" if most else f"Wait until {noun}s end"
             raise QgError(
-                f"count={self.desired.count} needs {counted(plan.missing, f'more {noun}')} "
+                f"count={self.desired.count} needs {counted(plan.needed, f'more {noun}')} "
                 f"({len(plan.keep)} of the {len(books.held)} held ones match), but only {free} "
                 f"{limit} can be had. {fix}, release {noun}s that are not needed, or extend the "
                 "plan.",
                 quota=quota.described(),
                 held=len(books.held),
-                missing=plan.missing,
+                missing=plan.needed,
             )
 
     def matching(self) -> list[R]:

@@ -13,8 +13,8 @@ its own:
 * A call without a known result may still be carried out until
   :attr:`.snapshot.OpenCall.settles_at`.
 * The quota counts what is held, also what the list lacks, for as long as it counts more.
-* The journal knows what was bought. What the list lacks counts as held until it was missed twice,
-  far enough apart.
+* The journal knows what was bought. What the list lacks is missing, and counts as held until two
+  lists, far enough apart, have lacked it.
 """
 
 from __future__ import annotations
@@ -25,62 +25,63 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from .snapshot import OpenCall, Report, Says, Snapshot, has_ended
+from .snapshot import OpenCall, Record, Snapshot, State, has_ended
 
 
-class Held(Enum):
-    """Why a resource counts as held."""
-
-    #: The list shows it, or may not show it yet.
-    CERTAIN = auto()
-    #: It was held, and the list lacks it: the list is wrong, or it was taken away early.
-    MISSED = auto()
-
-
-def view(snapshot: Snapshot) -> dict[str, Held]:
-    """Return what counts as held, and why: the list, corrected by what it may not show."""
+def states(snapshot: Snapshot) -> dict[str, State]:
+    """Return what is held or missing: the list, corrected by what it may not show; what is gone is
+    left out.
+    """
     over = snapshot.over()
-    held = {name: Held.CERTAIN for name in snapshot.listed if name not in over}
-    reports = {}
+    found = {name: State.HELD for name in snapshot.listed if name not in over}
+    records = {}
     if snapshot.earlier is not None:
-        # Nothing is reported of what another buyer has bought, so the list before counts.
+        # Nothing is recorded of what another buyer has bought, so the list before counts.
         for name in snapshot.earlier.listed:
-            reports[name] = Report(name, 0, Says.HELD, -math.inf)
-    reports.update(snapshot.last_reports())
+            records[name] = Record(name, 0, -math.inf)
+    records.update(snapshot.last())
+    for name, record in records.items():
+        if record.gone_at is not None:
+            if snapshot.may_lag(record):
+                found.pop(name, None)
+        elif name not in snapshot.listed and name not in over:
+            found[name] = State.HELD if snapshot.may_lag(record) else State.MISSING
+    return found
+
+
+def held(snapshot: Snapshot) -> list[str]:
+    """Return what is held for certain, and not missing."""
+    return [name for name, state in states(snapshot).items() if state is State.HELD]
+
+
+def counted(snapshot: Snapshot) -> list[str]:
+    """Return what counts as held: also what is missing, unless an open call may have removed it."""
     may_be_removed = set[str]()
     for call in snapshot.calls:
         if call.removes:
             may_be_removed |= call.before
-    for name, report in reports.items():
-        if report.says is not Says.HELD:
-            if snapshot.may_lag(report):
-                held.pop(name, None)
-        elif name not in snapshot.listed and name not in over:
-            if snapshot.may_lag(report):
-                held[name] = Held.CERTAIN
-            elif name not in may_be_removed:
-                held[name] = Held.MISSED
-    return held
+    counted = []
+    for name, state in states(snapshot).items():
+        if state is State.HELD or name not in may_be_removed:
+            counted.append(name)
+    return counted
 
 
-def certain(snapshot: Snapshot) -> list[str]:
-    """Return what is held for certain: what the list lacks may have been released or replaced."""
-    return [name for name, reason in view(snapshot).items() if reason is Held.CERTAIN]
-
-
-def new_misses(snapshot: Snapshot) -> list[Report]:
-    """Return new reports of what the list lacks and should show, or shows again."""
-    states = view(snapshot)
+def changed_by_list(snapshot: Snapshot) -> list[Record]:
+    """Return new records of what the list lacks and should show, or shows again."""
+    now = states(snapshot)
     changed = []
-    for name, report in snapshot.last_reports().items():
-        if report.says is Says.HELD and states.get(name) is Held.MISSED:
-            if report.missed_at is None:
-                changed.append(dataclasses.replace(report, missed_at=snapshot.read_at))
-            elif snapshot.read_at >= report.gone_at:
-                changed.append(dataclasses.replace(report, says=Says.ENDED, at=snapshot.read_at))
-        elif report.missed_at is not None and name in snapshot.listed:
-            # It is held after all, also if it counted as gone, and is protected as before.
-            changed.append(dataclasses.replace(report, says=Says.HELD, missed_at=None))
+    for name, record in snapshot.last().items():
+        if record.gone_at is None and now.get(name) is State.MISSING:
+            if record.missing_since is None:
+                changed.append(dataclasses.replace(record, missing_since=snapshot.read_at))
+            elif snapshot.read_at >= record.missing_until:
+                gone = dataclasses.replace(record, gone_at=snapshot.read_at, gone_by_list=True)
+                changed.append(gone)
+        elif record.missing_since is not None and name in snapshot.listed:
+            # It is held after all, also if it was gone, and is protected as before.
+            there = dataclasses.replace(record, missing_since=None, gone_at=None)
+            changed.append(dataclasses.replace(there, gone_by_list=False))
     return changed
 
 
@@ -108,12 +109,17 @@ def verdict(call: OpenCall, snapshot: Snapshot) -> Verdict:
     """Return what became of a call whose result is not known."""
     added = _added(call, snapshot)
     removed = frozenset[str]()
+    left = call.removes
     if call.removes:
-        removed = _removed(call, snapshot, added)
+        # What another call has removed is no effect of this one.
+        before = call.before - _gone(snapshot)
+        removed = _removed(call, snapshot, before, added)
+        if not call.adds:
+            left = len(before)
     # While a release is in flight, it would also release a new resource that gets the same address.
     may_be_done = call.adds > 0 or call.answered_at is not None
     outcome = Outcome.OPEN
-    if may_be_done and len(added) == call.adds and len(removed) >= call.removes:
+    if may_be_done and len(added) == call.adds and len(removed) >= left:
         outcome = Outcome.DONE
     elif snapshot.earlier is not None and snapshot.earlier.read_at >= call.settles_at:
         # A single list may be wrong, so two have to lack its effect.
@@ -123,26 +129,32 @@ def verdict(call: OpenCall, snapshot: Snapshot) -> Verdict:
 
 def _added(call: OpenCall, snapshot: Snapshot) -> list[str]:
     """Return the new names that no other call has added, those of its own response first."""
-    purchases = [report for report in snapshot.reports if report.is_purchase]
-    named = {report.name for report in purchases if report.call == call.id}
-    lasting = {each.name for each in purchases if not has_ended(each.ends, snapshot.now)}
+    bought = [record for record in snapshot.records if record.is_bought]
+    named = {record.name for record in bought if record.call == call.id}
+    lasting = {record.name for record in bought if not has_ended(record.ends, snapshot.now)}
     of_others = lasting - named
-    new = [name for name in certain(snapshot) if name not in call.before | of_others]
+    new = [name for name in held(snapshot) if name not in call.before | of_others]
     new.sort(key=lambda name: name not in named)
     return new[: call.adds]
 
 
-def _removed(call: OpenCall, snapshot: Snapshot, added: Collection[str]) -> frozenset[str]:
-    """Return what lists show to be gone: two, or a single one that cannot be an old one."""
-    unlisted = call.before.difference(snapshot.listed)
-    # A list with all successors is a later one than the reports of what it lacks, whichever QG.net
+def _gone(snapshot: Snapshot) -> set[str]:
+    return {name for name, record in snapshot.last().items() if record.gone_at is not None}
+
+
+def _removed(
+    call: OpenCall, snapshot: Snapshot, before: frozenset[str], added: Collection[str]
+) -> frozenset[str]:
+    """Return what of this lists show to be gone: two, or a single one that cannot be an old one."""
+    unlisted = before.difference(snapshot.listed)
+    # A list with all successors is a later one than the records of what it lacks, whichever QG.net
     # has chosen.
     if added and snapshot.listed.keys() >= set(added) and len(unlisted) == call.removes:
         return unlisted
     if snapshot.earlier is None:
         return frozenset()
-    earlier = dataclasses.replace(snapshot.earlier, reports=snapshot.reports, now=snapshot.now)
-    gone = call.before.difference(certain(snapshot), certain(earlier))
+    earlier = dataclasses.replace(snapshot.earlier, records=snapshot.records, now=snapshot.now)
+    gone = before.difference(held(snapshot), held(earlier))
     if len(gone) > call.removes:
         # It has not removed what has ended by itself.
         gone -= snapshot.over()
@@ -178,5 +190,5 @@ def excess(snapshot: Snapshot) -> int:
     if snapshot.quota_used is None:
         return 0
     ends = snapshot.ends()
-    lasting = [name for name in certain(snapshot) if (ends[name] or math.inf) > snapshot.latest]
+    lasting = [name for name in held(snapshot) if (ends[name] or math.inf) > snapshot.latest]
     return snapshot.quota_used - len(lasting)

@@ -15,11 +15,11 @@ from typing import Any, Generic, TypeVar
 from .._api.leases import Terms
 from .._core.errors import CallError, WaitBudgetExceeded
 from .._core.text import format_sample
-from .evidence import certain, view
+from .evidence import counted, held
 from .journal import Journal
 from .matching import Traits, codes_by_name
 from .paid_api import Item, PaidApi
-from .snapshot import Says, Snapshot, has_ended
+from .snapshot import Snapshot, has_ended
 
 R = TypeVar("R")
 
@@ -44,12 +44,12 @@ class Holdings(Generic[R]):
     @property
     def certain(self) -> dict[str, R]:
         """What is held for certain: the list shows it, or may not show it yet."""
-        names = set(certain(self.snapshot))
+        names = set(held(self.snapshot))
         return {name: resource for name, resource in self.held.items() if name in names}
 
     @property
-    def missed(self) -> list[str]:
-        """The names that count as held although the list lacks them."""
+    def missing(self) -> list[str]:
+        """The names that the list should show and lacks: they count as held."""
         names = self.certain
         return [name for name in self.held if name not in names]
 
@@ -59,7 +59,7 @@ class Holdings(Generic[R]):
 
     def look(self) -> None:
         """Read what is held."""
-        # Nobody else ends a call within the lock. Without it, what was reported meanwhile corrects
+        # Nobody else ends a call within the lock. Without it, what was recorded meanwhile corrects
         # the list. They are open, even if the list cannot be read.
         self.snapshot = dataclasses.replace(self.snapshot, calls=self.journal.open())
         read_at = self.now()
@@ -89,20 +89,20 @@ class Holdings(Generic[R]):
             calls=self.snapshot.calls,
             earlier=earlier,
         )
-        self.use_reports()
+        self.use_records()
         if self.first is None:
             self.first = dict(self.held)
 
-    def use_reports(self) -> None:
+    def use_records(self) -> None:
         """Correct the list by what the journal says now."""
-        reports = self.journal.reports(self.api.span)
-        self._see(reports=reports)
+        records = self.journal.records(self.api.span)
+        self._see(records=records)
         resources = dict(self._listed_before)
-        for report in reports:
-            if report.says is Says.HELD:
-                resources[report.name] = self.api.from_item(report.data)
+        for record in records:
+            if record.gone_at is None:
+                resources[record.name] = self.api.from_item(record.data)
         resources.update(self._listed)
-        self.held = {name: resources[name] for name in view(self.snapshot)}
+        self.held = {name: resources[name] for name in counted(self.snapshot)}
 
     def traits(self) -> dict[str, Traits]:
         """Return what decides whether held resources match, without those that have ended since."""
@@ -133,8 +133,8 @@ class Holdings(Generic[R]):
     def terms(self) -> dict[str, Terms]:
         """Return what held resources were requested with, by name, as far as that is recorded."""
         terms = {}
-        for report in self.snapshot.reports:
-            is_over = has_ended(report.ends, self.snapshot.now)
-            if report.is_purchase and report.name in self.held and not is_over:
-                terms[report.name] = report.terms
+        for record in self.snapshot.records:
+            is_over = has_ended(record.ends, self.snapshot.now)
+            if record.is_bought and record.name in self.held and not is_over:
+                terms[record.name] = record.terms
         return terms

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """The journal: a row for each call that changes something, from before it is sent, and a row for
-each of its effects.
+each resource.
 
 A row that cannot be written stops its call, and it outlasts a power failure before the call is
 sent. What the response reports need not: without it, the call is open, and the next run finds out
@@ -24,24 +24,24 @@ from .caps import check_cap
 from .journal_reader import HOUR, LOST, REFUSED, SENT, SETTLED, UNKNOWN, JournalReader
 from .ledger import compact, packed
 from .paid_api import DROP, Item, NewCall, leaves_open
-from .snapshot import Report, Says
+from .snapshot import Record
 
-#: What a response has reported stays, whatever a list shows later.
-_SAVE_EFFECT = (
-    "INSERT INTO effects (call, name, key, kind, effect, at, ends, item) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (call, name) DO NOTHING"
+_SAVE = (
+    "INSERT INTO resources (call, name, key, kind, is_bought, at, gone_at, gone_by_list, ends, "
+    "item) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (call, name) DO NOTHING"
 )
-_END_PURCHASE = (
-    f"UPDATE effects SET effect = '{Says.ENDED.value}' "
-    f"WHERE key = ? AND kind = ? AND name = ? AND effect = '{Says.HELD.value}' AND call <> ?"
+#: A resource that a later call has bought has the same name, and stays.
+_IS_GONE = (
+    "UPDATE resources SET gone_at = ?, gone_by_list = ? "
+    "WHERE key = ? AND kind = ? AND name = ? AND is_bought = 1 AND call < ? AND gone_at IS NULL"
 )
-_NOTE_MISSING = "UPDATE effects SET effect = ?, at = ?, missed_at = ? WHERE call = ? AND name = ?"
+_UPDATE = (
+    "UPDATE resources SET missing_since = ?, gone_at = ?, gone_by_list = ? "
+    "WHERE call = ? AND name = ?"
+)
 _END = "UPDATE journal SET state = ?, answered_at = coalesce(answered_at, ?) WHERE id = ?"
 _IS_A_RELEASE = f"UPDATE journal SET operation = '{DROP}' WHERE id = ?"
-_RECEIVED = (
-    "SELECT name, ends FROM effects "
-    f"WHERE call = ? AND effect IN ('{Says.HELD.value}', '{Says.ENDED.value}') ORDER BY name"
-)
+_RECEIVED = "SELECT name, ends FROM resources WHERE call = ? AND is_bought = 1 ORDER BY name"
 #: Who has bought what was held before the first purchase of all is never known.
 _FORGET_BEFORE = (
     "UPDATE journal SET before = '[]' WHERE id = ? AND (buys = 0 OR EXISTS (SELECT 1 FROM journal "
@@ -56,12 +56,12 @@ _FORGET_FREE = (
 #: or that the list should show it.
 _FORGET_PAID = (
     "DELETE FROM journal WHERE key = ? AND buys > 0 AND sent_at < ? AND NOT EXISTS (SELECT 1 FROM "
-    f"effects WHERE call = journal.id AND effect = '{Says.HELD.value}')"
+    "resources WHERE call = journal.id AND is_bought = 1 AND gone_at IS NULL)"
 )
 #: This holds whoever has deleted rows of calls, and whatever a process that was stopped has
 #: recorded since.
-_FORGET_EFFECTS = (
-    "DELETE FROM effects WHERE NOT EXISTS (SELECT 1 FROM journal WHERE id = effects.call)"
+_FORGET_RESOURCES = (
+    "DELETE FROM resources WHERE NOT EXISTS (SELECT 1 FROM journal WHERE id = resources.call)"
 )
 
 
@@ -77,12 +77,12 @@ class Journal(JournalReader):
         self._product = product
 
     def sending(
-        self, call: NewCall, timeout: float, past: Iterable[Report]
+        self, call: NewCall, timeout: float, past: Iterable[Record]
     ) -> contextlib.AbstractContextManager[None]:
         """Record a call, and return the context in which it is sent, which records what its error
         says of the effect.
 
-        Delete what no longer matters: reports that are ``past``, and old rows of calls.
+        Delete what no longer matters: records that are ``past``, and old rows of calls.
         """
         return self._exchange(self._record(call, timeout, past), call.operation)
 
@@ -95,7 +95,7 @@ class Journal(JournalReader):
                 self._record_error(database, number, operation, error)
             raise
 
-    def _record(self, call: NewCall, timeout: float, past: Iterable[Report]) -> int:
+    def _record(self, call: NewCall, timeout: float, past: Iterable[Record]) -> int:
         """Insert the row of a call if the cap allows it; returns its number."""
         actor = current_actor()
         row = {
@@ -162,7 +162,7 @@ class Journal(JournalReader):
         with after_the_call(), self.store.transaction() as database:
             if life is not None:
                 database.execute("UPDATE journal SET life = ? WHERE id = ?", (life, call))
-            self._save(database, call, held, gone, Says.GONE)
+            self._save(database, call, held, gone, by_list=False)
             self._end(database, call, SETTLED if whole else UNKNOWN)
 
     def close(
@@ -170,15 +170,15 @@ class Journal(JournalReader):
     ) -> None:
         """Record that a call is over, and what a list has shown of its effect."""
         with self.store.transaction() as database:
-            self._save(database, call, added, removed, Says.UNLISTED)
+            self._save(database, call, added, removed, by_list=True)
             self._end(database, call, SETTLED if whole else LOST)
 
-    def note_missing(self, reports: Iterable[Report]) -> None:
-        """Record what a list has said about resources that it should show."""
+    def update(self, records: Iterable[Record]) -> None:
+        """Record what a list has shown of resources that it should show."""
         with self.store.transaction() as database:
-            for report in reports:
-                said = (report.says.value, report.at, report.missed_at)
-                database.execute(_NOTE_MISSING, (*said, report.call, report.name))
+            for record in records:
+                shown = (record.missing_since, record.gone_at, int(record.gone_by_list))
+                database.execute(_UPDATE, (*shown, record.call, record.name))
 
     def _save(
         self,
@@ -186,20 +186,22 @@ class Journal(JournalReader):
         call: int,
         held: Mapping[str, Item],
         gone: Collection[str],
-        says: Says,
+        *,
+        by_list: bool,
     ) -> None:
-        """Record what a call has added, and what it has removed: ``says`` is who has shown that."""
-        effects = [(name, item, Says.HELD) for name, item in held.items()]
-        effects += [(name, Item(), says) for name in gone]
+        """Record what a call has bought, and what it has released, as its response has reported, or
+        a list has shown.
+        """
         now = self.store.now()
         owner = (self._key, self._kind)
-        for name, item, effect in effects:
-            row = (call, name, *owner, effect.value, now, item.ends, compact(item.data))
-            database.execute(_SAVE_EFFECT, row)
-        # Rows of calls that buy nothing are deleted after an hour, and nothing must be held again
-        # then.
+        for name, item in held.items():
+            data = compact(item.data)
+            database.execute(_SAVE, (call, name, *owner, 1, now, None, 0, item.ends, data))
         for name in gone:
-            database.execute(_END_PURCHASE, (*owner, name, call))
+            is_gone = (now, int(by_list))
+            if not database.execute(_IS_GONE, (*is_gone, *owner, name, call)).rowcount:
+                # Another buyer has leased it.
+                database.execute(_SAVE, (call, name, *owner, 0, now, *is_gone, None, "{}"))
 
     def _end(self, database: Connection, call: int, state: str) -> None:
         """Record the state of a call whose exchange has ended, and what an ended call received."""
@@ -211,12 +213,12 @@ class Journal(JournalReader):
         database.execute(update, (len(received), packed(received), call))
         database.execute(_FORGET_BEFORE, (call, self._key, self._kind, call))
 
-    def _forget(self, database: Connection, now: float, past: Iterable[Report]) -> None:
-        rows = [(report.call, report.name) for report in past]
-        database.executemany("DELETE FROM effects WHERE call = ? AND name = ?", rows)
+    def _forget(self, database: Connection, now: float, past: Iterable[Record]) -> None:
+        rows = [(record.call, record.name) for record in past]
+        database.executemany("DELETE FROM resources WHERE call = ? AND name = ?", rows)
         database.execute(_FORGET_FREE, (now - HOUR, now - 24 * HOUR))
         database.execute(_FORGET_PAID, (self._key, now - seconds_kept()))
-        database.execute(_FORGET_EFFECTS)
+        database.execute(_FORGET_RESOURCES)
 
 
 def seconds_kept() -> float:

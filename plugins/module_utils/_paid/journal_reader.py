@@ -17,7 +17,7 @@ from .._api.leases import Terms
 from .._store.store import Store, mapping_in
 from .ledger import reading
 from .paid_api import BUY, DROP, Item, Span
-from .snapshot import OpenCall, Report, Says
+from .snapshot import OpenCall, Record
 
 #: Seconds for which the effects of calls are kept at most, apart from what is held, and the rows of
 #: calls that buy nothing: a lookup uses a list for as long.
@@ -54,11 +54,10 @@ _FIRST = f"SELECT id, before {_OF_KIND} AND buys > 0 ORDER BY id LIMIT 1"
 _LONGEST = (
     f"SELECT id, life {_OF_KIND} AND buys > 0 AND life IS NOT NULL ORDER BY life DESC LIMIT 1"
 )
-_REPORTS = (
-    "SELECT effects.call, effects.name, effects.effect, effects.at, effects.missed_at, "
-    "effects.ends, effects.item, journal.request "
-    "FROM effects JOIN journal ON journal.id = effects.call "
-    "WHERE effects.key = ? AND effects.kind = ? ORDER BY effects.at, effects.call"
+_RECORDS = (
+    "SELECT resources.call, name, is_bought, at, missing_since, gone_at, gone_by_list, ends, item, "
+    "request FROM resources JOIN journal ON journal.id = resources.call "
+    "WHERE resources.key = ? AND resources.kind = ? ORDER BY coalesce(gone_at, at), resources.call"
 )
 
 
@@ -100,27 +99,38 @@ class JournalReader:
                 calls.append(call)
         return calls
 
-    def reports(self, span: Callable[[Item], Span]) -> list[Report]:
-        """Return what was done, as far as it still matters; the earliest first.
+    def records(self, span: Callable[[Item], Span]) -> list[Record]:
+        """Return what is recorded of resources, as far as it still matters, in the order of what
+        happened last to each.
 
         ``span`` reads how long one lasts.
         """
-        reports = []
-        for call, name, says, at, missed_at, ends, data, request in self._rows(_REPORTS):
+        records = []
+        for call, name, is_bought, at, missing, gone, by_list, ends, data, request in self._rows(
+            _RECORDS
+        ):
             with reading(self.store, call):
-                report = Report(name, call, Says(says), float(at), missed_at=_moment(missed_at))
-                if report.is_purchase:
+                record = Record(
+                    name=name,
+                    call=call,
+                    at=float(at),
+                    is_bought=bool(is_bought),
+                    missing_since=_moment(missing),
+                    gone_at=_moment(gone),
+                    gone_by_list=bool(by_list),
+                )
+                if record.is_bought:
                     item = Item(ends, mapping_in(data))
                     lasting = span(item)
-                    report = dataclasses.replace(
-                        report,
+                    record = dataclasses.replace(
+                        record,
                         ends=lasting.ends,
                         life=lasting.life,
                         data=item,
                         terms=Terms.from_json(mapping_in(request)["terms"]),
                     )
-                reports.append(report)
-        return reports
+                records.append(record)
+        return records
 
     def lifetime(self, keep_alive: int | None, within: float = HOUR) -> float | None:
         """Return the seconds that new ones with this keep_alive (minutes) last: the shortest that

@@ -74,14 +74,14 @@ class Traits(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """The names to keep, how many are missing, and the names to release.
+    """The names to keep, how many more are needed, and the names to release.
 
     It is ``unclear`` whether some match: the ``error`` says so if something depends on it.
     ``elsewhere`` are those to keep that the list shows as not matching.
     """
 
     keep: Collection[str]
-    missing: int
+    needed: int
     surplus: Collection[str]
     unclear: Collection[str]
     elsewhere: Collection[str]
@@ -120,12 +120,12 @@ class Desired:
         held: Mapping[str, Traits],
         areas: Areas,
         bought: Collection[str] = (),
-        missed: Collection[str] = (),
+        missing: Collection[str] = (),
     ) -> Plan:
         """Return what has to change. What this run has ``bought`` counts in any case.
 
-        What the list has ``missed`` may be held or not: it counts, so that nothing is bought for
-        it, and nothing is released for it either.
+        What is ``missing`` may be held or not: it counts, so that nothing is bought for it, and
+        nothing is released for it either.
         """
         accepted = {Match.YES}
         if self.on_uncertain == "match":
@@ -152,21 +152,21 @@ class Desired:
                 counted.append(name)
                 if self.lasts(resource) is not Match.NO:
                     keep.append(name)
-        missing = max(0, self.count - len(keep))
+        needed = max(0, self.count - len(keep))
         if self.at_most is not None:
-            missing = min(missing, max(0, self.at_most - len(bought)))
+            needed = min(needed, max(0, self.at_most - len(bought)))
         surplus: list[str] = []
         if self.exact:
             # The last ones to end stay.
-            certain = [name for name in keep if name not in missed]
-            staying = {*missed, *certain[max(0, len(certain) - self.count) :]}
+            certain = [name for name in keep if name not in missing]
+            staying = {*missing, *certain[max(0, len(certain) - self.count) :]}
             surplus = [name for name in counted if name not in staying]
             keep = [name for name in keep if name in staying]
         error = None
-        if missing or self.exact:
+        if needed or self.exact:
             error = self._undecided([held[name] for name in unclear])
         elsewhere = [name for name in elsewhere if name in keep]
-        return Plan(keep, missing, surplus, unclear, elsewhere, error)
+        return Plan(keep, needed, surplus, unclear, elsewhere, error)
 
     def _undecided(self, unclear: Iterable[Traits]) -> QgError | None:
         if self.on_uncertain != "fail":

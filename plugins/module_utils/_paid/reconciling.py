@@ -21,9 +21,9 @@ from .evidence import (
     Outcome,
     Verdict,
     Witness,
+    changed_by_list,
     contradiction,
     excess,
-    new_misses,
     verdict,
 )
 from .holdings import Holdings
@@ -57,12 +57,15 @@ class Reconciled(Holdings[R]):
     def look(self) -> None:
         """Read what is held, and record what the list lacks, since lists are in order here."""
         super().look()
-        changed = new_misses(self.snapshot)
+        changed = changed_by_list(self.snapshot)
         if changed:
-            self.journal.note_missing(changed)
-            self.use_reports()
-        reports = self.snapshot.last_reports()
-        lacked = [self.held[name] for name in self.missed if name in reports]
+            self.journal.update(changed)
+            self.use_records()
+        self._warn_of_missing()
+
+    def _warn_of_missing(self) -> None:
+        last = self.snapshot.last()
+        lacked = [self.held[name] for name in self.missing if name in last]
         if lacked and not self._has_warned:
             self._has_warned = True
             self.warnings.append(
@@ -77,7 +80,7 @@ class Reconciled(Holdings[R]):
         What the list lacks is looked for once more within the lock, so that it can be recorded.
         """
         super().look()
-        if self.missed:
+        if self.missing:
             with self.api.caller.key_lock():
                 self.look()
 
@@ -92,15 +95,15 @@ class Reconciled(Holdings[R]):
         """
         if not are_found(self.certain.values()):
             self.look()
-        while missing := [name for name in self.missed if is_chosen(self.held[name])]:
+        while missing := [name for name in self.missing if is_chosen(self.held[name])]:
             self._wait_for_missing(missing)
             self.look()
         self.first = dict(self.held)
 
     def _wait_for_missing(self, names: Sequence[str]) -> None:
-        reports = self.snapshot.last_reports()
-        known = [reports[name] for name in names if name in reports]
-        until = max((report.gone_at for report in known), default=self.snapshot.read_at)
+        last = self.snapshot.last()
+        moments = [last[name].missing_until for name in names if name in last]
+        until = max(moments, default=self.snapshot.read_at)
         pause = min(POLL, until - self.snapshot.read_at)
         if pause <= 0:
             # The next look decides.
@@ -148,7 +151,9 @@ class Reconciled(Holdings[R]):
         self._see(calls=[other for other in self.snapshot.calls if other is not call])
         if is_whole:
             self.unanswered.pop(call.id, None)
-        self.use_reports()
+        self.use_records()
+        # What the call may have removed, and has not, counts again.
+        self._warn_of_missing()
 
     def _note(self, call: OpenCall, added: Collection[str]) -> dict[str, R]:
         """Return what a call has added, which the result of this run names or a warning does."""

@@ -17,7 +17,7 @@ from .._core.errors import QgError, UncertainOutcomeError
 from .._store.facts import REPLACEMENT
 from .._store.store import after_the_call
 from .books import Books
-from .ensure import buy_missing, check_room
+from .ensure import buy_needed, check_room
 from .paid_api import SWAP, Item
 from .release import fewest_first, release
 from .uncertainty import unseen
@@ -32,80 +32,99 @@ class Replacement(Generic[R]):
     What it began with is remembered for ten minutes, so that a run with the same ``request``
     continues an interrupted one, and nothing is paid for twice. Lists of held resources decide, and
     no successor is attributed to what it replaces: in doubt, one too few is bought rather than one
-    too many. ``old`` are the names that are to go.
+    too many. ``old`` are the names of which this ``number`` is to go.
     """
 
     books: Books[R]
     request: str
     before: dict[str, Item]
     old: list[str]
+    number: int
     terms: Terms
     continues: bool = False
 
     @classmethod
     def begin(
-        cls, books: Books[R], request: Any, old: Collection[str], terms: Terms
+        cls,
+        books: Books[R],
+        request: Any,
+        old: Collection[str],
+        number: int | None,
+        terms: Terms,
     ) -> Replacement[R]:
-        """Return the interrupted replacement with this request (JSON), or a new one."""
+        """Return the interrupted replacement with this request (JSON), or a new one.
+
+        Without a ``number``, all ``old`` ones are to go.
+        """
         text = json.dumps(request)
 
         def parse(remembered: str) -> Replacement[R]:
             begun = json.loads(remembered)
             before = {name: Item(**item) for name, item in begun["before"].items()}
             begun_terms = Terms.from_json(begun["terms"])
-            return cls(books, text, before, begun["old"], begun_terms, continues=True)
+            begun_number = begun["number"]
+            return cls(books, text, before, begun["old"], begun_number, begun_terms, continues=True)
 
         interrupted = books.api.caller.host_facts.read(REPLACEMENT, parse, text)
-        return interrupted or cls(books, text, books.items(books.held), list(old), terms)
+        if interrupted is not None:
+            return interrupted
+        if number is None:
+            number = len(old)
+        return cls(books, text, books.items(books.held), list(old), number, terms)
 
     def _as_json(self) -> str:
         before = {name: item._asdict() for name, item in self.before.items()}
-        return json.dumps({"before": before, "old": self.old, "terms": self.terms.as_json()})
+        terms = self.terms.as_json()
+        return json.dumps(
+            {"before": before, "old": self.old, "number": self.number, "terms": terms}
+        )
 
-    def missing(self) -> int:
-        """Return how many fewer are held than before, because of calls."""
+    def needed(self) -> int:
+        """Return how many successors are to be bought: what is gone beyond the number, QG.net has
+        taken back.
+        """
         lost = [name for name, item in self.before.items() if self.books.is_lost(name, item)]
         new = self.books.held.keys() - self.before.keys()
-        return max(0, len(lost) - len(new))
+        return max(0, min(len(lost), self.number) - len(new))
 
     def still_named(self) -> list[str]:
         """Return the old ones that are still held."""
         return [name for name in self.old if name in self.books.held]
 
-    def still_old(self, number: int) -> list[str]:
-        """Return which are yet to be replaced if so many are to be, whichever: what is gone counts
-        as replaced, and so does what has a successor.
+    def still_old(self) -> list[str]:
+        """Return which are yet to be replaced, if it does not matter which: what is gone counts as
+        replaced, and so does what has a successor.
         """
         gone = self.before.keys() - self.books.held.keys()
         new = self.books.certain.keys() - self.before.keys()
-        return self.still_named()[: max(0, number - max(len(gone), len(new)))]
+        return self.still_named()[: max(0, self.number - max(len(gone), len(new)))]
 
     def by_name(self) -> None:
         """Replace the old ones by a release and a purchase."""
         with self._remembered():
             self._replace(self.still_named())
 
-    def by_vendor(self, number: int) -> None:
-        """Let QG.net replace so many of its choice.
+    def by_vendor(self) -> None:
+        """Let QG.net replace those of its choice.
 
         Whatever is in doubt then, what is held decides. The rest is replaced by name, and so is all
         of an interrupted replacement.
         """
         with self._remembered():
-            if number and not self.continues:
-                self._swap(min(number, self.books.api.max_per_call))
-            if rest := self.still_old(number):
+            if self.number and not self.continues:
+                self._swap(min(self.number, self.books.api.max_per_call))
+            if rest := self.still_old():
                 self._replace(rest)
-            buy_missing(self.books, self.missing, self.terms)
+            buy_needed(self.books, self.needed, self.terms)
 
     def _swap(self, number: int) -> None:
         books = self.books
         failure = books.buy(number, self.terms, SWAP)
         if failure is not None and not failure.may_have_effect:
             # QG.net may have released them before it refused.
-            buy_missing(books, self.missing, self.terms)
+            buy_needed(books, self.needed, self.terms)
             raise failure
-        if failure is None and len(self.still_old(number)) == number:
+        if failure is None and len(self.still_old()) == self.number:
             raise unseen(books.api, SWAP)
 
     def _replace(self, old: Sequence[str]) -> None:
@@ -115,7 +134,7 @@ class Replacement(Generic[R]):
         # bought.
         books.confirm()
         quota = books.quota
-        buy_missing(books, self.missing, self.terms)
+        buy_needed(books, self.needed, self.terms)
         first, others = fewest_first(books, old)
         for batch in (first, others):
             try:
@@ -124,11 +143,11 @@ class Replacement(Generic[R]):
                 raise
             except QgError:
                 # Successors for the released ones, even if not all could be released.
-                buy_missing(books, self.missing, self.terms)
+                buy_needed(books, self.needed, self.terms)
                 raise
             # If channels were short, what the release has freed decides about the others.
             books.confirm_again(len(old))
-            buy_missing(books, self.missing, self.terms)
+            buy_needed(books, self.needed, self.terms)
             if batch is first:
                 check_room(books, quota, len(others), needed=len(old))
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """What is known about a key at one moment: the list, the calls that are open, what the journal
-reports, and the quota.
+has recorded, and the quota.
 
 Times called "state time" are those of the store. Ends of resources are Unix times of QG.net's
 clock.
@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, auto
 from typing import Any
 
 from .._api.leases import Terms
@@ -24,24 +24,23 @@ LIST_LAG = 60.0
 #: The maximum seconds between the sending of a call and its effect, unless its timeout is longer.
 MAX_EXECUTION_DELAY = 30.0
 #: The seconds that two readings of the list which lack a resource have to lie apart, before the
-#: resource counts as gone.
-MISSED_APART = 60.0
+#: resource is gone.
+MISSING_APART = 60.0
 #: The share of its life that lies at least between two such readings, if the resource has a short
 #: life.
-MISSED_SHARE = 0.25
+MISSING_SHARE = 0.25
 
 
-class Says(str, Enum):
-    """What the journal says about a resource; the value is that of the store."""
+class State(Enum):
+    """Whether a key has a resource."""
 
-    #: Its call has bought it.
-    HELD = "held"
-    #: A response has reported that its call has released it.
-    GONE = "gone"
-    #: A list, and no response, has shown that its call has released it.
-    UNLISTED = "unlisted"
-    #: Its call has bought it, and it is not held any more.
-    ENDED = "ended"
+    #: The list shows it, or may not show it yet.
+    HELD = auto()
+    #: The list should show it, and does not: the list is wrong, or it was taken away early. It
+    #: counts as held until two lists, far enough apart, have lacked it.
+    MISSING = auto()
+    #: A call has released it, it has ended, or lists have lacked it for long enough.
+    GONE = auto()
 
 
 @dataclass(frozen=True)
@@ -72,46 +71,48 @@ class OpenCall:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What the journal says about a resource because of a call, and since when (state time).
+class Record:
+    """What is recorded of a resource.
+
+    ``call`` has bought it ``at`` this state time. Of what another buyer has bought, only its
+    release is recorded, and ``call`` is that release. ``missing_since`` is the state time of the
+    first of the lists that have lacked it without a break, and ``gone_at`` the one at which a
+    response, or else a list (``gone_by_list``), has shown that it is gone.
 
     ``life`` are the seconds that the resource was to last when it was recorded, and ``ends`` is
     when it ends; both are None if that is unknown. Of what was over when it was recorded, ``life``
-    is not positive, and ``ends`` is None: clocks differ, and its end says nothing. ``missed_at`` is the state time of the first of
-    the readings of the list that have lacked it without a break. ``data`` is the resource itself,
-    and ``terms`` are what it was requested with.
+    is not positive, and ``ends`` is None: clocks differ, and its end says nothing. ``data`` is the
+    resource itself, and ``terms`` are what it was requested with.
     """
 
     name: str
     call: int
-    says: Says
     at: float
+    is_bought: bool = True
     ends: float | None = None
     life: float | None = None
-    missed_at: float | None = None
+    missing_since: float | None = None
+    gone_at: float | None = None
+    gone_by_list: bool = False
     data: Any = None
     terms: Terms = field(default_factory=Terms)
 
     @property
-    def is_purchase(self) -> bool:
-        """Whether its call has bought the resource."""
-        return self.says in (Says.HELD, Says.ENDED)
+    def was_over(self) -> bool:
+        """Whether it was over when it was recorded, so that clocks differ."""
+        return self.life is not None and self.life <= 0
 
     @property
-    def may_be_unlisted_for(self) -> float:
-        """The seconds for which the list may lack it before it counts as gone."""
-        if self.life is None or self.life <= 0:
-            return MISSED_APART
-        return min(MISSED_APART, MISSED_SHARE * self.life)
-
-    @property
-    def gone_at(self) -> float:
+    def missing_until(self) -> float:
         """The state time from which on a list that still lacks it shows that it is gone; not a
         number if no list has lacked it.
         """
-        if self.missed_at is None:
+        if self.missing_since is None:
             return math.nan
-        return self.missed_at + self.may_be_unlisted_for
+        apart = MISSING_APART
+        if self.life is not None and not self.was_over:
+            apart = min(MISSING_APART, MISSING_SHARE * self.life)
+        return self.missing_since + apart
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Snapshot:
 
     ``listed`` are the names in QG.net's list with their ends, and ``read_at`` is the state time at
     which that list was requested; ``earlier`` has the list before it in this run, if there was one.
-    ``reports`` are in the order of their times. QG.net's clock shows a time between ``now`` and
+    ``records`` are in the order of their times. QG.net's clock shows a time between ``now`` and
     ``latest``. What is not known yet of these times is not a number. ``quota_used`` is the number
     of channels that the quota counts as used; None if there is no such quota, or if it is to be
     ignored.
@@ -130,56 +131,50 @@ class Snapshot:
     read_at: float = math.nan
     now: float = math.nan
     latest: float = math.nan
-    reports: Sequence[Report] = ()
+    records: Sequence[Record] = ()
     calls: Sequence[OpenCall] = ()
     earlier: Snapshot | None = None
     quota_used: int | None = None
 
-    def last_reports(self) -> dict[str, Report]:
-        """Return what was reported last about each resource."""
-        last: dict[str, Report] = {}
-        for report in self.reports:
-            before = last.get(report.name)
-            # That a list shows what a response has reported says nothing new.
-            if before is None or before.says is not Says.GONE or report.says is not Says.UNLISTED:
-                last[report.name] = report
-        return last
+    def last(self) -> dict[str, Record]:
+        """Return what was recorded last of each name: an address may be leased again."""
+        return {record.name: record for record in self.records}
 
-    def past(self, old: float) -> list[Report]:
-        """Return the reports that matter no more: no list shows the resource, or only an old one.
+    def past(self, old: float) -> list[Record]:
+        """Return the records that matter no more: no list shows the resource, or only an old one.
 
         ``old`` is the state time before which a list is an old one.
         """
         past = []
-        for report in self.reports:
-            is_past = report.at < old
-            if report.says is Says.HELD:
-                is_past = report.ends is not None and report.ends + LIST_LAG <= self.now
+        for record in self.records:
+            if record.gone_at is not None:
+                is_past = record.gone_at < old
+            else:
+                is_past = record.ends is not None and record.ends + LIST_LAG <= self.now
             if is_past:
-                past.append(report)
+                past.append(record)
         return past
 
-    def may_lag(self, report: Report) -> bool:
-        """Whether the list may have been written before a response or a list has shown this."""
+    def may_lag(self, record: Record) -> bool:
+        """Whether the list may have been written before what was recorded last."""
+        if record.gone_at is None:
+            return record.at > self.read_at - LIST_LAG
         # A list does not lag behind an earlier one.
-        lag = LIST_LAG
-        if report.says in (Says.UNLISTED, Says.ENDED):
-            lag = 0.0
-        return report.at > self.read_at - lag
+        lag = 0.0 if record.gone_by_list else LIST_LAG
+        return record.gone_at > self.read_at - lag
 
     def ends(self) -> dict[str, float | None]:
-        """Return when each resource ends, as the list shows it, or else as was reported; None if
+        """Return when each resource ends, as the list shows it, or else as was recorded; None if
         that is unknown, and if clocks differ: then its end says nothing.
         """
         ends: dict[str, float | None] = {}
         if self.earlier is not None:
             ends.update(self.earlier.ends())
-        reports = self.last_reports()
-        for name, report in reports.items():
-            ends[name] = report.ends
+        last = self.last()
+        for name, record in last.items():
+            ends[name] = record.ends
         for name, end in self.listed.items():
-            reported = reports.get(name)
-            was_over = reported is not None and reported.life is not None and reported.life <= 0
+            was_over = name in last and last[name].was_over
             # No list is a minute old.
             is_shown_too_long = end is not None and end + LIST_LAG <= self.now
             ends[name] = None if was_over or is_shown_too_long else end

@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Protocol
 from .._core.errors import QgError
 
 #: The number of the schema.
-VERSION = 1
+VERSION = 2
 LOSS = (
     "the hosts are then registered anew, and their former addresses stay on the whitelist until "
     "they are removed by hand."
@@ -33,11 +33,12 @@ LOSS = (
 #: The tables.
 #:
 #: ``meta`` is the identity of the store. ``journal`` has a row for each call that changes
-#: something, ``effects`` one for what it did to each resource. The number of a call is never that
-#: of a deleted one. A call ``buys`` at most so many, and has ``got`` those that it has ``received``
-#: (names with their ends). ``before`` (JSON) are the names that were held before an open call,
-#: ``request`` (JSON) is what was asked for. ``sent_at``, ``answered_at``, ``expires_at``,
-#: ``since``, ``seen_at`` and ``at`` are state time; ``wall_at`` is Unix time, for people.
+#: something, ``resources`` one for each that a call has bought, or has released although another
+#: buyer has leased it: ``missing_since`` and ``gone_at`` say what became of it. The number of a
+#: call is never that of a deleted one. A call ``buys`` at most so many, and has ``got`` those that
+#: it has ``received`` (names with their ends). ``before`` (JSON) are the names that were held
+#: before an open call, ``request`` (JSON) is what was asked for. ``wall_at`` is Unix time, for
+#: people; all other times of these two, and those of calls and registrations, are state time.
 #: ``rate_calls`` has a row per call that takes a slot until ``expires_at``. It counts as ``amount``
 #: calls, or takes all slots if that is 0: QG.net refused calls to the endpoint for their rate. Its
 #: number is random.
@@ -57,13 +58,15 @@ CREATE TABLE journal (
 CREATE INDEX journal_open ON journal (key, kind) WHERE state IN ('sent', 'unknown');
 CREATE INDEX journal_free ON journal (sent_at) WHERE buys = 0;
 CREATE INDEX journal_bought ON journal (key, sent_at) WHERE buys > 0;
-CREATE TABLE effects (
-  call BIGINT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, effect TEXT NOT
-  NULL, at FLOAT NOT NULL, missed_at FLOAT, ends TEXT, item TEXT NOT NULL, PRIMARY KEY (call,
-  name));
-CREATE INDEX effects_at ON effects (key, kind, at); CREATE TABLE rate_calls (id BIGINT PRIMARY KEY,
-key TEXT, endpoint TEXT, expires_at FLOAT, amount INTEGER); CREATE INDEX rate_calls_by_key ON
-rate_calls (key, endpoint, expires_at); CREATE TABLE registrations (
+CREATE TABLE resources (
+  call BIGINT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, is_bought INTEGER
+  NOT NULL, at FLOAT NOT NULL, missing_since FLOAT, gone_at FLOAT, gone_by_list INTEGER NOT NULL,
+  ends TEXT, item TEXT NOT NULL, PRIMARY KEY (call, name));
+CREATE INDEX resources_of_key ON resources (key, kind);
+CREATE TABLE rate_calls (
+  id BIGINT PRIMARY KEY, key TEXT, endpoint TEXT, expires_at FLOAT, amount INTEGER);
+CREATE INDEX rate_calls_by_key ON rate_calls (key, endpoint, expires_at);
+CREATE TABLE registrations (
   key TEXT, inventory TEXT, host TEXT, ip TEXT, there_before INTEGER, since FLOAT, seen_at FLOAT,
   PRIMARY KEY (key, inventory, host, ip));
 CREATE TABLE installations (
@@ -223,14 +226,16 @@ class Store(abc.ABC):
         return hmac.new(self._salt, "\0".join(parts).encode(), hashlib.sha256).hexdigest()[:32]
 
     def _read_identity(self) -> None:
-        """Read the salt; raises StateError for a store of a newer release."""
+        """Read the salt; raises StateError for a store of another schema."""
         try:
             ((version, salt),) = self.rows("SELECT version, salt FROM meta")
-            if version > VERSION:
+            if version != VERSION:
+                age = "a newer" if version > VERSION else "an unpublished"
                 raise StateError(
-                    f"{self.place} cannot be used: its schema {version} is of a newer release of "
-                    f"qingguo.qgnet, and this one reads schemas up to {VERSION}. Use that release, "
-                    "or another store."
+                    f"{self.place} cannot be used: its schema {version} is of {age} release of "
+                    f"qingguo.qgnet, and this one uses schema {VERSION}. Use that release, or, "
+                    "when what it has leased has ended, another store: the ledger and caps then "
+                    "begin anew."
                 )
             self._salt = bytes.fromhex(salt)
         except (TypeError, ValueError):

@@ -104,7 +104,7 @@ def test_the_number_of_a_row_is_never_that_of_a_deleted_one(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("call", "days"), [(BUY, 401), (RELEASE, 1)], ids=["purchase", "release"])
-def test_effects_go_with_the_row_of_their_call(tmp_path: Path, call: NewCall, days: int) -> None:
+def test_resources_go_with_the_row_of_their_call(tmp_path: Path, call: NewCall, days: int) -> None:
     time = [1_800_000_000.0]
     store = open_store(tmp_path, machine=MachineClock(lambda: time[0]))
     first = Journal(store, KEY, LEASES)
@@ -116,7 +116,7 @@ def test_effects_go_with_the_row_of_their_call(tmp_path: Path, call: NewCall, da
     with second.sending(BUY, 10.0, []):
         pass
     second.answer({"192.0.2.3:1": ITEM}, whole=True)
-    assert store.rows("SELECT name FROM effects") == [("192.0.2.3:1",)]
+    assert store.rows("SELECT name FROM resources") == [("192.0.2.3:1",)]
 
 
 def test_a_release_without_a_response_is_kept_for_a_day(tmp_path: Path) -> None:
@@ -156,10 +156,10 @@ def test_a_response_that_arrives_after_its_row_has_gone_leaves_nothing(tmp_path:
         store.execute("DELETE FROM journal")
     late.answer({}, ["192.0.2.1:1"], whole=True)
     late.close(late.of_run[-1], {}, ["192.0.2.1:1"], whole=True)
-    assert late.reports(unknown_span) == []
+    assert late.records(unknown_span) == []
     with late.sending(BUY, 10.0, []):
         pass
-    assert store.rows("SELECT count(*) FROM effects") == [(0,)]
+    assert store.rows("SELECT count(*) FROM resources") == [(0,)]
 
 
 # Rows that somebody has damaged.
@@ -173,8 +173,8 @@ def unknown_span(_item: Item) -> Span:
     return Span()
 
 
-def effects(store: Store) -> object:
-    return Journal(store, KEY, LEASES).reports(unknown_span)
+def records(store: Store) -> object:
+    return Journal(store, KEY, LEASES).records(unknown_span)
 
 
 def entries(store: Store) -> object:
@@ -193,12 +193,12 @@ DAMAGES = {
     "before": ("UPDATE journal SET before = '{'", open_calls),
     "before of numbers": ("UPDATE journal SET before = '[1]'", open_calls),
     "before that is no list": ("UPDATE journal SET before = '3'", open_calls),
-    "request": ("UPDATE journal SET request = 'x'", effects),
-    "request that is no object": ("UPDATE journal SET request = '[]'", effects),
-    "request without terms": ("UPDATE journal SET request = '{}'", effects),
-    "terms of unknown names": ("""UPDATE journal SET request = '{"terms": {"x": 1}}'""", effects),
-    "item": ("UPDATE effects SET item = ''", effects),
-    "item of nothing": ("UPDATE effects SET item = 'null'", effects),
+    "request": ("UPDATE journal SET request = 'x'", records),
+    "request that is no object": ("UPDATE journal SET request = '[]'", records),
+    "request without terms": ("UPDATE journal SET request = '{}'", records),
+    "terms of unknown names": ("""UPDATE journal SET request = '{"terms": {"x": 1}}'""", records),
+    "item": ("UPDATE resources SET item = ''", records),
+    "item of nothing": ("UPDATE resources SET item = 'null'", records),
     "received": ("UPDATE journal SET received = 'x'", entries),
     "received that is not compressed": ("UPDATE journal SET received = 'VPa!s'", entries),
     "time": ("UPDATE journal SET wall_at = 1e300", entries),
@@ -217,7 +217,7 @@ def test_a_damaged_row_is_one_sentence_with_its_number_and_the_fix(
             pass
     journal.answer({"192.0.2.2:1": ITEM}, whole=False)
     read(store)
-    store.execute(statement + (" WHERE call = 2" if "effects" in statement else " WHERE id = 2"))
+    store.execute(statement + (" WHERE call = 2" if "resources" in statement else " WHERE id = 2"))
     with pytest.raises(StateError) as refused:
         read(store)
     assert refused.value.message.startswith(
@@ -232,7 +232,7 @@ TEXTS = {
     "got": ("journal", "got", amounts),
     "life": ("journal", "life", longest_life),
     "time of a call": ("journal", "sent_at", open_calls),
-    "time of an effect": ("effects", "at", effects),
+    "time of a resource": ("resources", "at", records),
 }
 
 

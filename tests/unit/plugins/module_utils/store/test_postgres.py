@@ -115,6 +115,12 @@ def test_a_newer_schema_is_refused(database_url: str) -> None:
     assert f"its schema 99 {phrases.NEWER_RELEASE}" in refusal(database_url)
 
 
+def test_an_unpublished_schema_is_refused(database_url: str) -> None:
+    with opened(database_url) as store:
+        store.execute("UPDATE meta SET version = 1")
+    assert f"its schema 1 {phrases.UNPUBLISHED_RELEASE}" in refusal(database_url)
+
+
 def test_a_schema_of_something_else_is_left_alone(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA qgnet CREATE TABLE theirs (a integer)")

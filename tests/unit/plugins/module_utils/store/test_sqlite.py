@@ -173,12 +173,17 @@ def test_a_creation_that_is_killed_leaves_no_database(tmp_path: Path) -> None:
     use(opened(tmp_path))
 
 
-def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "of_release"), [(1, phrases.UNPUBLISHED_RELEASE), (99, phrases.NEWER_RELEASE)]
+)
+def test_another_schema_is_refused_and_left_alone(
+    tmp_path: Path, version: int, of_release: str
+) -> None:
     store = opened(tmp_path)
-    store.execute("UPDATE meta SET version = 99")
+    store.execute("UPDATE meta SET version = ?", version)
     store.close()
     before = (tmp_path / DATABASE).read_bytes()
-    assert f"its schema 99 {phrases.NEWER_RELEASE}" in refusal(tmp_path)
+    assert f"its schema {version} {of_release}" in refusal(tmp_path)
     assert (tmp_path / DATABASE).read_bytes() == before
 
 
