@@ -185,8 +185,7 @@ def test_areas(key: Make, product: str) -> None:
 @pytest.mark.parametrize("module", [RELEASE, REPLACE])
 def test_what_has_no_address_is_never_released(key: Make, module: str) -> None:
     """A call without an address might release everything."""
-    node = key("longterm")
-    node.vendor.configure(options={"get_shape": "entries", "query_shape": "entries"})
+    node = key("longterm", forwarding=True)
     node.ok(ALLOCATE, count=2)
     node.vendor.advance(RELEASING["longterm"])
     node.vendor.forget()

@@ -21,7 +21,7 @@ from .core import Core
 from .proxies.forwarding import ForwardProxies
 from .proxies.targets import ECHO_NAME
 from .server.app import Server, build_app, listen, server_config
-from .server.certificate import context_for, open_authority
+from .server.certificate import contexts_for, open_authority
 
 LOOPBACK = "127.0.0.1"
 
@@ -215,8 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"--ca-dir {options.ca_dir}: it cannot keep an authority: {error}.", file=sys.stderr)
         return 1
-    tls = context_for(authority, "localhost", LOOPBACK, host, proxies.host.strip("[]"))
-    proxies.tls = tls
+    proxies.tls = contexts_for(authority, "localhost", LOOPBACK, host, proxies.host.strip("[]"))
     option = "--port"
     number = options.port
     try:
@@ -265,7 +264,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = server_config(build_app(core, proxies, authority.cert_pem.bytes()))
     if options.tls_port is not None:
         ready["tls_url"] = proxies.url("https", secure.getsockname()[1])
-    server = Server(config, keys.process_due_events, ready, options.ready_file, secure, tls)
+    server = Server(
+        config, keys.process_due_events, ready, options.ready_file, secure, proxies.tls["fits"]
+    )
 
     def stop(_number: int, _frame: object) -> None:
         server.should_exit = True

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 from xml.etree import ElementTree
 
@@ -22,13 +21,6 @@ def unescape_separator(text: str) -> str:
     for escape, character in _ESCAPES.items():
         text = text.replace(escape, character)
     return text or DEFAULT_SEPARATOR
-
-
-def to_text(servers: Iterable[str], separator: str) -> str:
-    """Return the servers with the separator between them, and none at the end: programs use a text
-    as it is.
-    """
-    return separator.join(servers)
 
 
 def to_xml(value: Any) -> str:

@@ -45,6 +45,7 @@ FORMS = {
     "<ip>": Like(ADDRESS),
     "<port>": Like(PORT),
     "<server>": Like(f"{ADDRESS}:{PORT}"),
+    "<entry>": Like(rf"tunpool-{PORT}\.qg\.net:{PORT}"),
     "<gateway>": Like(rf"203\.0\.113\.254:{PORT}"),
     "<time>": Like(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d"),
     "<task>": Like("[A-Za-z0-9]{16}"),

@@ -11,7 +11,7 @@ import requests
 from qgnet_simulator.running import Simulator
 from support import phrases
 
-from .clients import PASSWORD, Socks5Client, name, new_session
+from .clients import PASSWORD, Socks5Client, name, new_session, text_through
 
 #: What is asked for, as area, label and seconds; behind the user name, behind the password, and in
 #: headers.
@@ -184,3 +184,75 @@ def test_the_headers_of_connect_choose_the_exit_and_reach_no_target(tunnel: Tunn
     client.start_tls(ssl.create_default_context(cadata=authority))
     with client.connection:
         assert client.fetch() == labeled
+
+
+# Entries of plans with tunnel forwarding.
+
+HALF_AN_HOUR = 1800.0
+#: What OpenSSL calls X509_V_ERR_CERT_HAS_EXPIRED and X509_V_ERR_IP_ADDRESS_MISMATCH.
+EXPIRED = 10
+IS_FOR_ANOTHER_ADDRESS = 64
+
+
+def entries(sim: Simulator, number: int) -> list[str]:
+    """Lease entries with the first key, and return their servers."""
+    sim.configure(whitelist=["127.0.0.1"], plan={"kind": "longterm", "forwarding": True})
+    params = {"key": sim.key, "num": str(number)}
+    answer = new_session().get(f"{sim.api_url}/longterm/get", params=params, timeout=60).json()
+    return [row["server"] for row in answer["data"]]
+
+
+def exit_of(server: str) -> str:
+    return text_through(server, "http://d.qg.net/ip")
+
+
+def test_the_exit_behind_an_entry_changes_by_itself(sim: Simulator) -> None:
+    """The entry stays, and a connection keeps its exit."""
+    sim.hold_clock()
+    sim.configure(plan={"kind": "longterm", "lifetime": 1440})
+    first, second = entries(sim, 2)
+    before = [exit_of(first), exit_of(second)]
+    assert len(set(before)) == 2
+    sim.advance(HALF_AN_HOUR - 1)
+    assert [exit_of(first), exit_of(second)] == before
+    sim.advance(1)
+    after = [exit_of(first), exit_of(second)]
+    assert not set(after) & set(before)
+    assert [lease["host"] for lease in sim.leases()] == [first, second]
+
+
+@pytest.mark.parametrize("place", ["tunnel", "entry"])
+def test_a_share_of_new_connections_fails(tunnel: Tunnel, place: str) -> None:
+    server = tunnel.server
+    if place == "entry":
+        (server,) = entries(tunnel.sim, 1)
+    tunnel.sim.configure(whitelist=["127.0.0.1"], options={"failing": 20})
+    session = new_session(server)
+    statuses = []
+    for _connection in range(10):
+        statuses.append(session.get("http://d.qg.net/ip", timeout=60).status_code)
+    assert statuses == [200, 200, 200, 200, 502] * 2
+
+
+@pytest.mark.parametrize("place", ["tunnel", "entry"])
+@pytest.mark.parametrize(
+    ("certificate", "reason"),
+    [("fits", 0), ("other", IS_FOR_ANOTHER_ADDRESS), ("expired", EXPIRED)],
+)
+def test_a_certificate_may_not_cover_the_name_or_have_expired(
+    tunnel: Tunnel, place: str, certificate: str, reason: int
+) -> None:
+    server = tunnel.server
+    if place == "entry":
+        (server,) = entries(tunnel.sim, 1)
+    tunnel.sim.configure(options={"certificate": certificate})
+    authority = new_session().get(f"{tunnel.sim.control_url}/ca.pem", timeout=60).text
+    client = Socks5Client(server)
+    found = 0
+    try:
+        client.start_tls(ssl.create_default_context(cadata=authority), "127.0.0.1")
+    except ssl.SSLCertVerificationError as error:
+        found = error.verify_code
+    assert found == reason
+    # Without TLS to the proxy, it works anyway.
+    assert tunnel.get().status_code == 200

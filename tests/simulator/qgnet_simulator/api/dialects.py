@@ -78,9 +78,8 @@ class Dialect(ABC):
         ):
             return None
         separator = next((params[name] for name in self.separator if params.get(name)), "")
-        return formats.to_text(
-            (lease.host for lease in result.leases), formats.unescape_separator(separator)
-        )
+        # No separator stands at the end: programs use a text as it is.
+        return formats.unescape_separator(separator).join(lease.host for lease in result.leases)
 
 
 class Classic(Dialect):
@@ -200,6 +199,8 @@ class Product(Dialect):
         if in_use:
             shape = key.options.query_shape
             documented = QUERY_SHAPES
+        if key.plan.forwarding:
+            return "entries"
         if shape == "documented":
             return documented[key.plan.kind]
         return shape

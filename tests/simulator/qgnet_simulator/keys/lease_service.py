@@ -26,7 +26,8 @@ GATEWAY = "203.0.113.254"
 
 
 def _has_gateway(key: ProxyKey) -> bool:
-    return key.plan.enterprise_pool or key.plan.kind == OVERSEAS
+    plan = key.plan
+    return plan.enterprise_pool or plan.forwarding or plan.kind == OVERSEAS
 
 
 class LeaseService:
@@ -103,6 +104,8 @@ class LeaseService:
             return lease.ip
         if key.options.lease_proxies and self.ports is not self._unbound_ports:
             return self.ports.host
+        if key.plan.forwarding:
+            return f"tunpool-{lease.port}.qg.net"
         if _has_gateway(key):
             return GATEWAY
         return lease.ip

@@ -8,10 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..clock import beijing
+from ..proxies.exit_addresses import TUNNEL, hosts
 from .plans import ISPS, Area
 
 if TYPE_CHECKING:
     from .monopolies import Monopoly
+
+
+ENTRY_SECONDS = 1800
+"""For how long an entry of a tunnel keeps its exit."""
 
 
 @dataclass(eq=False)
@@ -29,6 +34,11 @@ class Lease:
 
     def is_active(self, now: float) -> bool:
         return not self.closed and now < self.ends
+
+    def exit_behind(self, now: float) -> str:
+        """Return the exit of now, if this is an entry of a tunnel."""
+        exits = tuple(hosts(TUNNEL))
+        return exits[(self.port + 64 * int((now - self.at) // ENTRY_SECONDS)) % len(exits)]
 
     def describe(self) -> dict[str, Any]:
         return {

@@ -7,9 +7,11 @@ seen otherwise.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from ..settings import HttpStatus
+
+CERTIFICATES = ("fits", "other", "expired")
 
 
 @dataclass
@@ -34,13 +36,15 @@ class KeyOptions:
     apply_data: Literal["uuids", "objects", "empty"] = "uuids"
     dial_seconds: float = 2.0
     queue_seconds: float = 1.0
-    get_shape: Literal["documented", "list", "ips", "entries", "single"] = "documented"
-    query_shape: Literal["documented", "list", "ips", "tasks", "task_map", "entries", "single"] = (
-        "documented"
-    )
+    get_shape: Literal["documented", "list", "ips", "single"] = "documented"
+    query_shape: Literal["documented", "list", "ips", "tasks", "task_map", "single"] = "documented"
     static_releases: Literal["calls", "addresses"] = "calls"
     """What the limit of two a week counts."""
     static_deadline: Literal["expiry", "release"] = "expiry"
     lease_proxies: bool = True
+    failing: int = 0
+    """How many of a hundred new connections of each proxy and tunnel fail."""
+    certificate: Annotated[str, CERTIFICATES] = "fits"
+    """What proxies and tunnels show to clients that speak TLS to them."""
     list_lag: float = 0.0
     quota_lag: float = 0.0

@@ -105,6 +105,8 @@ class Plan:
     enterprise_pool: bool = False
     free_delay: float = 0
     static: bool = False
+    forwarding: bool = False
+    """Whether leases are entries of a tunnel, whose exits change."""
     stock: list[Area] = field(default_factory=_default_stock)
 
     @property

@@ -73,34 +73,47 @@ class ProxyAccess:
         self.network = network
         self._clock = clock
         self._find_key = find_key
-        self._key = key
+        self._name = key
+        self._due = 0
+        """Hundredths of a connection that is to fail."""
+
+    @property
+    def key(self) -> ProxyKey:
+        key = self._find_key(self._name)
+        if key is None:
+            raise Refused(Reason.NOT_AUTHORIZED)
+        return key
 
     def authorizes(self, request: ProxyRequest) -> bool:
         """Return whether a client may use the proxy: by its whitelisted address, or by its
         credentials.
         """
-        key = self._find_key(self._key)
-        return key is not None and self._authorizes(key, request, request.user)
+        return self._authorizes(request, request.user)
 
     def exit_for(self, request: ProxyRequest) -> str:
         """Return the exit address for a request, or refuse it."""
-        key = self._find_key(self._key)
-        if key is None or not self.authorizes(request):
+        if not self.authorizes(request):
             raise Refused(Reason.NOT_AUTHORIZED)
-        return key.exit
+        self._due += self.key.options.failing
+        if self._due >= 100:
+            self._due -= 100
+            raise Refused(Reason.UNREACHABLE)
+        return self._exit(request)
 
     def admits(self, connection: Connection) -> bool:
         """Return whether the address of a client is on the whitelist, so that the proxy asks for no
         credentials.
         """
-        key = self._find_key(self._key)
-        return key is not None and self.network.public_address(connection) in key.whitelist
+        return self.network.public_address(connection) in self.key.whitelist
 
-    def _authorizes(self, key: ProxyKey, request: ProxyRequest, user: str | None) -> bool:
-        if self.network.public_address(request.connection) in key.whitelist:
+    def _exit(self, request: ProxyRequest) -> str:
+        return self.key.exit
+
+    def _authorizes(self, request: ProxyRequest, user: str | None) -> bool:
+        if self.admits(request.connection):
             return True
         given = f"{user}:{request.password}".encode()
-        expected = f"{key.key}:{key.pwd}".encode()
+        expected = f"{self.key.key}:{self.key.pwd}".encode()
         return user is not None and secrets.compare_digest(given, expected)
 
 
@@ -113,7 +126,10 @@ class LeaseProxyAccess(ProxyAccess):
         super().__init__(network, clock, find_key, key)
         self._lease = lease
 
-    def exit_for(self, request: ProxyRequest) -> str:
-        if not self._lease.is_active(self._clock.now()) or not self.authorizes(request):
-            raise Refused(Reason.NOT_AUTHORIZED)
+    def authorizes(self, request: ProxyRequest) -> bool:
+        return self._lease.is_active(self._clock.now()) and super().authorizes(request)
+
+    def _exit(self, request: ProxyRequest) -> str:
+        if self.key.plan.forwarding:
+            return self._lease.exit_behind(self._clock.now())
         return self._lease.ip

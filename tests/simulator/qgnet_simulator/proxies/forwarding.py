@@ -11,7 +11,7 @@ import socket
 import ssl
 import sys
 from collections import deque
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -62,8 +62,10 @@ class ForwardProxies:
             and not lease_ports
         )
         self.targets = Targets()
-        self.tls: ssl.SSLContext | None = None
-        """The TLS for clients that speak it to a proxy, on the same port as other clients."""
+        self.tls: Mapping[str, ssl.SSLContext] = {}
+        """The TLS for clients that speak it to a proxy, on the same port as other clients: by which
+        certificate it shows.
+        """
         self._listeners: ListenerPool[str | Lease] = ListenerPool()
 
     def _listen(self, owner: str | Lease, access: ProxyAccess, host: str, port: int = 0) -> int:
@@ -76,8 +78,8 @@ class ForwardProxies:
                     serve_dialect = socks5.serve
                 serve_dialect(client, ends, access, self.targets)
 
-            if self.tls is not None and connection.recv(1, socket.MSG_PEEK) == TLS_HANDSHAKE:
-                unwrap(connection, self.tls, serve_plain)
+            if self.tls and connection.recv(1, socket.MSG_PEEK) == TLS_HANDSHAKE:
+                unwrap(connection, self.tls[access.key.options.certificate], serve_plain)
             else:
                 serve_plain(connection)
 

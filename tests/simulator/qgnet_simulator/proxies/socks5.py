@@ -54,10 +54,10 @@ def serve(
 ) -> None:
     """Serve one connection until one of its ends closes it."""
     with suppress(OSError, EOFError):
-        request = _authenticate(client, connection, access)
-        if request is None:
-            return
         try:
+            request = _authenticate(client, connection, access)
+            if request is None:
+                return
             host, port = _read_target(client)
             with connected(request, host, port, access, targets) as upstream:
                 client.sendall(_reply(SUCCESS))

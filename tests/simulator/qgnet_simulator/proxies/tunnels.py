@@ -102,34 +102,31 @@ class TunnelProxyAccess(ProxyAccess):
     """Access to the tunnel of one key."""
 
     def authorizes(self, request: ProxyRequest) -> bool:
-        key = self._find_key(self._key)
-        if key is None:
-            return False
+        name = self.key.key
         if request.user is None:
-            return self._authorizes(key, request, None)
-        if request.user != key.key and not request.user.startswith(f"{key.key}-"):
+            return self._authorizes(request, None)
+        if request.user != name and not request.user.startswith(f"{name}-"):
             return False
-        request = replace(request, password=split_password(request.password, key.pwd)[0])
-        return self._authorizes(key, request, key.key)
+        password = split_password(request.password, self.key.pwd)[0]
+        return self._authorizes(replace(request, password=password), name)
 
-    def exit_for(self, request: ProxyRequest) -> str:
-        key = self._find_key(self._key)
-        if key is None or key.tunnel is None or not self.authorizes(request):
+    def _exit(self, request: ProxyRequest) -> str:
+        if self.key.tunnel is None:
             raise Refused(Reason.NOT_AUTHORIZED)
-        return key.tunnel.exit_address(self._clock.now(), self._options(request, key.pwd))
+        return self.key.tunnel.exit_address(self._clock.now(), self._options(request))
 
-    def _options(self, request: ProxyRequest, password: str) -> ExitOptions:
+    def _options(self, request: ProxyRequest) -> ExitOptions:
         """Return the options of a request.
 
         If several forms contain the same option, that of the user name counts, then that of the
         password.
         """
         options = dict(parse_headers(request.headers))
-        behind_password = split_password(request.password, password)[1]
+        behind_password = split_password(request.password, self.key.pwd)[1]
         if behind_password is not None:
             options |= parse_password_options(behind_password)
         if request.user is not None:
-            options |= parse_user(request.user, self._key)
+            options |= parse_user(request.user, self.key.key)
         ttl = None
         if "T" in options:
             ttl = float(options["T"])

@@ -6,6 +6,7 @@ lasts.
 
 from __future__ import annotations
 
+import datetime
 import os
 import ssl
 from pathlib import Path
@@ -14,6 +15,7 @@ import trustme
 
 VENDOR_NAMES = ("qg.net", "*.qg.net", "*.proxy.qg.net", "*.tunnel.qg.net")
 """What programs connect to that have the names of QG.net in their code."""
+LONG_AGO = datetime.datetime(2026, 9, 1, tzinfo=datetime.timezone.utc)
 AUTHORITY_FILE = "ca.pem"
 KEY_FILE = "ca.key"
 
@@ -37,8 +39,18 @@ def open_authority(folder: Path | None) -> trustme.CA:
     return authority
 
 
-def context_for(authority: trustme.CA, *names: str) -> ssl.SSLContext:
-    """Return the TLS of a server that has some names and those of QG.net."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(*dict.fromkeys([*names, *VENDOR_NAMES])).configure_cert(context)
-    return context
+def contexts_for(authority: trustme.CA, *names: str) -> dict[str, ssl.SSLContext]:
+    """Return the TLS of a server that has some names and those of QG.net, by whether its
+    certificate fits, covers other names alone, or has expired.
+    """
+    own = (*names, *VENDOR_NAMES)
+    issued = {
+        "fits": authority.issue_cert(*dict.fromkeys(own)),
+        "other": authority.issue_cert(*VENDOR_NAMES[:2]),
+        "expired": authority.issue_cert(*dict.fromkeys(own), not_after=LONG_AGO),
+    }
+    contexts = {}
+    for name, certificate in issued.items():
+        contexts[name] = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        certificate.configure_cert(contexts[name])
+    return contexts
