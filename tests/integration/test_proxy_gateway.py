@@ -790,6 +790,10 @@ def test_a_thousand_false_reports_cost_no_more_than_the_bound(gateway: Gateway) 
     assert sold(gateway.sim) == 4
 
 
+#: For exits that answer at once: one that falls silent is out after about three seconds.
+FAST: dict[str, Any] = {"proxy_gateway_check_timeout": 1.0, "proxy_gateway_connect_timeout": 3.0}
+
+
 @pytest.mark.slow
 def test_few_tunnels_fail_whatever_an_exit_does(gateway: Gateway, upstreams: Upstreams) -> None:
     # With a site that answers at once, the speed of the machine would decide how many requests
@@ -797,14 +801,14 @@ def test_few_tunnels_fail_whatever_an_exit_does(gateway: Gateway, upstreams: Ups
     exits = upstreams.exits(5)
     site = upstreams.site("site", pause=0.1)
     gateway.holds(*exits)
-    gateway.play(proxy_gateway_count=5).ok()
+    gateway.play(proxy_gateway_count=5, **FAST).ok()
     assert upstreams.load(gateway.port, site, 200, 20).failures == 0
     for mode in ("reset", "close", "502", "407", "silent"):
         exits[0].mode = mode
         load = upstreams.load(gateway.port, site, 300, 20)
         # Its share, if it was never out; once it is, none fails.
         assert load.failures <= len(load.answers) / len(exits), mode
-        # The gateway gives up after 4 seconds.
+        # The gateway gives up after 3 seconds.
         assert load.longest < 20, mode
         assert upstreams.load(gateway.port, site, 200, 20).failures == 0, mode
         exits[0].mode = "good"
@@ -836,7 +840,7 @@ def test_twenty_thousand_requests_while_leases_are_replaced_and_exits_die(
     site = upstreams.site("site", pause=0.02)
     exits = upstreams.exits(4)
     gateway.holds(*exits)
-    gateway.play(proxy_gateway_count=4).ok()
+    gateway.play(proxy_gateway_count=4, **FAST).ok()
     total = 0
     tunnel = socket.create_connection(("127.0.0.1", gateway.port))
     tunnel.sendall(f"CONNECT {site.address} HTTP/1.1\r\n\r\n".encode())
