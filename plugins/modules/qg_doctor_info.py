@@ -21,6 +21,7 @@ options:
     description:
       - The proxy to test with one request, as V(HOST:PORT). By default, it is the lease of the key
         that lasts longest. If the key holds no lease, no proxy is tested.
+      - If one is given, the time that exits of the key take is not measured.
       - If the whitelist does not contain the egress IP of the control node, the proxy receives
         O(key) and O(password) with the request.
     type: str
@@ -88,8 +89,10 @@ checks:
     name:
       description:
         - The name of the check, which is V(versions), V(options), V(store), V(gateways),
-          V(account), V(egress), V(whitelist), V(product), V(leases), V(quota), V(cap), V(proxy) or
-          V(variables).
+          V(account), V(egress), V(whitelist), V(product), V(leases), V(quota), V(cap), V(proxy),
+          V(exits) or V(variables).
+        - V(exits) says how long requests through the five leases take that last longest, and which
+          timeout of a gateway's check suits them. Nothing is bought for it.
         - V(account) is left out if neither O(app_id) nor O(app_key) is set, and V(variables) if no
           variable of the inventory is misspelled.
         - V(gateways) is left out if no gateway or list is recorded in O(store). It fails if the

@@ -7,6 +7,7 @@ fix.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,9 +20,11 @@ from behavior.paid_calls import MONOPOLY, PLANS
 from support import phrases
 from support.invariants import assert_no_secret, assert_one_sentence
 from support.node import Node
-from support.vendor import Answer
+from support.vendor import Answer, Call
 
 EGRESS = "203.0.113.50"
+#: Of proxy_gateway_check_timeout, in seconds.
+DEFAULT_TIMEOUT = 10
 PASSWORD = "Hush4Hush"
 #: The last part of the path of a call that only reads.
 READS = ("query", "quota", "channels", "balance", "resources", "ip", "getBalance")
@@ -202,6 +205,71 @@ def test_a_given_proxy_is_tested_also_with_the_key_of_a_tunnel(node: Node) -> No
 
     assert check["ok"] is True
     assert check["detail"] == f"tunnel.qg.net:19702 leads to {EGRESS}"
+
+
+def let_exits_take(node: Node, *seconds: float) -> list[float]:
+    """Let the requests through exits take so long; returns the seconds that were not needed."""
+    left = list(seconds)
+    # The first one goes directly.
+    node.vendor.once("/ip", lambda _call: (200, {"ip": EGRESS}))
+    direct = node.vendor.hooks[-1]
+
+    def answer(_call: Call) -> Answer:
+        node.vendor.advance(left.pop(0))
+        return 200, {"ip": EGRESS}
+
+    node.vendor.hooks.insert(node.vendor.hooks.index(direct), ("/ip", answer))
+    return left
+
+
+@pytest.mark.parametrize(
+    ("seconds", "proposed"),
+    [
+        ((0.2, 0.3, 0.1, 0.2, 0.2), 2),
+        ((0.5, 1.4, 0.8, 0.6, 0.5), 3),
+        ((3.0, 5.0, 4.0, 3.5, 4.5), 10),
+        ((3.0, 9.5, 4.0, 8.0, 6.0), 19),
+    ],
+)
+def test_it_measures_exits_that_are_held_and_proposes_a_timeout(
+    node: Node, seconds: tuple[float, ...], proposed: int
+) -> None:
+    """A gateway must not take an exit that is slow for one that does not work."""
+    node.vendor.configure(plan={"channels": 9})
+    node.vendor.hold(4, 4)
+    paid = node.vendor.paid
+    left = let_exits_take(node, *seconds)
+
+    check = examine(node)["exits"]
+
+    assert check["ok"] is True
+    assert left == []
+    assert node.vendor.paid == paid
+    assert check["detail"].startswith(f"5 exits of 8 leases: all answered, within {max(seconds):g}")
+    named = re.findall(r"proxy_gateway_check_timeout=(\d+)", check["detail"])
+    assert named == [] if proposed == DEFAULT_TIMEOUT else named == [str(proposed)]
+
+
+def test_exits_that_do_not_answer_are_named_and_propose_nothing(node: Node) -> None:
+    """A tunnel fails now and then: an exit is tried twice."""
+    node.vendor.hold(3)
+    servers = [lease.host for lease in node.vendor.leases]
+    left = let_exits_take(node, 1.0, 30.0, 30.0, 30.0, 2.0)
+
+    check = examine(node)["exits"]
+
+    assert left == []
+    assert check["ok"] is True
+    assert "2 answered, within 2 seconds" in check["detail"]
+    assert sum(server in check["detail"] for server in servers) == 1
+    assert "proxy_gateway_check_timeout=4" in check["detail"]
+
+
+def test_nothing_is_measured_without_a_lease_or_through_another_proxy(node: Node) -> None:
+    assert "exits" not in examine(node)
+    node.vendor.hold(1)
+
+    assert "exits" not in examine(node, through_proxy="192.0.2.1:3128")
 
 
 def test_leases_without_a_deadline_have_no_last_time(new_node: Callable[..., Node]) -> None:

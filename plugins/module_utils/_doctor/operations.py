@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import platform
 import sys
 from collections.abc import Callable
@@ -25,8 +26,9 @@ from .._api.transport import VERSION
 from .._api.whitelist import Whitelist
 from .._core.checks import check_proxy, check_sources, read_address
 from .._core.errors import CallError, OptionError, QgError, Reason
-from .._core.runtime import playbook_command
+from .._core.runtime import elapsed, playbook_command
 from .._core.text import counted
+from .._gateway.gateway_options import GATEWAY_OPTIONS
 from .._gateway.outlook import outlook
 from .._gateway.records import problem_of
 from .._leases.api import (
@@ -68,6 +70,12 @@ _SPEC: Spec = {
     "key": {**PROXY_API_OPTIONS["key"], "required": False},
     **{name: {**ACCOUNT_API_OPTIONS[name], "required": False} for name in _ACCOUNT},
 }
+#: The most leases whose exits are measured: each request is traffic of the plan.
+_MAX_MEASURED = 5
+#: Seconds for which an exit may take at least: good ones can need 10.
+_EXIT_TIMEOUT = 20.0
+#: The shortest timeout of a check that is proposed, in seconds.
+_MIN_TIMEOUT = 2
 #: The number of problems that a check shows.
 _MAX_PROBLEMS = 5
 
@@ -96,6 +104,8 @@ class Doctor:
         self.has_list = True
         self.egress_ip: str | None = None
         self.is_listed = False
+        #: How long each request through a proxy took.
+        self.seconds: list[float] = []
 
     def check(self, name: str, examine: Callable[[], str]) -> bool:
         """Add a check, and return whether it is ok.
@@ -130,8 +140,10 @@ class Doctor:
                 self.check("leases", lambda: self._held(api))
                 self.check("quota", lambda: self._quota(api))
                 self.check("cap", lambda: self._cap(api))
-            if self.proxy or self.leases:
-                self.check("proxy", self._proxy)
+            if not (self.proxy or self.leases) or not self.check("proxy", self._proxy):
+                return
+            if not self.proxy:
+                self.check("exits", self._exits)
 
     def _options(self) -> str:
         if self._params["key"] is None:
@@ -304,12 +316,8 @@ class Doctor:
         longest.
         """
         server = urlsplit(_as_url(self.proxy)).netloc if self.proxy else self.leases[-1].server
-        url = f"http://{server}"
-        password = self.connection.password
-        if password and not self.is_listed:
-            url = proxy_url(server, self.connection.key, password)
         try:
-            return f"{server} leads to {self._echo(self.sources[0], url)}"
+            return f"{server} leads to {self._exit_address(server)}"
         except QgError as error:
             why = f"does not work: {error.message}"
             if error.details.get("http_status") == 407:
@@ -325,11 +333,55 @@ class Doctor:
                     )
         raise QgError(f"The proxy {server} {why}")
 
+    def _exits(self) -> str:
+        """Measure how long some of the exits take, and propose the timeout of a gateway's check."""
+        measured = self.leases[-_MAX_MEASURED:]
+        silent = []
+        for lease in measured[:-1]:
+            try:
+                self._exit_address(lease.server)
+            except QgError:
+                # A new connection through a tunnel often fails, and the next one works.
+                with contextlib.suppress(QgError):
+                    self._exit_address(lease.server)
+                    continue
+                silent.append(lease.server)
+        slowest = max(self.seconds)
+        text = f"{counted(len(measured), 'exit')} of {counted(len(self.leases), 'lease')}: "
+        if silent:
+            text += f"{', '.join(silent)} did not answer, and {len(measured) - len(silent)} "
+        else:
+            text += "all "
+        text += f"answered, within {round(slowest, 1):g} seconds. "
+        # A part of all checks takes longer than these few requests.
+        proposed = max(_MIN_TIMEOUT, math.ceil(2 * slowest))
+        default = int(GATEWAY_OPTIONS["check_timeout"]["default"])
+        if proposed == default:
+            return f"{text}The default of proxy_gateway_check_timeout suits them"
+        why = "so that it takes no slow exit for one that is down, and pays for another one"
+        if proposed < default:
+            why = "so that it notices sooner when an exit falls silent"
+        return f"{text}For a gateway, set proxy_gateway_check_timeout={proposed}, {why}"
+
+    def _exit_address(self, server: str) -> str:
+        """Return the address with which a site sees requests through a proxy."""
+        url = f"http://{server}"
+        password = self.connection.password
+        if password and not self.is_listed:
+            url = proxy_url(server, self.connection.key, password)
+        began = elapsed()
+        address = self._echo(self.sources[0], url)
+        self.seconds.append(elapsed() - began)
+        return address
+
     def _echo(self, url: str, proxy: str = "") -> str:
         """Return the address that an echo service reports, for a direct request or one through a
         proxy.
         """
-        sender = self.connection.timing.transport("sources", proxy=proxy)
+        timing = self.connection.timing
+        if proxy:
+            timing = replace(timing, timeout=max(timing.timeout, _EXIT_TIMEOUT))
+        sender = timing.transport("sources", proxy=proxy)
         response = sender.send("GET", url, {}, url)
         try:
             if response.status == 200:
