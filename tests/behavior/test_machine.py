@@ -301,7 +301,7 @@ class KeyMachine(RuleBasedStateMachine):
             place = None if IGNORED in self.irregularities else area
             assert len(self.matching(place)) >= count, result
 
-    @precondition(lambda self: len(self.held()) < self.vendor.keys[KEY].plan.channels)
+    @precondition(lambda self: self.has_free_channel())
     @rule(fault=st.sampled_from(HAPPENS))
     def one_more(self, fault: Fault) -> None:
         """Whatever has happened before: two minutes later, one fault has the outcome that the table
@@ -461,6 +461,11 @@ class KeyMachine(RuleBasedStateMachine):
         if self.writes[0] not in (path, f"{method} {path}"):
             return 0
         return int(sent.get("Num") or sent.get("num") or 0)
+
+    def has_free_channel(self) -> bool:
+        """Whether one is free even after the calls under way have been carried out."""
+        coming = sum(self.number_bought(call) for call in self.vendor.under_way)
+        return len(self.held()) + coming < self.vendor.keys[KEY].plan.channels
 
     def number_of_writes(self) -> int:
         names = (*self.writes, "/whitelist/add", "/whitelist/del")
