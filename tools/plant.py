@@ -34,10 +34,11 @@ UTILS = Path("plugins/module_utils")
 #: The code that pays, writes or waits.
 CODE = {
     "_paid": (
-        *("books", "caps", "ensure", "evidence", "forecast", "holdings", "journal"),
-        *("journal_reader", "lifetime", "matching", "origin", "reconciling", "release"),
-        *("replacement", "result", "snapshot"),
+        *("books", "ensure", "evidence", "holdings", "journal", "journal_reader", "lifetime"),
+        *("matching", "reconciling", "release", "replacement", "result", "snapshot"),
     ),
+    "_spending": ("caps", "forecast"),
+    "_leases": ("origin",),
     "_gateway": ("exits", "lease_sets", "policy", "sightings", "slots", "supply"),
     "_store": ("facts", "installations", "rate_limiter", "registrations", "sqlite"),
     "_api": ("caller", "key"),

@@ -38,7 +38,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.host_checks
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.outlook import outlook
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.places import why_in_the_way
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.supply import Supplier
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.caps import parse_cap
+from ansible_collections.qingguo.qgnet.plugins.module_utils._spending.caps import parse_cap
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
     GATEWAY,
     LIST,

@@ -8,7 +8,7 @@ simulated days.
 from __future__ import annotations
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.forecast import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._spending.forecast import (
     Budget,
     Demand,
     cap_reached_after,

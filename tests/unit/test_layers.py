@@ -13,9 +13,7 @@ from pathlib import Path
 
 CLIENT = Path(__file__).resolve().parents[2] / "plugins" / "module_utils"
 #: From the bottom to the top: each may import those before it, and a domain all of them.
-SHARED = [
-    name for name in ("_core", "_store", "_api", "_task", "_paid") if (CLIENT / name).is_dir()
-]
+SHARED = ["_core", "_store", "_api", "_task", "_spending", "_paid"]
 
 #: What each domain has: its entry for actions and modules, and the calls of what it pays for.
 COMMON_NAMES = {"__init__", "operations", "api"}

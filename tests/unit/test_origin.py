@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.origin import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.origin import (
     BalanceReading,
     Origins,
     Purchases,

@@ -31,14 +31,14 @@ from .._core.text import counted
 from .._gateway.gateway_options import GATEWAY_OPTIONS
 from .._gateway.outlook import outlook
 from .._gateway.records import problem_of
-from .._leases.api import (
+from .._leases.credentials import proxy_url
+from .._leases.foreign import (
     foreign_leases,
     leases_with_origins,
     unexplained_addresses,
     unexplained_fall,
 )
-from .._leases.credentials import proxy_url
-from .._paid.caps import bought_today, parse_cap
+from .._spending.caps import bought_today, parse_cap
 from .._store.installations import Installations
 from .._store.opening import is_database
 from .._task.api_options import (

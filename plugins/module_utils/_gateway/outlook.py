@@ -14,12 +14,12 @@ from .._api.leases import Lease, Quota
 from .._api.parsing import parse_vendor_time
 from .._leases.api import LeaseApi
 from .._leases.lease_options import read_terms
-from .._paid.caps import recent_purchases
-from .._paid.forecast import Budget, Demand, forecast
 from .._paid.holdings import Holdings
 from .._paid.journal_reader import LAST_PURCHASES
 from .._paid.lifetime import MONTH
 from .._paid.snapshot import MISSING_APART
+from .._spending.caps import recent_purchases
+from .._spending.forecast import Budget, Demand, forecast
 from .._store.installations import Installation, Installations
 from .records import key_digest, recorded
 

@@ -19,7 +19,7 @@ from .._core.checks import check_names, check_range
 from .._core.errors import CallError, OptionError, QgError
 from .._core.runtime import wall_time
 from .._core.text import counted, format_sample, one_line
-from .._paid.caps import parse_cap
+from .._spending.caps import parse_cap
 from .._store.store import StateError
 from .._task.api_options import AUTO, CAP_OPTIONS, IGNORE_QUOTA_OPTION, Connection
 from .._task.operation import Mode, Operation, Params, Spec
@@ -33,8 +33,9 @@ from .._task.products import (
     naming_product,
 )
 from . import lease_options as options
-from .api import MAX_PER_CALL, leases_with_origins
+from .api import MAX_PER_CALL
 from .credentials import CREDENTIALS_OPTION, add_urls, check_credentials
+from .foreign import leases_with_origins
 from .leasing import (
     LeaseResult,
     NamedLeases,

@@ -19,7 +19,7 @@ def _run_quota(params: Params, mode: Mode) -> dict[str, Any]:
     fallen = None
     if quota.balance is not None:
         # Imported only for plans by volume: other plans need no journal.
-        from .api import unexplained_fall
+        from .foreign import unexplained_fall
 
         fallen = unexplained_fall(api, quota.balance)
     described = {**quota.described(), "balance": quota.balance, "unexplained": fallen}

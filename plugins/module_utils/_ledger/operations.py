@@ -20,9 +20,9 @@ from .._core.errors import OptionError, QgError
 from .._core.runtime import SILENT
 from .._core.text import quoted
 from .._gateway.outlook import demands_of
-from .._paid.forecast import per_day
 from .._paid.journal_reader import REFUSED, SETTLED
-from .._paid.ledger import ledger, spending, sums
+from .._spending.forecast import per_day
+from .._spending.ledger import ledger, spending, sums
 from .._store.facts import PRODUCT
 from .._store.opening import open_store
 from .._store.store import Store

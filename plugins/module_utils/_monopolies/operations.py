@@ -16,9 +16,9 @@ from .._api.parsing import iso_time
 from .._core.checks import check_names, check_range
 from .._core.errors import OptionError
 from .._core.text import one_line
-from .._paid.caps import parse_cap
 from .._paid.holdings import Holdings
 from .._paid.matching import Desired
+from .._spending.caps import parse_cap
 from .._task.api_options import (
     CAP_OPTIONS,
     IGNORE_QUOTA_OPTION,

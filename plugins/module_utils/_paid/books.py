@@ -14,8 +14,8 @@ from typing import TypeVar
 from .._api.exchange import Sending
 from .._api.leases import Terms
 from .._core.errors import CallError
+from .._spending.caps import check_cap
 from .._store.store import after_the_call
-from .caps import check_cap
 from .journal_reader import HOUR
 from .paid_api import BUY, DROP, SWAP, Item, NewCall, PaidApi, leaves_open
 from .reconciling import Reconciled

@@ -19,10 +19,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from .._core.errors import CallError, Effect, OptionError
 from .._core.runtime import current_actor
+from .._spending.caps import check_cap
+from .._spending.ledger import compact, packed
 from .._store.store import Connection, Store, after_the_call
-from .caps import check_cap
 from .journal_reader import HOUR, LOST, REFUSED, SENT, SETTLED, UNKNOWN, JournalReader
-from .ledger import compact, packed
 from .paid_api import DROP, Item, NewCall, leaves_open
 from .snapshot import Record
 

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .._api.leases import Terms
+from .._spending.ledger import reading
 from .._store.store import Store, mapping_in
-from .ledger import reading
 from .paid_api import BUY, DROP, Item, Span
 from .snapshot import OpenCall, Record
 

@@ -26,17 +26,17 @@ from .._core.runtime import playbook_command
 from .._core.text import format_sample
 from .._gateway.outlook import outlook
 from .._gateway.records import described, problem_of
-from .._leases.api import (
+from .._leases.foreign import (
     foreign_leases,
     leases_with_origins,
     unexplained_addresses,
     unexplained_fall,
 )
 from .._leases.operations import lease_results
-from .._paid.caps import DAY, parse_cap, recent_purchases
-from .._paid.forecast import allowed_after, duration, number
-from .._paid.ledger import spending, sums
-from .._paid.origin import Origins
+from .._leases.origin import Origins
+from .._spending.caps import DAY, parse_cap, recent_purchases
+from .._spending.forecast import allowed_after, duration, number
+from .._spending.ledger import spending, sums
 from .._store.installations import Installations
 from .._store.registrations import inventory_name
 from .._task.api_options import (

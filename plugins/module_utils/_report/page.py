@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .._core.text import counted, one_line
-from .._paid.forecast import number
+from .._spending.forecast import number
 
 #: The characters of a bar that stands for the cap, or without a cap for the day with most
 #: purchases.

@@ -15,12 +15,12 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Terms
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal import Journal
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.journal_reader import LEASES
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.ledger import ledger, spending
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.paid_api import (
     Item,
     NewCall,
     Span,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._spending.ledger import ledger, spending
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import PRODUCT, Facts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import is_database
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, Store

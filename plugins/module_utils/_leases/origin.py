@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from .snapshot import LIST_LAG, MAX_EXECUTION_DELAY, OpenCall
+from .._paid.snapshot import LIST_LAG, MAX_EXECUTION_DELAY, OpenCall
 
 #: The seconds that a lease is taken to last at most, unless the journal has a longer one: twice the
 #: longest of any plan that was observed.
