@@ -15,16 +15,6 @@ description:
   - Reads the list of areas and ISPs of the plan behind a QG.net key.
   - QG.net does not document the format of this list. Each row is also returned unchanged, in
     C(vendor).
-options:
-  available:
-    description:
-      - With V(true), only areas that have addresses to lease are returned. With V(false), only
-        areas that have none are returned. By default, all areas are returned.
-    type: bool
-  isp:
-    description: The ISP of the areas to return. V(bgp) requires O(product=classic).
-    type: str
-    choices: [telecom, mobile, unicom, bgp]
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.info
@@ -40,10 +30,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: List the areas with mobile addresses
+- name: Read the areas
   qingguo.qgnet.qg_area_info:
-    isp: mobile
-    available: true
+  register: offered
+
+- name: Show the areas that have addresses of China Mobile
+  ansible.builtin.debug:
+    msg: "{{ offered.areas | selectattr('isp', 'eq', 'mobile') | selectattr('available', 'true') }}"
 
 - name: List the areas outside of mainland China
   qingguo.qgnet.qg_area_info:

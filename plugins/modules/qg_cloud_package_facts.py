@@ -21,12 +21,6 @@ options:
         brands.
     type: int
     required: true
-  line_no:
-    description: The line of the packages to return.
-    type: str
-  area_no:
-    description: The area of the packages to return. With O(line_no), it must be in that line.
-    type: str
   load_rate:
     description: Whether to return the rates for each duration as well.
     type: bool
@@ -50,10 +44,9 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read the packages of a line
+- name: Read the packages of a brand
   qingguo.qgnet.qg_cloud_package_facts:
     product_id: 104
-    line_no: ap-beijing
   run_once: true
 
 - name: Show the cheapest package with at least two processors that can be bought

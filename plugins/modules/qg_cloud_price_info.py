@@ -28,11 +28,6 @@ options:
       weeks or V(m) for months, such as V(3m).
     type: str
     required: true
-  product_id:
-    description:
-      - QG.net's number of the brand (I(productId)), such as 104. Document 2662 of QG.net lists all
-        brands. QG.net's page on prices does not require it.
-    type: int
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.info

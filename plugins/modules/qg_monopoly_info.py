@@ -14,17 +14,6 @@ author:
 description:
   - Reads the reserved lines (独占, which the API calls monopolies) that a QG.net key holds, and the
     idle stock that it can apply for.
-options:
-  uuids:
-    description:
-      - The identifiers of the reserved lines to return. The list must not be empty. By default, all
-        reserved lines are returned.
-    type: list
-    elements: str
-  idle:
-    description: Whether to read the idle stock as well.
-    type: bool
-    default: true
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.info
@@ -45,11 +34,6 @@ EXAMPLES = r"""
     msg: "{{ online | map(attribute='server') | list }}"
   vars:
     online: "{{ found.monopolies | selectattr('state', 'eq', 'online') }}"
-
-- name: Read one of them
-  qingguo.qgnet.qg_monopoly_info:
-    uuids: ["xx_demo1-1:ppp10"]
-    idle: false
 """
 
 RETURN = r"""
@@ -121,15 +105,9 @@ count:
   returned: success
   type: int
   sample: 1
-not_held:
-  description: The identifiers in O(uuids) that the key does not hold.
-  returned: success
-  type: list
-  elements: str
-  sample: []
 idle:
   description: The idle stock, as QG.net returns it. Its format is not documented.
-  returned: success, empty if O(idle) is false
+  returned: success
   type: list
   elements: raw
   sample: [{area_code: 350500, area: 福建省泉州市, isp: 电信, num: 12}]

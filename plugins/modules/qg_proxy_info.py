@@ -15,15 +15,6 @@ description:
   - Reads the leases that a QG.net key holds. The module does not lease anything.
   - QG.net's list may lag. It is corrected by what tasks with the same O(store) have recently leased
     and released.
-options:
-  task_ids:
-    description:
-      - The QG.net tasks whose leases are returned. A task consists of all leases of one allocation.
-        The list must not be empty. By default, all leases are returned.
-      - The option is not available with O(product=share) and O(product=overseas), whose leases have
-        no tasks.
-    type: list
-    elements: str
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.info

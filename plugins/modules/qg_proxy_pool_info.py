@@ -23,10 +23,6 @@ options:
     description: The number of proxies to request, from 1 to 100. QG.net may return fewer.
     type: int
     default: 1
-  pool:
-    description: The pool to read. By default, QG.net decides.
-    type: str
-    choices: [normal, enterprise]
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.info

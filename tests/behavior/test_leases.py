@@ -478,22 +478,19 @@ def test_the_fields_of_a_lease_are_those_of_the_books(node: Node) -> None:
         assert ISPS[lease["isp"]] == own.area.isp
         assert lease["vendor"]["IP"] == own.ip
         assert "proxy_url" not in lease
-    third = node.vendor.leases[2]
-    chosen = node.ok("qg_proxy_info", task_ids=[third.task_id, "NoSuchTask"], check=True)
-    assert ips(chosen["leases"]) == {third.ip}
-    assert node.sent(LIST) == [{"Detail": "1"}] * 2
+    assert node.sent(LIST) == [{"Detail": "1"}]
 
 
 def test_the_pool_is_read_without_a_lease(node: Node) -> None:
     node.vendor.configure(plan={"kind": "dynamic_shared"})
-    options = {"count": 3, "isp": "unicom", "pool": "enterprise"}
+    options = {"count": 3, "isp": "unicom"}
     pool = node.ok("qg_proxy_pool_info", **options)
     assert pool["changed"] is False
     assert pool["count"] == 3
     assert len(pool["proxies"]) == 3
     assert {lease["isp"] for lease in pool["proxies"]} == {"unicom"}
     assert len({lease["task_id"] for lease in pool["proxies"]}) == 1
-    assert node.sent("/extract") == [{"Num": "3", "ISP": "3", "Pool": "2", "Detail": "1"}]
+    assert node.sent("/extract") == [{"Num": "3", "ISP": "3", "Detail": "1"}]
     assert node.vendor.leases == []
 
 
@@ -508,8 +505,6 @@ def test_the_areas_of_a_plan(node: Node) -> None:
     first, second = node.ok("qg_area_info")["areas"]
     assert quanzhou.items() <= first.items()
     assert huaian.items() <= second.items()
-    assert node.ok("qg_area_info", available=True, isp="mobile")["areas"] == [second]
-    assert node.sent(AREAS)[1] == {"Isp": "2", "Status": "1"}
 
 
 # Two runs at the same time

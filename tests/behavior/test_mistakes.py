@@ -103,12 +103,6 @@ TYPES: Mistakes = [
     (ALLOCATE, {}, [f"count {phrases.IS_MISSING}"]),
     (ALLOCATE, {"count": None}, ["count is null: give a value"]),
     (ALLOCATE, {"count": ""}, ["count is empty (''): give a value"]),
-    (AREAS, {"available": "perhaps"}, [f"available='perhaps' {phrases.NO_BOOLEAN}"]),
-    (
-        POOL,
-        {"pool": "premium"},
-        [f"pool='premium' {phrases.NONE_OF_ITS_VALUES} normal or enterprise"],
-    ),
     (WHITELIST, {"ips": {"web1": "203.0.113.5"}}, [f"ips is a dictionary, {phrases.IS_NO_LIST}"]),
     (
         WHITELIST,
@@ -376,7 +370,6 @@ CHOICES: Mistakes = [
         [f"task_ids and all=true {phrases.EXCLUDE_EACH_OTHER}"],
     ),
     (REPLACE, {"count": 1, **IPS}, [f"ips and count {phrases.EXCLUDE_EACH_OTHER}"]),
-    (INFO, {"task_ids": ["a b"]}, ["task_ids contains 'a b'"]),
     (
         "qg_quota_info",
         {"product": "overseas"},

@@ -178,8 +178,6 @@ def test_areas(key: Make, product: str) -> None:
     first = found["areas"][0]
     assert first["area_code"] == AREAS[product][0]
     assert first["available"] is True
-    assert {one["isp"] for one in node.ok("qg_area_info", isp="mobile")["areas"]} == {"mobile"}
-    assert node.ok("qg_area_info", available=False)["areas"] == []
 
 
 @pytest.mark.parametrize("module", [RELEASE, REPLACE])
@@ -274,12 +272,6 @@ MISTAKES: dict[str, tuple[str, str, dict[str, Any], str]] = {
         REPLACE,
         {"ips": ["192.0.2.1"]},
         f"ips {phrases.NEEDS_RELEASE}",
-    ),
-    "tasks of share": (
-        "share",
-        "qg_proxy_info",
-        {"task_ids": ["T"]},
-        f"task_ids {phrases.SELECTS_NOTHING}",
     ),
     "exclude": (
         "overseas",

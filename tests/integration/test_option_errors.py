@@ -216,7 +216,6 @@ SELECTORS = [
     selector("qg_proxy_info", {"task_ids": None}, "task_ids"),
     selector("qg_monopoly", {"state": "absent", "uuids": None}, "uuids"),
     selector("qg_monopoly", {"state": "absent", "all": None}, "all"),
-    selector("qg_monopoly_info", {"uuids": None}, "uuids"),
     selector("qg_egress_whitelist", {"step": "detect", "ips": None}, "ips"),
     selector("qg_egress_whitelist", {"step": "detect", "state": "absent", "ips": []}, "ips"),
     role({"ips": None}, "comes from egress_whitelist_ips."),

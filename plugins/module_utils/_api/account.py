@@ -188,33 +188,14 @@ class Account:
                 return list(services.values())
             last = names[-1]
 
-    def packages(
-        self,
-        product_id: int,
-        line_no: str | None,
-        area_no: str | None,
-        *,
-        load_rate: bool,
-    ) -> list[Row]:
-        """Return the packages of a brand, line or area, with ``load_rate`` their rates, too."""
-        parameters = {
-            "productId": product_id,
-            "line_no": line_no,
-            "area_no": area_no,
-            "load_rate": int(load_rate),
-        }
+    def packages(self, product_id: int, *, load_rate: bool) -> list[Row]:
+        """Return the packages of a brand, with ``load_rate`` their rates, too."""
+        parameters = {"productId": product_id, "load_rate": int(load_rate)}
         return self._call(PACKAGES, parameters, rows.packages)
 
-    def order_price(
-        self, package_no: str, system_no: str, duration: str, product_id: int | None
-    ) -> Row:
+    def order_price(self, package_no: str, system_no: str, duration: str) -> Row:
         """Return the price of an order in yuan."""
-        parameters = {
-            "productId": product_id,
-            "package_no": package_no,
-            "system_no": system_no,
-            "duration": duration,
-        }
+        parameters = {"package_no": package_no, "system_no": system_no, "duration": duration}
         return self._call(ORDER_PRICE, parameters, rows.order_price)
 
     def lines(self, product_id: int) -> list[Row]:

@@ -182,29 +182,20 @@ class Leases:
         *,
         areas: Sequence[str],
         isp: str | None,
-        pool: int | None,
     ) -> list[Lease]:
         """Return addresses of the shared pool of the classic API, which take no channel."""
         parameters = {
             "Num": number,
             "AreaId": joined(areas),
             "ISP": ISP_NUMBERS.get(isp or ""),
-            "Pool": pool,
             "Detail": 1,
         }
         return self.caller.call(calls.EXTRACT, parameters, read_task)
 
-    def areas(self, isp: str | None = None, available: bool | None = None) -> list[Area]:
+    def areas(self) -> list[Area]:
         """Return the areas that QG.net offers addresses in."""
-        if self._shape is _CLASSIC:
-            status = None if available is None else int(available)
-            parameters = {"Isp": ISP_NUMBERS.get(isp or ""), "Status": status}
-            return self.caller.call(self.calls.areas, parameters, read_areas)
-        areas = []
-        for area in self.caller.call(self.calls.areas, {}, read_product_areas):
-            if isp in (None, area.isp) and available in (None, area.available):
-                areas.append(area)
-        return areas
+        read = read_areas if self._shape is _CLASSIC else read_product_areas
+        return self.caller.call(self.calls.areas, {}, read)
 
     def named_areas(self) -> list[NamedArea]:
         """Return the areas that have a code, as QG.net listed them within the last hour."""

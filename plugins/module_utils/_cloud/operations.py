@@ -49,19 +49,6 @@ def _parse_product(params: Params) -> int:
     return product_id
 
 
-def _parse_optional_product(params: Params) -> int | None:
-    """Return the number of the brand, or None if all brands are meant."""
-    if params["product_id"] is None:
-        return None
-    return _parse_product(params)
-
-
-def _optional_word(option: str, params: Params) -> str | None:
-    if params[option] is None:
-        return None
-    return check_word(option, params[option])
-
-
 def _account(params: Params, mode: Mode) -> Account:
     return account_api(AccountConnection.of(params), mode.announcer)
 
@@ -87,23 +74,20 @@ def _run_proxy_plan(params: Params, mode: Mode) -> dict[str, Any]:
 def _run_packages(params: Params, mode: Mode) -> dict[str, Any]:
     """Return the packages as facts, the cheapest first. A facts module returns facts alone."""
     product_id = _parse_product(params)
-    line = _optional_word("line_no", params)
-    area = _optional_word("area_no", params)
     api = _account(params, mode)
-    packages = api.packages(product_id, line, area, load_rate=params["load_rate"])
+    packages = api.packages(product_id, load_rate=params["load_rate"])
     facts = {"qg_cloud_packages": sorted(packages, key=_rank)}
     return {"changed": False, "ansible_facts": facts}
 
 
 def _run_price(params: Params, mode: Mode) -> dict[str, Any]:
-    product_id = _parse_optional_product(params)
     order = {
         "package_no": check_word("package_no", params["package_no"]),
         "system_no": check_word("system_no", params["system_no"]),
         "duration": check_duration(params["duration"]),
     }
     api = _account(params, mode)
-    price = api.order_price(**order, product_id=product_id)
+    price = api.order_price(**order)
     return _result(api, price={**order, **price})
 
 
@@ -115,8 +99,12 @@ def _run_lines(params: Params, mode: Mode) -> dict[str, Any]:
 
 
 def _run_instances(params: Params, mode: Mode) -> dict[str, Any]:
-    product_id = _parse_optional_product(params)
-    suid = _optional_word("suid", params)
+    product_id = None
+    if params["product_id"] is not None:
+        product_id = _parse_product(params)
+    suid = None
+    if params["suid"] is not None:
+        suid = check_word("suid", params["suid"])
     api = _account(params, mode)
     instances = api.instances(product_id, suid, include_secrets=params["include_secrets"])
     return _result(api, instances=instances, count=len(instances))
@@ -136,8 +124,6 @@ PROXY_PLAN_INFO = Operation(
 PACKAGE_FACTS = Operation(
     spec={
         **_PRODUCT,
-        "line_no": {"type": "str"},
-        "area_no": {"type": "str"},
         "load_rate": {"type": "bool", "default": False},
         **ACCOUNT_API_OPTIONS,
     },
@@ -148,7 +134,6 @@ PRICE_INFO = Operation(
         "package_no": {"type": "str", "required": True},
         "system_no": {"type": "str", "required": True},
         "duration": {"type": "str", "required": True},
-        "product_id": {"type": "int"},
         **ACCOUNT_API_OPTIONS,
     },
     run=_run_price,

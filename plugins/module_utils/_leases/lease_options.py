@@ -65,16 +65,6 @@ def check_desired(terms: Terms, exact: bool, product: str) -> None:
         _check_releases("exact", product)
 
 
-def check_tasks(names: Sequence[str], product: str) -> None:
-    """Refuse the names of tasks where leases have none."""
-    if names and not PRODUCTS[product].release:
-        raise OptionError(
-            "task_ids",
-            f"select nothing with product={product}, whose leases have no task",
-            "give ips",
-        )
-
-
 def check_release(product: str) -> None:
     """Refuse a product that releases no leases."""
     if not PRODUCTS[product].release:

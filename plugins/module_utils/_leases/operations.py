@@ -15,7 +15,7 @@ from .._api.calls import CLASSIC
 from .._api.key import VendorClock
 from .._api.lease_client import Leases
 from .._api.leases import Area, Lease, area_codes, oldest_first
-from .._core.checks import check_names, check_range
+from .._core.checks import check_range
 from .._core.errors import CallError, OptionError, QgError
 from .._core.runtime import wall_time
 from .._core.text import counted, format_sample, one_line
@@ -25,7 +25,6 @@ from .._task.api_options import AUTO, CAP_OPTIONS, IGNORE_QUOTA_OPTION, Connecti
 from .._task.operation import Mode, Operation, Params, Spec
 from .._task.products import (
     PLACE_OPTIONS,
-    POOLS,
     TERMS_OPTIONS,
     check_areas,
     check_one_area,
@@ -186,10 +185,8 @@ def _run_replace(params: Params, mode: Mode) -> dict[str, Any]:
 
 def _run_info(params: Params, mode: Mode) -> dict[str, Any]:
     check_credentials(params["with_credentials"], params["password"])
-    names = check_names("task_ids", params["task_ids"])
-    api = lease_client(Connection.of(params), mode.announcer, partial(options.check_tasks, names))
-    everything, origins = leases_with_origins(api)
-    held = [lease for lease in everything if not names or lease.task_id in names]
+    api = lease_client(Connection.of(params), mode.announcer)
+    held, origins = leases_with_origins(api)
     leases = []
     for lease in held:
         if api.is_usable(lease):
@@ -222,10 +219,9 @@ def _run_pool(params: Params, mode: Mode) -> dict[str, Any]:
     check_range("count", params["count"], 1, MAX_PER_CALL)
     check_credentials(params["with_credentials"], params["password"])
     api = lease_client(replace(Connection.of(params), product=CLASSIC), mode.announcer)
-    pool = POOLS.get(params["pool"] or "")
     try:
         codes = area_codes("areas", areas, api.named_areas)
-        leases = api.pool(params["count"], areas=codes, isp=params["isp"], pool=pool)
+        leases = api.pool(params["count"], areas=codes, isp=params["isp"])
     except CallError as error:
         if error.reason is None:
             raise
@@ -239,9 +235,8 @@ def _run_pool(params: Params, mode: Mode) -> dict[str, Any]:
 
 
 def _run_areas(params: Params, mode: Mode) -> dict[str, Any]:
-    check = partial(options.check_isp, params["isp"])
-    api = lease_client(Connection.of(params), mode.announcer, check)
-    areas = [area_result(area) for area in api.areas(params["isp"], params["available"])]
+    api = lease_client(Connection.of(params), mode.announcer)
+    areas = [area_result(area) for area in api.areas()]
     return {
         "changed": False,
         "product": api.product,
@@ -284,21 +279,13 @@ REPLACE = _revealing(
     selectors=(*options.CHOICE, "count", "areas", "exclude_areas"),
     may_buy=lambda _params: True,
 )
-INFO = _revealing(
-    spec={"task_ids": {"type": "list", "elements": "str"}, **_READING},
-    run=_run_info,
-    selectors=("task_ids",),
-)
+INFO = _revealing(spec=_READING, run=_run_info)
 POOL_INFO = _revealing(
     spec={
         "count": {"type": "int", "default": 1},
-        "pool": {"type": "str", "choices": list(POOLS)},
         **PLACE_OPTIONS,
         **_READING,
     },
     run=_run_pool,
 )
-AREA_INFO = Operation(
-    spec={"available": {"type": "bool"}, "isp": PLACE_OPTIONS["isp"], **options.API_OPTIONS},
-    run=_run_areas,
-)
+AREA_INFO = Operation(spec=options.API_OPTIONS, run=_run_areas)

@@ -176,22 +176,15 @@ def _run(params: Params, mode: Mode) -> dict[str, Any]:
 
 
 def _run_info(params: Params, mode: Mode) -> dict[str, Any]:
-    uuids = check_uuids(params["uuids"] or ())
     api = _client(params, mode)
     holdings = Holdings(MonopolyApi(api))
     holdings.look()
     held = holdings.certain
-    if uuids:
-        held = {uuid: monopoly for uuid, monopoly in held.items() if uuid in uuids}
-    idle = []
-    if params["idle"]:
-        idle = api.idle_monopolies()
     return {
         "changed": False,
         "monopolies": _described(held.values(), holdings.terms()),
         "count": len(held),
-        "not_held": [uuid for uuid in uuids if uuid not in held],
-        "idle": idle,
+        "idle": api.idle_monopolies(),
         "api": api.caller.usage(),
     }
 
@@ -218,12 +211,4 @@ MONOPOLY = Operation(
     selectors=("uuids", "all", "area"),
     may_buy=lambda params: bool(params["state"] == "present"),
 )
-MONOPOLY_INFO = Operation(
-    spec={
-        "uuids": {"type": "list", "elements": "str"},
-        "idle": {"type": "bool", "default": True},
-        **PROXY_API_OPTIONS,
-    },
-    run=_run_info,
-    selectors=("uuids",),
-)
+MONOPOLY_INFO = Operation(spec=PROXY_API_OPTIONS, run=_run_info)
