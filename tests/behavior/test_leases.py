@@ -298,18 +298,26 @@ def test_a_lease_that_ends_while_the_task_waits_is_not_counted(node: Node) -> No
     assert node.vendor.paid == 3
 
 
-@pytest.mark.parametrize("min_remaining", [0, 1])
-def test_what_the_vendor_lists_counts_unless_it_must_last(node: Node, min_remaining: int) -> None:
-    """The vendor states no zone for its times: a deadline is a reason to pay again only where it is
-    asked for.
-    """
+@pytest.mark.parametrize(
+    ("options", "bought"),
+    [({}, 0), ({"min_remaining": 1}, None), ({"min_remaining": 1, "on_uncertain": "ignore"}, 1)],
+    ids=["any", "it must last", "the user decides"],
+)
+def test_a_deadline_that_cannot_be_true_is_no_reason_to_pay(
+    node: Node, options: dict[str, Any], bought: int | None
+) -> None:
+    """The vendor states no zone for its times."""
     node.vendor.hold(1)
     body = node.vendor.call(LIST)
     body["TaskList"][0]["Data"][0]["deadline"] = "2001-01-01 00:00:00"
     node.vendor.fault(LIST, "replace", body=body)
-    result = node.ok(ALLOCATE, count=1, min_remaining=min_remaining)
-    assert len(result["allocated"]) == min_remaining
-    assert result["count"] == 1
+    if bought is None:
+        assert phrases.NO_TRUE_DEADLINE in node.failed(ALLOCATE, count=1, **options)["msg"]
+    else:
+        result = node.ok(ALLOCATE, count=1, **options)
+        assert len(result["allocated"]) == bought
+        assert result["count"] == 1
+    assert node.vendor.paid == 1 + (bought or 0)
 
 
 # What a plan limits

@@ -8,11 +8,12 @@ bought, and until then nothing is refused for it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from behavior.gateway_fleet import Fleet, gateway
-from behavior.worlds import rows, when_opened
+from behavior.worlds import WRONG_ENDS, World, rows, when_opened
 from support import phrases
 from support.node import Node
 from support.vendor import PATHS
@@ -309,3 +310,42 @@ def test_longterm_is_foretold_by_the_last_purchases(new_node: Make, minutes: int
     forecast = fleet.node.ok("qg_ledger_info")["needed_per_day"]
 
     assert forecast["most"] == pytest.approx(3 * DAY / (minutes * MINUTE), rel=0.1)
+
+
+# Ends that are not true.
+
+#: Those that are later than the true ones.
+LATE_ENDS = ("ends are of Tokyo", "ends are next year")
+
+
+@pytest.mark.parametrize("product", ["classic", "share", "exclusive", "longterm"])
+@pytest.mark.parametrize("ends", WRONG_ENDS)
+def test_an_end_that_is_wrong_is_no_reason_to_buy(folder: Path, product: str, ends: str) -> None:
+    """A task without a minimum counts what is listed. With one, it says what it cannot know."""
+    world = World(product, {"channels": 20, "lifetime": 5}, (ends,))
+    node = world.node(folder)
+
+    assert len(node.ok(ALLOCATE, count=2)["allocated"]) == 2
+    for min_remaining in (0, 1, 0, 1):
+        node.vendor.advance(20)
+        result = node.run(ALLOCATE, count=2, min_remaining=min_remaining)
+        is_known = product == "longterm" or ends in LATE_ENDS
+        assert result.get("failed", False) is (min_remaining == 1 and not is_known)
+        assert result.get("failed") is None or phrases.NO_TRUE_DEADLINE in result["msg"]
+    assert node.vendor.paid == 2
+
+
+@pytest.mark.parametrize("product", ["classic", "share", "exclusive"])
+@pytest.mark.parametrize("ends", WRONG_ENDS)
+def test_a_gateway_buys_no_more_for_ends_that_are_wrong(
+    folder: Path, product: str, ends: str
+) -> None:
+    """It serves what it has bought until QG.net's list lacks it, and then the next ones."""
+    world = World(product, {"channels": 20, "lifetime": 5}, (ends,))
+    fleet = Fleet(world.node(folder), gateway(product, count=2, drain=30))
+
+    assert fleet.run() == 2
+    sold = fleet.run_for(20 * MINUTE)
+
+    assert 2 * 3 <= sold <= 2 * 4
+    assert len(fleet.host.exits) == 2

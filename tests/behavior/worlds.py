@@ -147,15 +147,35 @@ def _names_are_repeated(vendor: Vendor, product: str) -> None:
         vendor.alter(path, repeat)
 
 
+def _moved(body: Any, seconds: float) -> Any:
+    for row in rows(body):
+        moment = datetime.datetime.strptime(row["deadline"], _TIME)
+        row["deadline"] = (moment + datetime.timedelta(seconds=seconds)).strftime(_TIME)
+    return body
+
+
 def _move_ends(vendor: Vendor, product: str, seconds: Callable[[], int]) -> None:
-    def moved(body: Any) -> Any:
-        shift = datetime.timedelta(seconds=seconds())
-        for row in rows(body):
-            moment = datetime.datetime.strptime(row["deadline"], _TIME)
-            row["deadline"] = (moment + shift).strftime(_TIME)
+    vendor.alter(PATHS[product].query, lambda body: _moved(body, seconds()))
+
+
+def _ends_are_wrong(seconds: float) -> Callable[[Vendor, str], None]:
+    """Return what lets responses and lists show ends that are later by so many seconds."""
+
+    def happen(vendor: Vendor, product: str) -> None:
+        for path in (PATHS[product].get, PATHS[product].query):
+            vendor.alter(path, lambda body: _moved(body, seconds))
+
+    return happen
+
+
+def _ends_are_missing(vendor: Vendor, product: str) -> None:
+    def without(body: Any) -> Any:
+        for row in list(rows(body)):
+            del row["deadline"]
         return body
 
-    vendor.alter(PATHS[product].query, moved)
+    for path in (PATHS[product].get, PATHS[product].query):
+        vendor.alter(path, without)
 
 
 def _ends_differ(vendor: Vendor, product: str) -> None:
@@ -256,7 +276,16 @@ IRREGULARITIES: dict[str, Irregularity] = {
     "readings are empty": Irregularity(_readings_are_empty, 2),
     "old lists show what has ended": Irregularity(old_lists_show_what_has_ended),
     "channels are used elsewhere": Irregularity(_channels_are_used_elsewhere, 1),
+    # Nobody has seen these, so that only tests name them.
+    "ends are missing": Irregularity(_ends_are_missing, 0),
+    "ends are of UTC": Irregularity(_ends_are_wrong(-8 * 3600), 0),
+    "ends are of Tokyo": Irregularity(_ends_are_wrong(3600), 0),
+    "ends are over": Irregularity(_ends_are_wrong(-86400), 0),
+    "ends have just been": Irregularity(_ends_are_wrong(-330), 0),
+    "ends are next year": Irregularity(_ends_are_wrong(365 * 86400), 0),
 }
+#: Those in which no end is the true one.
+WRONG_ENDS = [name for name, each in IRREGULARITIES.items() if not each.weight]
 #: Those under which a reading of the list may lack what is held.
 WRONG_READINGS = ("readings lack a part", "readings are empty")
 #: By product, more often what has more features: the minutes that its leases last.

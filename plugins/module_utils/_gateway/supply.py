@@ -295,7 +295,8 @@ class Supplier:
         supply.warnings += [*result.warnings, *unusable_leases(client, result.after)]
         clock = client.caller.vendor_clock
         supply.leases = lease_results(result.leases, clock)
-        supply.lasting = [_lasting(lease, client.product) for lease in result.leases]
+        now = clock.now()
+        supply.lasting = [_lasting(lease, client.product, now) for lease in result.leases]
         supply.held = frozenset(lease.name for lease in result.after)
         supply.missed = frozenset(result.books.missing)
         supply.clock_ahead = wall_time() - clock.now()
@@ -348,10 +349,12 @@ def _address(server: str, api_host: str) -> str | None:
     return f"{address}:{port}"
 
 
-def _lasting(lease: Lease, product: str) -> SlotLease:
-    """Return a lease without a slot. One of longterm may last longer than its deadline says."""
+def _lasting(lease: Lease, product: str, now: float) -> SlotLease:
+    """Return a lease without a slot. One of longterm may last longer than its deadline says, and
+    that of one that counts and would be over cannot be true.
+    """
     until = None
-    if lease.expires is not None and product != "longterm":
+    if lease.expires is not None and product != "longterm" and lease.expires.timestamp() > now:
         until = lease.expires.timestamp()
     return SlotLease(0, lease.name, lease.server, until)
 

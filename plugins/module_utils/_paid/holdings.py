@@ -107,12 +107,18 @@ class Holdings(Generic[R]):
     def traits(self) -> dict[str, Traits]:
         """Return what decides whether held resources match, without those that have ended since."""
         self._see()
+        ends = self.snapshot.ends()
         over = self.snapshot.over()
         terms = self.terms()
         traits = {}
         for name, resource in self.held.items():
-            if name not in over:
-                traits[name] = self.api.traits(resource, terms.get(name, Terms()))
+            if name in over:
+                continue
+            shown = self.api.traits(resource, terms.get(name, Terms()))
+            if ends.get(name) is None and shown.remaining is not None and shown.remaining <= 0:
+                # Clocks differ, or the end is of another time zone: it may be any.
+                shown = shown._replace(remaining=None)
+            traits[name] = shown
         return traits
 
     def areas(self) -> dict[str, str]:

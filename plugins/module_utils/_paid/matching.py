@@ -172,15 +172,21 @@ class Desired:
         if self.on_uncertain != "fail":
             return None
         labels = []
+        causes = set()
         for resource in unclear:
-            if self.exact or self.lasts(resource) is not Match.NO:
+            lasts = self.lasts(resource)
+            if self.exact or lasts is not Match.NO:
                 labels.append(resource.label)
+                causes.add(lasts)
         if not labels:
             return None
+        cause = "QG.net's list does not show whether they do"
+        if causes == {Match.UNKNOWN}:
+            cause = "QG.net shows no deadline of them that can be true"
         return QgError(
-            f"{len(labels)} held ones may match, but QG.net's list does not show whether they "
-            f"do: {format_sample(labels)}. Set on_uncertain=match to count them, "
-            "on_uncertain=ignore to leave them out, or release them."
+            f"{len(labels)} held ones may match, but {cause}: {format_sample(labels)}. Set "
+            "on_uncertain=match to count them, on_uncertain=ignore to leave them out, or release "
+            "them."
         )
 
     def lasts(self, resource: Traits) -> Match:
