@@ -43,6 +43,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations
     GATEWAY,
     LIST,
     Installation,
+    Installations,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
@@ -50,7 +51,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options im
     INVENTORY_OPTIONS,
     KEY_OPTIONS,
     PROXY_API_OPTIONS,
-    Timing,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     Spec,
@@ -119,7 +119,7 @@ class ActionModule(ServingAction):
         return self.guarded(lambda: steps[params["step"]](params))
 
     def _find(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is recorded for the hosts of this batch, and lock it."""
+        """Return what is recorded for the hosts of this batch."""
         self._check_strategy()
         began = wall_time()
         hosts = self._variables["ansible_play_batch"]
@@ -127,7 +127,7 @@ class ActionModule(ServingAction):
         inventory = self.inventory(params)
         missing: dict[str, str] = {}
         with self._store(params) as store:
-            rows = records.installations(store)
+            rows = Installations(store)
             if params["refresh"]:
                 chosen, missing = records.find(
                     rows, inventory, names.keys(), params["kinds"], is_named=params["is_named"]
@@ -138,8 +138,6 @@ class ActionModule(ServingAction):
                     for each in rows.all(inventory)
                     if each.host in names and each.kind in params["kinds"]
                 ]
-            if not self._task.check_mode:
-                records.lock(rows, chosen, Timing.of(params).budget(self.mode().announcer))
         by_host: dict[str, list[dict[str, Any]]] = {}
         for each in chosen:
             by_host.setdefault(names[each.host], []).append(dataclasses.asdict(each))
@@ -282,29 +280,26 @@ class ActionModule(ServingAction):
         """Lease for all hosts that have looked, and return what each of them is to serve."""
         self.check_cap(params)
         mode = self.mode()
-        began = wall_time()
         is_refresh = params["refresh"]
         orders = self._orders(is_refresh=is_refresh)
-        every_order = [order for of_host in orders.values() for order in of_host]
         with self._store(params) as store:
-            rows = records.installations(store)
-            if not mode.check:
-                operations.renew_locks(
-                    rows,
-                    every_order,
-                    [identifier for host in orders for identifier in self._recorded_ids(host)],
-                )
+            rows = Installations(store)
+            left = operations.left_to_another_run(rows, orders) if is_refresh else []
+            for host, of_host in orders.items():
+                orders[host] = [order for order in of_host if order.installation not in left]
             for host, of_host in orders.items():
                 for order in of_host:
                     self._use_keys(store, host, order, is_refresh=is_refresh)
             if not is_refresh and not mode.check:
-                operations.declare(rows, every_order)
+                operations.declare(
+                    rows, [order for of_host in orders.values() for order in of_host]
+                )
             supplier = self._supplier(params, store)
             outcomes = operations.serve(orders, supplier)
             if not is_refresh and not mode.check:
                 self._show_forecasts(supplier)
         hosts: dict[str, list[dict[str, Any]]] = {}
-        warnings: dict[str, None] = {}
+        warnings = {operations.why_left(each.kind, each.name, each.host): None for each in left}
         for host, of_host in orders.items():
             hosts[host] = []
             for order, outcome in zip(of_host, outcomes[host], strict=True):
@@ -315,7 +310,7 @@ class ActionModule(ServingAction):
             "bought": supplier.bought,
             "hosts": hosts,
             "warnings": [*warnings],
-            "began": began,
+            "left": [each.id for each in left],
         }
         # The result must not show a key or password of this run.
         return redact(result, {**params, **self._shared_values(LOGIN)}, {**SPEC, **LOGIN})
@@ -348,22 +343,17 @@ class ActionModule(ServingAction):
         return orders
 
     def _report(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Record how the run has ended for each host, and release the locks."""
+        """Record how the run has ended for each host."""
         if self._task.check_mode:
             return {"changed": False}
         recorded = self._variables[FOUND]
         leased = self._variables.get(LEASED) or {}
         seconds = max(0.0, wall_time() - recorded["began"])
-        run = records.this_run()
         with self._store(params) as store:
-            rows = records.installations(store)
+            rows = Installations(store)
             for host in recorded["hosts"]:
-                problems = self._problems(host, leased)
-                for identifier, problem in problems.items():
-                    rows.finish(identifier, run, problem, seconds)
-                for identifier in self._recorded_ids(host):
-                    if identifier not in problems:
-                        rows.unlock(identifier, run)
+                for identifier, problem in self._problems(host, leased).items():
+                    rows.finish(identifier, problem, seconds)
         return {"changed": False}
 
     def _problems(self, host: str, leased: Mapping[str, Any]) -> dict[str, str]:
@@ -392,6 +382,8 @@ class ActionModule(ServingAction):
             problems[each["id"]] = plain(each["problem"])
             if served.get("failed") or served.get("unreachable"):
                 problems[each["id"]] = one_line(str(plain(served.get("msg")) or ended))
+        for identifier in leased.get("left", ()):
+            problems.pop(identifier, None)
         return problems
 
     def _remove(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -437,7 +429,7 @@ class ActionModule(ServingAction):
         inventory = self.inventory(params)
         with self._store(params) as store:
             names = [self._recorded_name(host, params) for host in hosts]
-            rows = records.installations(store)
+            rows = Installations(store)
             removed = rows.remove(inventory, names, kind, name)
             standing = {each.host for each in rows.standing(inventory)}
         is_changed = is_changed or bool(removed)
@@ -463,7 +455,7 @@ class ActionModule(ServingAction):
         which must have something.
         """
         with self._store(params) as store:
-            rows = records.installations(store)
+            rows = Installations(store)
             if params["hosts"] is None:
                 chosen = rows.all()
             else:

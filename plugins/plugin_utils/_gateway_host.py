@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
@@ -72,8 +72,10 @@ own=$(echo $own)
 if command -v perl >/dev/null; then perl -MSocket -e {perl} "$own" {addresses}
 else python3 -c {python} "$own" {addresses}; fi
 """
-#: The exit code of a script that cannot write a file, and that of a program whose time is over.
+#: The exit codes of a script that cannot write a file, and of one whose host is not as its run has
+#: seen it, and that of a program whose time is over.
 UNWRITABLE = 77
+CHANGED = 78
 NO_ANSWER = 142
 #: Says whether the process serves its files: it does not if one is newer than the process.
 _CURRENT = (
@@ -99,6 +101,13 @@ _ROOM = (
     f"{_CREATE}; ( create {{room}} 2>/dev/null || exit; printf '%8192s' ' ' >&3 && echo room; "
     "rm -f {room} )"
 )
+
+
+def _digest(path: str) -> str:
+    """Return a command that prints the digest of a file, and nothing if there is none."""
+    return f"[ -f {path} ] && sha256sum <{path} | cut -c 1-64"
+
+
 _GATEWAY = f"""\
 {_EXITS}
 [ -d /run/systemd/system ] && echo systemd
@@ -108,11 +117,13 @@ command -v haproxy >/dev/null && echo haproxy
 [ -w /root ] && echo root
 sed -n 's/^# layout=/layout=/p' {{file}}.cfg 2>/dev/null
 {_CURRENT}
+echo seen=$({_digest("{file}.leases")})
 {{places}}
 echo '--- exits'; exits 2>/dev/null && [ $current = yes ] && echo serves
 echo '--- file'; cat {{file}}.leases 2>/dev/null
 """
 _LIST = f"""\
+echo seen=$({_digest("{path}")})
 [ -d {{folder}} ] && echo folder
 [ -d {{folder}} ] && [ ! -w {{folder}} ] && echo closed
 may_own() {{{{
@@ -198,11 +209,18 @@ def _list_part(proxies: ProxyList, nonce: str) -> str:
     )
 
 
+#: Lets one script at a time change a gateway.
+_ALONE = "exec 9<{folder}; flock -w 30 9"
+#: Ends a script if the configuration or the content of a file is that of another run.
+_CONFIGURED = f"grep -qsx {{layout}} {{file}}.cfg || exit {CHANGED}"
+_SEEN = f"case $({{digest}}) in {{seen}}) ;; *) exit {CHANGED};; esac"
 #: Replaces the file of leases as a whole.
 _WRITE = f"""\
 umask 022
 {_EXITS}
 {_CREATE}
+{_ALONE}
+{{checks}}
 ( create {{new}}; cat >&3 && mv -fT {{new}} {{file}}.leases || {{{{ rm -f {{new}}; exit 1; }}}}
 ) <<'{{mark}}' || exit {UNWRITABLE}
 {{text}}{{mark}}
@@ -215,6 +233,7 @@ umask 022
 _RUN = f"""\
 PATH=$PATH:/usr/sbin:/sbin
 {_EXITS}
+{_ALONE}
 serves() {{{{ {_CURRENT}; [ $current = yes ] && exits >/dev/null 2>&1; }}}}
 exits >/dev/null 2>&1
 [ $? = {NO_ANSWER} ] && exit {NO_ANSWER}
@@ -246,7 +265,7 @@ if [ $way = restart ]; then
     {_IS_OURS} && kill $pid
     for tenth in $(seq 50); do {_IS_OURS} || break; sleep 0.1; done
 fi
-{_IS_OURS} && kill -USR2 $pid || haproxy -W -D -p {{run}}.pid -f {{file}}.cfg 2>&1 || exit 1"""
+{_IS_OURS} && kill -USR2 $pid || haproxy -W -D -p {{run}}.pid -f {{file}}.cfg 2>&1 9<&- || exit 1"""
 _STOP_SYSTEMD = "systemctl disable --now --quiet {name} 2>/dev/null"
 _STOP_DAEMON = f"{_PID}; {_IS_OURS} && kill $pid"
 _LOG = (
@@ -269,21 +288,48 @@ def run_script(gateway: Mapping[str, Any]) -> str:
     is_service = gateway["service"] == "systemd"
     start = (_SYSTEMD if is_service else _DAEMON).format(file=file, run=run, name=name)
     log = _LOG.format(name=name) if is_service else ""
-    return _RUN.format(start=start, log=log, **_words(gateway["file"], gateway["run"]))
+    folder = _folder(gateway)
+    return _RUN.format(
+        start=start, log=log, folder=folder, **_words(gateway["file"], gateway["run"])
+    )
 
 
-def leases_script(gateway: Mapping[str, Any], mark: str, *, asks: bool) -> str:
+def _folder(gateway: Mapping[str, Any]) -> str:
+    """Return the folder of the files of a gateway, quoted."""
+    return shlex.quote(gateway["file"].rpartition("/")[0])
+
+
+def leases_script(
+    gateway: Mapping[str, Any], mark: str, *, seen: Collection[str] = (), asks: bool = False
+) -> str:
     """Return a command that writes the file of leases; ``mark`` is a word that nobody can guess.
 
-    If it ``asks``, it succeeds only if the process answers, which then uses the file.
+    If it ``asks``, it succeeds only if the process answers, which then uses the file. It ends with
+    :data:`CHANGED` if the configuration is another one then, or if the file has none of the digests
+    that were ``seen``.
     """
+    checks = []
+    words = _words(gateway["file"], gateway["run"])
+    if asks:
+        layout = shlex.quote(f"# layout={gateway['layout']}")
+        checks.append(_CONFIGURED.format(layout=layout, **words))
+    if seen:
+        checks.append(seen_script(f"{gateway['file']}.leases", seen))
     script = _WRITE.format(
         text=gateway["text"],
         mark=mark,
+        checks="\n".join(checks),
+        folder=_folder(gateway),
         new=shlex.quote(f"{gateway['file']}.leases.{mark}"),
-        **_words(gateway["file"], gateway["run"]),
+        **words,
     )
     return f"{script}exits >/dev/null" if asks else script
+
+
+def seen_script(path: str, seen: Collection[str]) -> str:
+    """Return a command that ends with :data:`CHANGED` if a file has none of these digests."""
+    digests = "|".join(map(shlex.quote, seen))
+    return _SEEN.format(digest=_digest(shlex.quote(path)), seen=digests)
 
 
 def removal_script(served: Mapping[str, Any], *, is_found: bool) -> str:

@@ -9,21 +9,21 @@ from __future__ import annotations
 import base64
 import secrets
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import wall_time
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
-from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import records
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.operations import why_left
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
     GATEWAY,
     LIST,
-    LOCK_SECONDS,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import plain
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_host import (
+    CHANGED,
     NO_ANSWER,
     UNREADABLE,
     UNWRITABLE,
@@ -31,6 +31,7 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_host import
     leases_script,
     reason,
     run_script,
+    seen_script,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._gateway_variables import (
     GatewayVariables,
@@ -45,6 +46,13 @@ LEASED = "proxy_gateway__leased"
 _TEMPLATES = Path(__file__).resolve().parents[2] / "roles" / "proxy_gateway" / "templates"
 
 
+class LeftError(QgError):
+    """Another run has written or removed what this one was to write."""
+
+    def __init__(self, each: Mapping[str, Any]) -> None:
+        super().__init__(why_left(each["kind"], each.get("name") or each["path"], each["host"]))
+
+
 class ServingAction(GatewayVariables):
     """The base of an action that lets a host serve leases, over its connection."""
 
@@ -54,25 +62,25 @@ class ServingAction(GatewayVariables):
         The first time, these are the leases of before, and then those of this run.
         """
         served = self._variables[LOOK]["serve"]
-        before = self._variables[FOUND]
         if not params["configures"]:
-            before = self._variables[LEASED]
-            served = before["hosts"].get(self._host, [])
+            served = self._variables[LEASED]["hosts"].get(self._host, [])
         served = [each for each in served if not each["is_left_alone"]]
-        if not 0 <= wall_time() - before["began"] < LOCK_SECONDS / 2:
-            self._renew_locks(served, params)
         changed = False
         diffs: list[dict[str, Any]] = []
+        warnings = []
         for each in served:
             try:
                 result = self._serve_one(each, params)
+            except LeftError as error:
+                warnings.append(error.message)
+                continue
             except QgError as error:
                 if changed:
                     error.details["changed"] = True
                 raise
             changed = changed or result["changed"]
             diffs += result["diff"]
-        return {"changed": changed, "diff": diffs}
+        return {"changed": changed, "diff": diffs, "warnings": warnings}
 
     def _serve_one(self, each: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
         """Write and run a gateway or a list."""
@@ -81,30 +89,12 @@ class ServingAction(GatewayVariables):
         if self._is_predicted(each):
             return {"changed": True, "diff": []}
         if each["leases"]:
-            return self._write_list(each)
+            return self._write_list(each, params)
         return {"changed": False, "diff": []}
 
     def _recorded_ids(self, host: str) -> list[str]:
         """Return the identifiers of what was recorded for a host when the run began."""
         return [row["id"] for row in self._variables[FOUND]["installations"].get(host, ())]
-
-    def _renew_locks(self, served: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> None:
-        """Let the locks of this host last from now on; raises QgError if another run has taken
-        one.
-        """
-        if self._task.check_mode:
-            return
-        identifiers = {each["id"] for each in served}
-        if params["configures"]:
-            # What is installed for the first time is recorded later.
-            identifiers.intersection_update(self._recorded_ids(self._host))
-        with self._store(params) as store:
-            lost = records.installations(store).renew(identifiers, records.this_run())
-        for each in served:
-            if each["id"] in lost:
-                raise QgError(
-                    records.why_lost(each["kind"], each.get("name") or each["path"], each["host"])
-                )
 
     def _serve_gateway(
         self, gateway: Mapping[str, Any], params: Mapping[str, Any]
@@ -120,14 +110,13 @@ class ServingAction(GatewayVariables):
             is_stale = is_configured or params["is_restart"] or not gateway["serves"]
             if not self._task.check_mode:
                 if is_changed:
-                    self._write_leases(gateway, asks=False)
+                    self._write_leases(gateway, leases_script(gateway, _mark()))
                 if is_stale:
                     self._run_gateway(gateway)
             return {"changed": is_stale or is_changed, "diff": self._diffs(written)}
         is_needed = is_changed or not gateway["serves"]
-        # A process that does not answer is started again, which shows why it does not run.
-        if is_needed and not self._task.check_mode and not self._write_leases(gateway, asks=True):
-            self._run_gateway(gateway)
+        if not self._task.check_mode and (is_needed or not params["refresh"]):
+            self._serve_leases(gateway, params)
         diff = []
         if is_changed and self._task.diff:
             header = f"{gateway['file']}.leases"
@@ -161,9 +150,38 @@ class ServingAction(GatewayVariables):
             )
         return written
 
-    def _write_leases(self, gateway: Mapping[str, Any], *, asks: bool) -> bool:
-        """Write the file of leases, or raise QgError; returns whether the process has answered."""
-        script = leases_script(gateway, f"qg{secrets.token_hex(8)}", asks=asks)
+    def _serve_leases(self, gateway: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+        """Write the leases of a gateway that is configured, and let its process use them.
+
+        A refresh raises LeftError if the host is not as it was, since another run has been there.
+        The role configures the gateway again, which a refresh has restored as it was recorded.
+        """
+        seen = self._seen(gateway) if params["refresh"] else ()
+        script = leases_script(gateway, _mark(), seen=seen, asks=True)
+        code = self._write_leases(gateway, script)
+        if code == CHANGED:
+            if params["refresh"]:
+                raise LeftError(gateway)
+            self._serve_gateway({**gateway, "before": ""}, {**params, "configures": True})
+        elif code != 0:
+            # A process that does not answer is started again, which shows why it does not run.
+            self._run_gateway(gateway)
+
+    def _seen(self, each: Mapping[str, Any]) -> list[str]:
+        """Return the digests of what a file may contain that this run knows: what it had at the
+        look, what the look itself has restored, and what it is to have.
+        """
+        looked = self._variables.get(LOOK) or {"serve": ()}
+        digests = [each["seen"]]
+        for known in (each, *looked["serve"]):
+            if known["id"] == each["id"] and "text" in known:
+                digests.append(sha256(known["text"].encode()).hexdigest())
+        return digests
+
+    def _write_leases(self, gateway: Mapping[str, Any], script: str) -> int:
+        """Run the script that writes the file of leases, and return its code; raises QgError if it
+        cannot write.
+        """
         done = self._low_level_execute_command(script, executable="/bin/sh")
         if done["rc"] == UNWRITABLE:
             said = one_line(done["stderr"])[:200]
@@ -171,7 +189,7 @@ class ServingAction(GatewayVariables):
                 f"{gateway['file']}.leases cannot be written: {said}. The gateway serves as before."
             )
         _check_answer(gateway, done["rc"])
-        return bool(done["rc"] == 0)
+        return int(done["rc"])
 
     def _write_secrets(self, gateway: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
         """Write what only root can read: the credentials that pools send, and the salt with which
@@ -248,10 +266,16 @@ class ServingAction(GatewayVariables):
         )
         return would_lease or "folder" not in self._order_of(proxies)["look"]["flags"]
 
-    def _write_list(self, proxies: Mapping[str, Any]) -> dict[str, Any]:
+    def _write_list(self, proxies: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
         """Write a list and the mark beside it, and run its command if it has changed, or if the
         command has failed after the last change.
+
+        A refresh raises LeftError if the list is not as it was, since another run has been there.
         """
+        if params["refresh"]:
+            script = seen_script(proxies["path"], self._seen(proxies))
+            if self._low_level_execute_command(script, executable="/bin/sh")["rc"] == CHANGED:
+                raise LeftError(proxies)
         login = self._login(LIST, proxies["pools"][0]["name"])
         # The template is read from the look: in what was leased, its braces were made safe to show.
         order = self._order_of(proxies)
@@ -310,6 +334,11 @@ class ServingAction(GatewayVariables):
         )
         result: dict[str, Any] = action.run(task_vars={**self._variables, **variables})
         return result
+
+
+def _mark() -> str:
+    """Return a word that nobody can guess."""
+    return f"qg{secrets.token_hex(8)}"
 
 
 def _check_answer(gateway: Mapping[str, Any], code: int) -> None:

@@ -267,7 +267,7 @@ class Fleet:
                 installations.append(
                     dataclasses.replace(order.installation, options=options, keys=keys)
                 )
-            assert Installations(store).declare(installations, "a run") == []
+            assert Installations(store).declare(installations) == []
 
     def killed(self, **options: Any) -> bool:
         """Let a run be killed, if a test has planned that; returns whether it was."""

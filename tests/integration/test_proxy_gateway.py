@@ -50,6 +50,9 @@ PLAY = """
 """
 REFRESH = "qingguo.qgnet.refresh_proxies"
 TIMER = "qingguo.qgnet.refresh_timer"
+#: What the commands contain with which a run looks at a host, and writes leases there.
+LOOKS = "places"
+WRITES = "mv -fT"
 BEIJING = timezone(timedelta(hours=8))
 PWD = "0123456789ab"
 
@@ -169,6 +172,11 @@ class Gateway:
         body = {"Code": 0, "TotalNum": len(data), "Num": len(data), "TaskList": [task]}
         self.sim.control("DELETE", "/faults")
         self.sim.fault(path="/query", kind="replace", body=body, times=-1)
+
+    @property
+    def store(self) -> str:
+        """The store of this control node."""
+        return self.environment.get("QG_STORE") or str(self.playground.store)
 
     def configuration(self, name: str = "gateway") -> str:
         return (self.folder / f"{name}.cfg").read_text(encoding="utf-8")
@@ -1532,8 +1540,9 @@ def test_a_host_that_is_not_as_it_was_installed_costs_nothing_and_stays_as_it_is
     gateway.hosts["pool"] = {"pools": [{**pool, "key": "QGOTHER1"}]}
     gateway.sim.advance(290)
 
-    with a_run_that_loses_its_lock(gateway, "same"):
-        run = gateway.play(REFRESH)
+    # The other gateway of this host has gone.
+    with a_run_that_is_overtaken(gateway, "same", LOOKS, code=2):
+        run = gateway.play(REFRESH, qg_max_wait=10)
 
     failures = {task.host: task.result["msg"] for task in run.tasks if task.status == "failed"}
     assert failures.keys() == {"same", "whole", "pool"}
@@ -1574,33 +1583,32 @@ def assert_a_run_that_fails_is_no_problem_of_what_it_did_not_serve(gateway: Gate
     assert gateway.ask(bad["port"]).status == 503
     [store] = gateway.playground.store.glob("*.sqlite3")
     with sqlite3.connect(store) as rows:
-        query = "SELECT name, problem, locked_by FROM installations ORDER BY name"
+        query = "SELECT name, problem FROM installations ORDER BY name"
         another, *others = rows.execute(query)
     rows.close()
     assert another[1].startswith("Pool bad of same: ")
-    assert another[2] == ""
-    assert others == [(name, "", "") for name in ("pool", "same", "whole")]
+    assert others == [(name, "") for name in ("pool", "same", "whole")]
 
 
 @contextlib.contextmanager
-def a_run_that_loses_its_lock(gateway: Gateway, host: str) -> Iterator[None]:
-    """Its look at the host takes longer than the lock lasts, and another run refreshes the gateway
-    meanwhile. It leases and writes nothing.
+def a_run_that_is_overtaken(
+    gateway: Gateway, host: str, step: str, code: int = 0
+) -> Iterator[None]:
+    """It hangs at a step, by a text of its command, while another run refreshes the gateway. It
+    leases and writes nothing after that, and ends with a code.
     """
-    [store] = gateway.playground.store.glob("*.sqlite3")
-    programs = gateway.playground.root / "programs"
+    name = step.replace(" ", "")
+    programs = gateway.playground.root / f"programs{name}"
+    hangs = programs / "hangs"
     go_on = programs / "go_on"
-    login = with_login(programs, f'while [ ! -e {go_on} ]; do sleep 0.1; done\nexec sh -c "$last"')
-    slow = gateway.node("slow", QG_STORE=str(store.parent))
-    options = dict(setting.split("=", 1) for setting in login.split())
+    wait = f"touch {hangs}; while [ ! -e {go_on} ]; do sleep 0.1; done"
+    body = f'case $last in *"{step}"*) {wait};; esac\nexec sh -c "$last"'
+    options = dict(setting.split("=", 1) for setting in with_login(programs, body).split())
+    slow = gateway.node(f"slow{name}", QG_STORE=gateway.store)
     slow.hosts = {host: {"ansible_ssh_transfer_method": "piped", **options}}
     run = slow.start()
     try:
-        with sqlite3.connect(store) as rows:
-            lock = f"SELECT locked_by FROM installations WHERE name = '{host}'"
-            eventually(lambda: rows.execute(lock).fetchone() != ("",))
-            rows.execute("UPDATE installations SET locked_until = 0")
-        rows.close()
+        eventually(hangs.exists)
         yield
         written = gateway.servers(host)
         bought = sold(gateway.sim)
@@ -1608,8 +1616,8 @@ def a_run_that_loses_its_lock(gateway: Gateway, host: str) -> Iterator[None]:
         go_on.touch()
         output = " ".join(run.communicate(timeout=200)[0].split())
 
-    assert run.returncode == 2
-    assert phrases.LOST_ITS_LOCK in output
+    assert run.returncode == code, output
+    assert phrases.LEFT_TO_ANOTHER_RUN in output
     assert gateway.servers(host) == written
     assert sold(gateway.sim) == bought
 
@@ -1686,12 +1694,20 @@ def test_control_nodes_that_share_nothing_but_a_database(
     assert [run.returncode for run in runs] == [0, 0], outputs
     assert sold(gateway.sim) == 4
 
+    # One of them hangs, and the other one goes on.
+    for step in (LOOKS, WRITES):
+        gateway.sim.advance(290)
+        with a_run_that_is_overtaken(gateway, "first", step):
+            gateway.sim.advance(290)
+            job.play(REFRESH, is_bare=True, qg_max_wait=10).ok()
+    assert sold(gateway.sim) == 7
+
     # The one of the other inventory goes alone.
     shop.play(proxy_gateway_state="absent").ok()
     gateway.play(REFRESH).ok()
     assert gateway.ask(gateway.hosts["first"]["port"]).status == 200
     assert list(gateway.folder.glob("shop.*")) == []
-    assert sold(gateway.sim) == 4
+    assert sold(gateway.sim) == 7
 
 
 @pytest.mark.newest
@@ -1830,7 +1846,7 @@ def test_a_process_whose_socket_is_gone_or_refuses_is_started_again(gateway: Gat
     gateway.sim.advance(290)
     gateway.play(REFRESH).ok()
 
-    assert sold(gateway.sim) == 6
+    assert sold(gateway.sim) == 7
     assert gateway.ask().status == 200
 
     # While the process is stopped, a reload has a new one ask it for its ports.

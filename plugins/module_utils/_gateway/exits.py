@@ -42,6 +42,8 @@ _REPORTED = "REPORTED"
 _SERVES = "serves"
 #: The flag of a look to which HAProxy has answered: its answer has the time.
 _ANSWERS = "answers"
+#: The flag of a look with the digest of a file.
+_SEEN = "seen="
 #: The status of a proxy that demands credentials, or does not know the host.
 _REJECTED = "407"
 #: An exit passes traffic if a site has answered through it within so many seconds.
@@ -70,6 +72,11 @@ class Look:
     def has_answer(self) -> bool:
         """Whether HAProxy has answered; otherwise the look says nothing about any exit."""
         return _ANSWERS in self.flags
+
+    @property
+    def seen(self) -> str:
+        """The digest of the file of leases, or of the list."""
+        return next((flag[len(_SEEN) :] for flag in self.flags if flag.startswith(_SEEN)), "")
 
     def as_json(self) -> dict[str, Any]:
         """Return the look as a part of a variable."""

@@ -11,7 +11,7 @@ them is to serve.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,6 @@ from .declaration import Declaration, Gateway, Pool, as_json, from_json
 from .exits import CLOCKS_AGREE, Look
 from .lease_sets import Need, lease_sets
 from .policy import Cause
-from .records import this_run, why_lost
 from .served import Candidate, why_unserved
 from .servers import Server, file_text, next_servers, number_of_servers, slot_servers
 from .slots import SlotLease, of_slot
@@ -83,16 +82,24 @@ class Outcome:
         return " ".join(dict.fromkeys(self.problems))
 
 
-def renew_locks(rows: Installations, orders: Iterable[Order], locked: Collection[str]) -> None:
-    """Let the locks of a run last from now on; an order that has lost its lock is left alone.
+def left_to_another_run(
+    rows: Installations, orders: Mapping[str, Sequence[Order]]
+) -> list[Installation]:
+    """Return what another run has refreshed, installed or removed since this refresh has found it.
 
-    ``locked`` are the identifiers of what the run has locked.
+    Nothing is leased for that: the other one has done what this one was to do, and this one would
+    decide by what hosts reported before.
     """
-    lost = rows.renew(locked, this_run())
-    for order in orders:
-        place = order.installation
-        if place.id in lost:
-            order.problem = order.problem or why_lost(place.kind, place.name, place.host)
+    found = [order.installation for of_host in orders.values() for order in of_host]
+    return rows.changed(found)
+
+
+def why_left(kind: str, name: str, host: str) -> str:
+    """Return the message for what another run has written or removed while this one was busy."""
+    return (
+        f"The {kind} {name} of {host} was left as it is, since another run has refreshed, "
+        "installed or removed it meanwhile."
+    )
 
 
 def check(orders: Mapping[str, Sequence[Order]], supplier: Supplier) -> None:
@@ -115,12 +122,12 @@ def declare(rows: Installations, orders: Iterable[Order]) -> None:
             continue
         options = as_json(order.declaration)
         declared.append(dataclasses.replace(order.installation, options=options))
-    taken = rows.declare(declared, this_run())
+    taken = rows.declare(declared)
     if taken:
         hosts = format_sample(sorted({each.host for each in taken}))
         raise QgError(
-            f"Another run is installing the {taken[0].kind} {taken[0].name} of {hosts}, so "
-            "nothing was leased: run this one again when the other has ended."
+            f"Another run has installed or removed the {taken[0].kind} {taken[0].name} of {hosts} "
+            "meanwhile, so nothing was leased: run this one again."
         )
 
 
@@ -217,6 +224,7 @@ def served(order: Order, outcome: Outcome) -> dict[str, Any]:
         **paths,
         "files": [*order.declaration.files],
         "id": order.installation.id,
+        "seen": order.look.seen,
         "kind": order.installation.kind,
         "host": order.installation.host,
         "pools": pools,

@@ -2,64 +2,27 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is recorded of gateways and lists: a run finds it, locks it, and checks that the keys are
-still the same.
+"""What is recorded of gateways and lists: a run finds it, and checks that the keys are still the
+same.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any
 
 from .._api.parsing import beijing_time
 from .._core.errors import OptionError, QgError
-from .._core.runtime import WaitBudget, playbook_command, wall_time
+from .._core.runtime import playbook_command, wall_time
 from .._core.text import counted, format_sample
-from .._store.installations import LOCK_SECONDS, Installation, Installations
+from .._store.installations import Installation, Installations
 from .._store.registrations import inventory_name
 from .._store.store import Store
 from .declaration import Declaration, from_json
 
-#: Seconds between two attempts to lock what another run has locked.
-_LOCK_POLL = 1.0
 #: A refresh is overdue after so many of its intervals and so many seconds, which it may take.
 _INTERVALS = 3
 _MARGIN = 30.0
-
-
-def installations(store: Store) -> Installations:
-    """Return the installations in a store; a lock ends with its run, if that is on this machine."""
-    return Installations(store, _is_gone)
-
-
-def this_run() -> str:
-    """Return the name of this run: the process that has forked this one, and where it runs."""
-    return f"{os.getppid()} {_place()}"
-
-
-def _place() -> str:
-    """Return the names of this machine, and that of its process namespace.
-
-    Machines that share a database may have the same host name, and a container that of its machine.
-    """
-    machine = ""
-    with contextlib.suppress(OSError):
-        machine = Path("/etc/machine-id").read_text("utf-8", "replace").strip()
-    namespace = ""
-    with contextlib.suppress(OSError):
-        namespace = os.readlink("/proc/self/ns/pid")
-    return f"{os.uname().nodename} {machine} {namespace}"
-
-
-def _is_gone(run: str) -> bool:
-    """Whether a run of this machine or container has ended; that of another one may be running."""
-    process, _blank, place = run.partition(" ")
-    if place != _place() or not process.isdecimal():
-        return False
-    return not os.path.exists(f"/proc/{process}") and os.path.exists("/proc/self")
 
 
 def find(
@@ -120,30 +83,6 @@ def _removal(installation: Installation) -> str:
     """Return the sentence about an installation that was removed."""
     age = max(0.0, wall_time() - (installation.removed_at or 0.0))
     return f"It was removed {_duration(age)} ago."
-
-
-def lock(rows: Installations, chosen: Collection[Installation], budget: WaitBudget) -> None:
-    """Lock installations for this run, so that no other writes the same files; raises QgError after
-    max_wait.
-    """
-    run = this_run()
-    while taken := rows.lock([each.id for each in chosen], run):
-        names = format_sample(sorted({each.host for each in taken}))
-        reason = f"another run is refreshing the {taken[0].kind} of {names}"
-        budget.wait(_LOCK_POLL, reason, "lock")
-
-
-def why_lost(kind: str, name: str, host: str) -> str:
-    """Return the message for an installation whose lock another run has taken, since this one did
-    not renew it in time.
-
-    This run leaves it alone, since the other one may have written newer leases.
-    """
-    return (
-        f"Another run has taken over the {kind} {name} of {host}, since this one took more "
-        f"than {LOCK_SECONDS:.0f} seconds for a step, and this one has left it alone: run it again "
-        "if the other has failed."
-    )
 
 
 def recorded(installation: Installation) -> Declaration:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from .store import Connection, Store, mapping_in
@@ -23,22 +23,16 @@ State = TypeVar("State")
 #: What can be installed.
 GATEWAY = "gateway"
 LIST = "list"
-#: Seconds after which a lock ends that its run has not renewed: it may have left it behind on
-#: another machine.
-LOCK_SECONDS = 120.0
 
 _COLUMNS = (
     "id, kind, inventory, host, name, options, keys, installed_at, removed_at, refreshed_at, "
-    "seconds, problem, locked_by, locked_until"
+    "seconds, problem"
 )
 _DECLARE = (
     "INSERT INTO installations (id, kind, inventory, host, name, options, keys, installed_at, "
-    "problem, locked_by, "
-    "locked_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?) ON CONFLICT (kind, inventory, host, "
-    "name) DO UPDATE SET "
-    "id = excluded.id, options = excluded.options, keys = excluded.keys, installed_at = "
-    "excluded.installed_at, "
-    "removed_at = NULL, locked_by = excluded.locked_by, locked_until = excluded.locked_until"
+    "problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '') ON CONFLICT (id) DO UPDATE SET "
+    "options = excluded.options, keys = excluded.keys, installed_at = excluded.installed_at, "
+    "removed_at = NULL"
 )
 _SAVE_SET = (
     "INSERT INTO lease_sets (id, state, at) VALUES (?, ?, ?) "
@@ -69,19 +63,13 @@ class Installation:
     refreshed_at: float | None = None
     seconds: float | None = None
     problem: str = ""
-    locked_by: str = field(default="", compare=False)
-    locked_until: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
 class Installations:
-    """The rows of a store.
-
-    ``is_gone`` says whether the run that holds a lock has ended without releasing it.
-    """
+    """The rows of a store."""
 
     store: Store
-    is_gone: Callable[[str], bool] = lambda _run: False
 
     def all(self, inventory: str | None = None) -> list[Installation]:
         """Return all installations, removed ones too, or those of an inventory."""
@@ -107,25 +95,27 @@ class Installations:
             values["keys"] = mapping_in(values["keys"])
         return Installation(**values)
 
-    def declare(self, installations: Collection[Installation], run: str) -> list[Installation]:
-        """Record what is about to be installed, locked by a run.
+    def declare(self, installations: Collection[Installation]) -> list[Installation]:
+        """Record what is about to be installed.
 
-        Returns those that another run has locked, and then records none: both may have found
-        nothing before.
+        Returns those that another run has installed or removed since this one has found them, or
+        has found nothing in their place; and then records none.
         """
         now = self.store.wall_time()
-        until = self.store.now() + LOCK_SECONDS
-        places = {_place(each) for each in installations}
+        places = {_place(each): each for each in installations}
         with self.store.transaction(durable=True) as database:
-            here = [each for each in self.all() if _place(each) in places]
-            taken = self._taken(here, run)
+            taken = []
+            for row in self.all():
+                found = places.get(_place(row), row)
+                if (row.id, _declared_at(row)) != (found.id, _declared_at(found)):
+                    taken.append(row)
             if taken:
                 return taken
             for each in installations:
                 values = (each.id, each.kind, each.inventory, each.host, each.name)
                 options = json.dumps(each.options)
                 keys = json.dumps(each.keys)
-                database.execute(_DECLARE, (*values, options, keys, now, run, until))
+                database.execute(_DECLARE, (*values, options, keys, now))
         return []
 
     def remove(
@@ -142,53 +132,25 @@ class Installations:
                     each.host in hosts and kind in ("", each.kind) and name in ("", each.name)
                 )
                 if is_meant and each.removed_at is None:
-                    statement = (
-                        "UPDATE installations SET removed_at = ?, locked_by = '' WHERE id = ?"
-                    )
+                    statement = "UPDATE installations SET removed_at = ? WHERE id = ?"
                     database.execute(statement, (now, each.id))
                     removed.append(replace(each, removed_at=now))
         return removed
 
-    def lock(self, ids: Collection[str], run: str) -> list[Installation]:
-        """Lock these installations for a run; returns those that another run has locked, and then
-        locks none.
+    def changed(self, installations: Iterable[Installation]) -> list[Installation]:
+        """Return which of these are not as they were found: another run has refreshed, installed or
+        removed them since.
         """
-        now = self.store.now()
-        with self.store.transaction() as database:
-            rows = [each for each in self.all() if each.id in ids]
-            taken = self._taken(rows, run)
-            if not taken:
-                statement = "UPDATE installations SET locked_by = ?, locked_until = ? WHERE id = ?"
-                database.executemany(
-                    statement, [(run, now + LOCK_SECONDS, each.id) for each in rows]
-                )
-        return taken
+        now = {each.id: each for each in self.all()}
+        changed = []
+        for found in installations:
+            row = now.get(found.id)
+            if row is None or _last_change(row) != _last_change(found):
+                changed.append(found)
+        return changed
 
-    def renew(self, ids: Collection[str], run: str) -> set[str]:
-        """Make the locks of a run last from now on; returns the identifiers of what it has not
-        locked any more.
-
-        Another run may have taken the lock of such a one and released it, or may have removed it.
-        """
-        until = self.store.now() + LOCK_SECONDS
-        with self.store.transaction() as database:
-            held = [each.id for each in self.all() if each.id in ids and each.locked_by == run]
-            statement = "UPDATE installations SET locked_until = ? WHERE id = ?"
-            database.executemany(statement, [(until, identifier) for identifier in held])
-        return set(ids) - set(held)
-
-    def _taken(self, rows: Iterable[Installation], run: str) -> list[Installation]:
-        """Return what another run has locked."""
-        now = self.store.now()
-        return [each for each in rows if self._is_locked(each, run, now)]
-
-    def _is_locked(self, installation: Installation, run: str, now: float) -> bool:
-        if installation.locked_by in ("", run) or installation.locked_until <= now:
-            return False
-        return not self.is_gone(installation.locked_by)
-
-    def finish(self, identifier: str, run: str, problem: str, seconds: float) -> None:
-        """Record how a refresh has ended, and release the lock of its run."""
+    def finish(self, identifier: str, problem: str, seconds: float) -> None:
+        """Record how a refresh has ended."""
         now = self.store.wall_time()
         with self.store.transaction() as database:
             if not problem:
@@ -196,16 +158,6 @@ class Installations:
                 database.execute(statement, (now, identifier))
             statement = "UPDATE installations SET problem = ?, seconds = ? WHERE id = ?"
             database.execute(statement, (problem, seconds, identifier))
-            self._unlock(database, identifier, run)
-
-    def unlock(self, identifier: str, run: str) -> None:
-        """Release the lock of a run on what it has not refreshed."""
-        with self.store.transaction() as database:
-            self._unlock(database, identifier, run)
-
-    def _unlock(self, database: Connection, identifier: str, run: str) -> None:
-        statement = "UPDATE installations SET locked_by = '' WHERE id = ? AND locked_by = ?"
-        database.execute(statement, (identifier, run))
 
     def set_state(self, lease_set: str, read: Callable[[Mapping[str, Any]], State]) -> State:
         """Return what is remembered of a set of leases, as ``read`` returns it: of an empty mapping
@@ -253,6 +205,16 @@ class Installations:
         now = self.store.now()
         database.execute("DELETE FROM lease_sets WHERE at < ?", (now - _SET_LASTS,))
         database.execute(_SAVE_SET, (lease_set, json.dumps(state), now))
+
+
+def _declared_at(installation: Installation) -> tuple[float | None, ...]:
+    """Return when something was installed or removed, which tells two declarations apart."""
+    return (installation.installed_at, installation.removed_at)
+
+
+def _last_change(installation: Installation) -> tuple[float | None, ...]:
+    """Return when a run has last done something, which tells two states of a host apart."""
+    return (*_declared_at(installation), installation.refreshed_at)
 
 
 def _place(installation: Installation) -> tuple[str, str, str, str]:

@@ -39,15 +39,15 @@ NUMBER = f"hashtextextended('{SCHEMA} ' || ?, 0)"
 #: What a user may replace in the URL. Of several hosts, the primary is chosen: replicas are
 #: read-only.
 PARAMETERS: dict[str, Any] = {"connect_timeout": 10, "target_session_attrs": "read-write"}
-#: The settings of the session on the server, which notices within 30 seconds that this machine has
-#: gone.
+#: The settings of the session on the server, which notices within 10 seconds that this machine has
+#: gone, so that another one goes on before the shortest leases end.
 SETTINGS = {
     "idle_in_transaction_session_timeout": "30s",
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "4",
+    "tcp_keepalives_idle": "4",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
     # TCP sends no probes while data is unacknowledged.
-    "tcp_user_timeout": "30s",
+    "tcp_user_timeout": "10s",
     "search_path": SCHEMA,
     # The server or the role may have it off, and would then lose the row of a paid call in a power
     # failure.

@@ -43,10 +43,9 @@ LOSS = (
 #: calls, or takes all slots if that is 0: QG.net refused calls to the endpoint for their rate. Its
 #: number is random.
 #: ``installations`` are the gateways and lists of hosts, as they were declared; ``options`` and
-#: ``keys`` (salted digests by the names of pools) are JSON, ``*_at`` is Unix time and
-#: ``locked_until`` state time. ``lease_sets`` has what is remembered of the exits of each set of
-#: leases (JSON), ``at`` a state time. ``object`` of ``facts`` is empty for a fact about the key
-#: itself.
+#: ``keys`` (salted digests by the names of pools) are JSON, and ``*_at`` is Unix time.
+#: ``lease_sets`` has what is remembered of the exits of each set of leases (JSON), ``at`` a state
+#: time. ``object`` of ``facts`` is empty for a fact about the key itself.
 _TABLES = """
 CREATE TABLE meta (version INTEGER NOT NULL, salt TEXT NOT NULL);
 CREATE TABLE journal (
@@ -72,8 +71,8 @@ CREATE TABLE registrations (
 CREATE TABLE installations (
   id TEXT PRIMARY KEY, kind TEXT NOT NULL, inventory TEXT NOT NULL, host TEXT NOT NULL, name TEXT
   NOT NULL, options TEXT NOT NULL, keys TEXT NOT NULL, installed_at FLOAT NOT NULL, removed_at
-  FLOAT, refreshed_at FLOAT, seconds FLOAT, problem TEXT NOT NULL, locked_by TEXT NOT NULL,
-  locked_until FLOAT NOT NULL, UNIQUE (kind, inventory, host, name));
+  FLOAT, refreshed_at FLOAT, seconds FLOAT, problem TEXT NOT NULL, UNIQUE (kind, inventory, host,
+  name));
 CREATE TABLE lease_sets (id TEXT PRIMARY KEY, state TEXT NOT NULL, at FLOAT NOT NULL); CREATE TABLE
 facts (key TEXT, name TEXT, object TEXT, value TEXT, at FLOAT, PRIMARY KEY (key, name, object))
 """

@@ -63,7 +63,7 @@ class Machine:
             ID, GATEWAY, "hosts.yml", HOST, gateway().name, as_json(gateway()), {"qg": "digest"}
         )
         with contextlib.closing(open_store(str(store), 5)) as opened:
-            Installations(opened).declare([row], "")
+            Installations(opened).declare([row])
 
     def shell(self, command: str) -> tuple[int, str, str]:
         """Answer a look, and note any other command."""

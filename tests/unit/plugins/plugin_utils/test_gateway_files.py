@@ -12,6 +12,7 @@ import re
 import stat
 import subprocess
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,7 @@ def test_a_new_file_takes_no_name_that_is_taken(tmp_path: Path, obstacle: Obstac
     begin()
     for declaration in (declared_gateway(folder), declared_list(folder)):
         assert "room" not in read_look(look_at(declaration), 0).flags
-    written = sh(_gateway_host.leases_script(served(declared_gateway(folder)), NONCE, asks=False))
+    written = sh(_gateway_host.leases_script(served(declared_gateway(folder)), NONCE))
 
     assert written.returncode == _gateway_host.UNWRITABLE
     assert victim.read_text(encoding="utf-8") == VICTIM
@@ -210,7 +211,7 @@ def test_a_link_that_came_after_the_look_is_replaced_and_not_followed(
     obstacle(folder / "gw.leases", victim)
 
     each = served(declared_gateway(folder))
-    assert sh(_gateway_host.leases_script(each, NONCE, asks=False)).returncode == 0
+    assert sh(_gateway_host.leases_script(each, NONCE)).returncode == 0
 
     assert victim.read_text(encoding="utf-8") == VICTIM
     assert not victim.with_name("made").exists()
@@ -219,9 +220,62 @@ def test_a_link_that_came_after_the_look_is_replaced_and_not_followed(
     # A directory would get the file into it.
     (folder / "gw.leases").unlink()
     (folder / "gw.leases").mkdir()
-    written = sh(_gateway_host.leases_script(each, NONCE, asks=False))
+    written = sh(_gateway_host.leases_script(each, NONCE))
     assert written.returncode == _gateway_host.UNWRITABLE
     assert [path.name for path in folder.iterdir()] == ["gw.leases"]
+
+
+@pytest.mark.parametrize(
+    ("other", "refreshes", "is_written"),
+    [
+        ("", True, True),
+        # The same, as another run has it.
+        (f"installation {ID}\n", True, True),
+        ("newer leases\n", True, False),
+        ("newer leases\n", False, True),
+        ("another configuration", True, False),
+        ("another configuration", False, False),
+        ("removal", True, False),
+    ],
+)
+def test_leases_are_not_written_over_what_another_run_has_done(
+    tmp_path: Path, other: str, refreshes: bool, is_written: bool
+) -> None:
+    """What the role installs is newer than what any refresh has written."""
+    declaration = declared_gateway(tmp_path)
+    leases = tmp_path / "gw.leases"
+    configuration = tmp_path / "gw.cfg"
+    leases.write_text("installation 1\n", encoding="utf-8")
+    configuration.write_text(f"# layout={declaration.layout}\n", encoding="utf-8")
+    each = served(declaration)
+    seen = [read_look(look_at(declaration), 0).seen, sha256(each["text"].encode()).hexdigest()]
+    if other == "removal":
+        leases.unlink()
+    elif other == "another configuration":
+        configuration.write_text("# layout=0\n", encoding="utf-8")
+    elif other:
+        leases.write_text(other, encoding="utf-8")
+    before = leases.read_text(encoding="utf-8") if leases.exists() else ""
+
+    script = _gateway_host.leases_script(each, NONCE, seen=seen if refreshes else (), asks=True)
+    code = sh(script).returncode
+
+    assert (code != _gateway_host.CHANGED) is is_written
+    after = leases.read_text(encoding="utf-8") if leases.exists() else ""
+    assert after == (each["text"] if is_written else before)
+
+
+def test_a_list_is_not_written_over_what_another_run_has_done(tmp_path: Path) -> None:
+    declaration = declared_list(tmp_path)
+    path = Path(declaration.path)
+    seen = [read_look(look_at(declaration), 0).seen]
+    assert sh(_gateway_host.seen_script(str(path), seen)).returncode == 0
+    path.write_text("192.0.2.1:80\n", encoding="utf-8")
+    assert sh(_gateway_host.seen_script(str(path), seen)).returncode == _gateway_host.CHANGED
+    seen = [read_look(look_at(declaration), 0).seen]
+    assert sh(_gateway_host.seen_script(str(path), seen)).returncode == 0
+    path.unlink()
+    assert sh(_gateway_host.seen_script(str(path), seen)).returncode == _gateway_host.CHANGED
 
 
 def test_own_files_are_in_nobodys_way(tmp_path: Path) -> None:

@@ -115,8 +115,14 @@ def test_a_process_that_does_not_answer_is_told_from_one_that_does_not_run(
     tmp_path: Path, language: str
 ) -> None:
     programs = tmp_path / "programs"
-    link_programs(programs, "sh", "cat", "mv", language)
-    served = {"file": str(tmp_path / "gw"), "run": str(tmp_path / "gw"), "text": "leases\n"}
+    link_programs(programs, "sh", "cat", "mv", "grep", language)
+    (tmp_path / "gw.cfg").write_text("# layout=1\n")
+    served = {
+        "file": str(tmp_path / "gw"),
+        "run": str(tmp_path / "gw"),
+        "layout": "1",
+        "text": "leases\n",
+    }
     script = _gateway_host.leases_script(served, "end", asks=True)
 
     def code() -> int:

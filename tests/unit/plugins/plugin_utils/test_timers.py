@@ -96,7 +96,7 @@ def test_a_timer_goes_with_the_last_of_what_it_refreshes(
             Installation(host, "list", TIMER.inventory, host, "/etc/proxies", options={}, keys={})
         )
     with contextlib.closing(open_store(store, 5)) as opened:
-        Installations(opened).declare(rows, "")
+        Installations(opened).declare(rows)
     elsewhere = Timer("qg-refresh-elsewhere", "other.yml", TIMER.hosts)
     removed: list[str] = []
     action = plugin("action", "qg_proxy_gateway")
@@ -143,7 +143,7 @@ def test_a_timer_does_not_take_the_name_of_one_that_refreshes_other_hosts(
     for host in hosts:
         rows.append(Installation(host, "list", inventory, host, "/etc/proxies", {}, {}))
     with contextlib.closing(open_store(store, 5)) as opened:
-        Installations(opened).declare(rows, "")
+        Installations(opened).declare(rows)
     monkeypatch.setattr(plugin("action", "qg_proxy_gateway"), "read_timers", lambda: [TIMER])
     options = {
         "step": "info",

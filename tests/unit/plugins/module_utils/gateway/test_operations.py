@@ -12,14 +12,8 @@ import socket
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
-    QgError,
-    WaitBudgetExceeded,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import (
-    WaitBudget,
-    wall_time,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import wall_time
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import (
     host_checks,
     operations,
@@ -42,7 +36,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
 from behavior.gateway_fleet import gateway
 from support import phrases
-from support.plugin_runs import run_action
 
 KINDS = (GATEWAY, LIST)
 PROXIES = ProxyList(
@@ -60,7 +53,7 @@ PROXIES = ProxyList(
 
 @pytest.fixture
 def rows(tmp_path: Any) -> Installations:
-    return records.installations(open_store(str(tmp_path / "store")))
+    return Installations(open_store(str(tmp_path / "store")))
 
 
 def installation(host: str, number: str = "1", name: str = "qg-proxy-gateway") -> Installation:
@@ -74,7 +67,7 @@ def find(
 
 
 def test_what_is_installed_on_the_hosts_is_found(rows: Installations) -> None:
-    rows.declare([installation("web1"), installation("web2", "2")], "1 node")
+    rows.declare([installation("web1"), installation("web2", "2")])
 
     found, missing = find(rows, "web1", "web3")
 
@@ -84,7 +77,7 @@ def test_what_is_installed_on_the_hosts_is_found(rows: Installations) -> None:
 
 
 def test_a_named_host_that_was_removed_is_told_apart(rows: Installations) -> None:
-    rows.declare([installation("web1"), installation("web2", "2")], "1 node")
+    rows.declare([installation("web1"), installation("web2", "2")])
     rows.remove("hosts.yml", ["web2"])
 
     missing = find(rows, "web1", "web2")[1]
@@ -96,7 +89,7 @@ def test_a_named_host_that_was_removed_is_told_apart(rows: Installations) -> Non
 
 @pytest.mark.parametrize(("ago", "words"), [(90, "90 seconds ago"), (7300, "2 hours ago")])
 def test_a_refresh_of_what_was_removed_says_when(rows: Installations, ago: int, words: str) -> None:
-    rows.declare([installation("web1")], "1 node")
+    rows.declare([installation("web1")])
     rows.store.execute("UPDATE installations SET removed_at = ?", wall_time() - ago)
 
     with pytest.raises(QgError, match=words):
@@ -106,49 +99,16 @@ def test_a_refresh_of_what_was_removed_says_when(rows: Installations, ago: int, 
 def test_a_refresh_of_nothing_names_the_hosts_that_have_something(rows: Installations) -> None:
     with pytest.raises(QgError, match=phrases.INSTALL_ONE_FIRST):
         find(rows, "web1")
-    rows.declare([installation("web9")], "1 node")
+    rows.declare([installation("web9")])
     with pytest.raises(QgError, match="has it for web9"):
         find(rows, "web1")
 
 
-def test_what_another_run_has_locked_is_waited_for(rows: Installations) -> None:
-    rows.declare([installation("web1")], "1 another-machine")
-    budget = WaitBudget(2.5, sleep=lambda _seconds: None)
-
-    with pytest.raises(WaitBudgetExceeded, match="another run is refreshing the gateway of web1"):
-        records.lock(rows, rows.all(), budget)
-
-    assert budget.waited == 2
-
-
-def test_the_lock_of_a_run_that_has_ended_is_free_where_that_can_be_seen(
-    rows: Installations,
-) -> None:
-    """Another machine may have the same name, as well as a container, whose processes have other
-    numbers.
-    """
-    no_process = 2**22 + 1
-    _process, name, machine, namespace = records.this_run().split(" ")
-    places = {
-        "another container": f"{name} {machine} pid:[1]",
-        "another machine": f"{name} 0123456789abcdef0123456789abcdef {namespace}",
-        "here": f"{name} {machine} {namespace}",
-    }
-    for number, (host, place) in enumerate(places.items()):
-        rows.declare([installation(host, str(number))], f"{no_process} {place}")
-
-    locked = rows.lock(["0", "1"], records.this_run())
-    assert {each.host for each in locked} == {"another container", "another machine"}
-    assert rows.lock(["2"], records.this_run()) == []
-
-
 def test_two_runs_do_not_install_one_gateway_at_once(rows: Installations) -> None:
-    rows.declare([installation("web1")], "1 another-machine")
+    rows.declare([installation("web1")])
     order = operations.Order(installation("web1", "2"), gateway(), {}, Look(frozenset()))
 
-    with pytest.raises(
-        QgError, match="Another run is installing the gateway qg-proxy-gateway of web1"
-    ):
+    with pytest.raises(QgError, match="Another run has installed or removed the gateway"):
         operations.declare(rows, [order])
 
 
@@ -261,47 +221,3 @@ def test_the_name_of_an_exit_is_looked_up_once_for_all_hosts(
             "192.0.2.9:80",
         ]
         assert len(outcome.warnings) == 1
-
-
-@pytest.mark.parametrize(
-    ("ago", "holder", "is_written"),
-    [
-        (30.0, "another", True),
-        (90.0, "this", True),
-        (90.0, "another", False),
-        (-90.0, "another", False),
-    ],
-)
-def test_leases_are_written_late_only_under_the_lock_of_the_run(
-    tmp_path: Any, ago: float, holder: str, is_written: bool
-) -> None:
-    """For half of its time, the lock is certain. A clock that was set back shows nothing."""
-    store = open_store(str(tmp_path / "store"))
-    holders = {"this": records.this_run(), "another": "1 another-machine"}
-    records.installations(store).declare([installation("web1")], holders[holder])
-    order = operations.Order(
-        installation("web1"), gateway(service="daemon"), {}, Look(frozenset({"serves"}), "1")
-    )
-    served = {**operations.served(order, operations.unchanged(order)), "text": "installation 1\n"}
-    commands: list[str] = []
-
-    def shell(command: str) -> tuple[int, str, str]:
-        commands.append(command)
-        return 0, "", ""
-
-    result = run_action(
-        "qg_proxy_gateway",
-        {"step": "serve", "store": str(tmp_path / "store")},
-        shell,
-        variables={
-            "proxy_gateway__look": {"serve": []},
-            "proxy_gateway__found": {"installations": {}},
-            "proxy_gateway__leased": {
-                "began": wall_time() - ago,
-                "hosts": {"web1": [{**served, "before": ""}]},
-            },
-        },
-    )
-
-    assert bool(commands) == is_written
-    assert (phrases.LOST_ITS_LOCK in result.get("msg", "")) is not is_written

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rows of gateways and lists: one for each place, tombstones, locks of runs, and what is remembered
-of leases.
+"""Rows of gateways and lists: one for each place, tombstones, runs that meet, and what is
+remembered of leases.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
     GATEWAY,
     LIST,
-    LOCK_SECONDS,
     Installation,
     Installations,
 )
@@ -26,9 +25,6 @@ from .conftest import open_store, quick_over_both
 
 pytestmark = [quick_over_both, pytest.mark.usefixtures("every_store")]
 
-RUN = "100 node1"
-OTHER_RUN = "200 node1"
-ELSEWHERE = "100 node2"
 DAY = 86400.0
 
 
@@ -79,7 +75,7 @@ def ids(installations: list[Installation]) -> list[str]:
 def test_what_was_declared_is_read_as_it_was(rows: Installations, times: Times) -> None:
     declared = gateway()
 
-    rows.declare([declared], RUN)
+    rows.declare([declared])
 
     assert rows.all() == [dataclasses.replace(declared, installed_at=times.now)]
 
@@ -87,13 +83,13 @@ def test_what_was_declared_is_read_as_it_was(rows: Installations, times: Times) 
 def test_a_reader_of_another_process_sees_a_declaration_at_once(
     rows: Installations, tmp_path: Path, times: Times
 ) -> None:
-    rows.declare([gateway()], RUN)
+    rows.declare([gateway()])
 
     assert ids(Installations(times.open(tmp_path)).all()) == ["a1"]
 
 
 def test_equal_names_in_two_inventories_are_two_installations(rows: Installations) -> None:
-    rows.declare([gateway("a1", inventory="staging"), gateway("b1", inventory="production")], RUN)
+    rows.declare([gateway("a1", inventory="staging"), gateway("b1", inventory="production")])
 
     assert ids(rows.all("staging")) == ["a1"]
     assert ids(rows.all("production")) == ["b1"]
@@ -102,7 +98,7 @@ def test_equal_names_in_two_inventories_are_two_installations(rows: Installation
 
 
 def test_a_gateway_and_a_list_of_one_name_are_two_installations(rows: Installations) -> None:
-    rows.declare([gateway("a1"), dataclasses.replace(gateway("b1"), kind=LIST)], RUN)
+    rows.declare([gateway("a1"), dataclasses.replace(gateway("b1"), kind=LIST)])
 
     assert ids(rows.all()) == ["a1", "b1"]
 
@@ -110,14 +106,13 @@ def test_a_gateway_and_a_list_of_one_name_are_two_installations(rows: Installati
 def test_a_reinstalled_one_keeps_its_row_and_takes_new_options(
     rows: Installations, times: Times
 ) -> None:
-    rows.declare([gateway()], RUN)
-    rows.finish("a1", RUN, "all exits answered 407", 3.0)
+    rows.declare([gateway()])
+    rows.finish("a1", "all exits answered 407", 3.0)
     times.now += DAY
-    again = dataclasses.replace(
-        gateway(), options={"pools": []}, keys={"qg": "digest of another key"}
-    )
+    [found] = rows.all()
+    again = dataclasses.replace(found, options={"pools": []}, keys={"qg": "digest of another key"})
 
-    rows.declare([again], OTHER_RUN)
+    assert rows.declare([again]) == []
 
     [row] = rows.all()
     assert row.id == "a1"
@@ -130,7 +125,7 @@ def test_a_reinstalled_one_keeps_its_row_and_takes_new_options(
 
 
 def test_a_removed_one_stays_as_a_tombstone(rows: Installations, times: Times) -> None:
-    rows.declare([gateway()], RUN)
+    rows.declare([gateway()])
     times.now += 60
 
     removed = rows.remove("fleet", ["web1"])
@@ -141,14 +136,6 @@ def test_a_removed_one_stays_as_a_tombstone(rows: Installations, times: Times) -
     times.now += 60
     assert rows.remove("fleet", ["web1"]) == []
     assert rows.all() == removed
-
-
-def test_a_removal_ends_the_lock_of_its_run(rows: Installations) -> None:
-    rows.declare([gateway()], RUN)
-
-    rows.remove("fleet", ["web1"])
-
-    assert rows.lock(["a1"], OTHER_RUN) == []
 
 
 @pytest.mark.parametrize(
@@ -175,7 +162,7 @@ def test_a_removal_takes_what_is_meant_and_nothing_else(
         gateway("b1", host="web2"),
         gateway("c1", inventory="other"),
     ]
-    rows.declare(everything, RUN)
+    rows.declare(everything)
 
     removed = rows.remove(*choice)
 
@@ -187,117 +174,63 @@ def test_a_removal_takes_what_is_meant_and_nothing_else(
 def test_one_that_is_installed_again_after_its_removal_stands(
     rows: Installations, times: Times
 ) -> None:
-    rows.declare([gateway()], RUN)
-    rows.remove("fleet", ["web1"])
+    rows.declare([gateway()])
+    removed = rows.remove("fleet", ["web1"])
     times.now += 60
 
-    rows.declare([gateway()], RUN)
+    rows.declare(removed)
 
     [row] = rows.all()
     assert row.removed_at is None
     assert row.installed_at == times.now
 
 
-# Locks.
+# Runs that meet.
 
 
-def test_another_run_waits_for_what_is_locked_and_locks_nothing_meanwhile(
-    rows: Installations,
+def test_what_another_run_has_done_since_it_was_found_is_seen(
+    rows: Installations, times: Times
 ) -> None:
-    rows.declare([gateway("a1"), gateway("b1", host="web2")], RUN)
-    rows.finish("b1", RUN, "", 1.0)
+    """A refresh that has failed has left something to do."""
+    names = ("a1", "b1", "c1", "d1", "e1")
+    rows.declare([gateway(name, host=name) for name in names])
+    found = rows.all()
+    times.now += 1
+    rows.finish("a1", "", 1.0)
+    rows.finish("b1", "all exits answered 407", 1.0)
+    rows.remove("fleet", ["c1"])
+    rows.declare([each for each in found if each.id == "d1"])
 
-    taken = rows.lock(["a1", "b1"], OTHER_RUN)
+    assert ids(rows.changed(found)) == ["a1", "c1", "d1"]
+    assert ids(rows.changed([gateway("f1")])) == ["f1"]
+
+
+@pytest.mark.parametrize("other", ["installs", "removes"])
+def test_two_runs_that_install_the_same_again_do_not_overwrite_each_other(
+    rows: Installations, times: Times, other: str
+) -> None:
+    rows.declare([gateway("a1"), gateway("b1", host="web2")])
+    found = rows.all()
+    times.now += 1
+    if other == "installs":
+        rows.declare(found[:1])
+    else:
+        rows.remove("fleet", ["web1"])
+    before = rows.all()
+
+    taken = rows.declare(found)
 
     assert ids(taken) == ["a1"]
-    assert rows.lock(["b1"], ELSEWHERE) == []
-
-
-def test_a_run_may_lock_again_what_it_has_locked(rows: Installations) -> None:
-    rows.declare([gateway()], RUN)
-
-    assert rows.lock(["a1"], RUN) == []
-
-
-def test_the_lock_of_a_run_that_has_ended_on_this_machine_is_free(store: Store) -> None:
-    rows = Installations(store, is_gone=lambda run: run == RUN)
-    rows.declare([gateway("a1")], RUN)
-    rows.declare([gateway("b1", host="web2")], ELSEWHERE)
-
-    assert rows.lock(["a1"], OTHER_RUN) == []
-    assert ids(rows.lock(["b1"], OTHER_RUN)) == ["b1"]
-
-
-def test_a_lock_that_was_left_behind_on_another_machine_ends(
-    rows: Installations, times: Times
-) -> None:
-    rows.declare([gateway()], ELSEWHERE)
-    times.now += LOCK_SECONDS - 1
-    assert ids(rows.lock(["a1"], RUN)) == ["a1"]
-    times.now += 1
-
-    assert rows.lock(["a1"], RUN) == []
-
-
-def test_a_lock_lasts_from_the_last_time_that_its_run_asked_for_it(
-    rows: Installations, times: Times
-) -> None:
-    rows.declare([gateway()], ELSEWHERE)
-    times.now += LOCK_SECONDS - 1
-    rows.lock(["a1"], ELSEWHERE)
-    times.now += LOCK_SECONDS - 1
-
-    assert ids(rows.lock(["a1"], RUN)) == ["a1"]
-
-
-def test_a_run_ends_its_own_lock_alone(rows: Installations) -> None:
-    rows.declare([gateway()], RUN)
-
-    rows.finish("a1", OTHER_RUN, "", 1.0)
-    assert ids(rows.lock(["a1"], OTHER_RUN)) == ["a1"]
-
-    rows.finish("a1", RUN, "", 1.0)
-    assert rows.lock(["a1"], OTHER_RUN) == []
-
-
-def test_a_run_renews_its_lock_unless_it_has_lost_it(rows: Installations, times: Times) -> None:
-    """Also if the other run has ended, which has written what this one does not know, or has
-    removed it.
-    """
-    rows.declare([gateway("a1"), gateway("b1", host="web2"), gateway("c1", host="web3")], RUN)
-    times.now += LOCK_SECONDS - 1
-    assert rows.renew(["a1", "b1", "c1"], RUN) == set()
-    times.now += LOCK_SECONDS - 1
-    assert rows.renew(["b1", "c1"], RUN) == set()
-    times.now += 1
-    assert rows.lock(["a1"], OTHER_RUN) == []
-    rows.finish("a1", OTHER_RUN, "", 1.0)
-    rows.remove("fleet", ["web2"])
-
-    assert rows.renew(["a1", "b1", "c1", "d1"], RUN) == {"a1", "b1", "d1"}
-
-    assert ids(rows.lock(["c1"], OTHER_RUN)) == ["c1"]
-    assert rows.lock(["a1"], OTHER_RUN) == []
-
-
-def test_a_lock_that_no_other_run_has_taken_is_renewed_late(
-    rows: Installations, times: Times
-) -> None:
-    rows.declare([gateway()], RUN)
-    times.now += 10 * LOCK_SECONDS
-
-    assert rows.renew(["a1"], RUN) == set()
-
-    assert ids(rows.lock(["a1"], OTHER_RUN)) == ["a1"]
+    assert rows.all() == before
 
 
 def test_two_runs_that_install_the_same_for_the_first_time_do_not_overwrite_each_other(
     rows: Installations,
 ) -> None:
-    """Neither has found a row that it could lock before."""
-    assert rows.declare([gateway("a1")], RUN) == []
+    """Neither has found a row."""
+    assert rows.declare([gateway("a1")]) == []
 
-    taken = rows.declare([gateway("b1"), gateway("b2", host="web2")], OTHER_RUN)
+    taken = rows.declare([gateway("b1"), gateway("b2", host="web2")])
 
     assert ids(taken) == ["a1"]
     assert ids(rows.all()) == ["a1"]
@@ -307,9 +240,9 @@ def test_two_runs_that_install_the_same_for_the_first_time_do_not_overwrite_each
 
 
 def test_the_end_of_a_refresh_is_recorded(rows: Installations, times: Times) -> None:
-    rows.declare([gateway()], RUN)
+    rows.declare([gateway()])
     times.now += 5
-    rows.finish("a1", RUN, "", 2.5)
+    rows.finish("a1", "", 2.5)
 
     [row] = rows.all()
     assert row.refreshed_at == times.now
@@ -320,11 +253,11 @@ def test_the_end_of_a_refresh_is_recorded(rows: Installations, times: Times) -> 
 def test_a_refresh_that_fails_leaves_the_time_of_the_last_good_one(
     rows: Installations, times: Times
 ) -> None:
-    rows.declare([gateway()], RUN)
-    rows.finish("a1", RUN, "", 2.5)
+    rows.declare([gateway()])
+    rows.finish("a1", "", 2.5)
     good = times.now
     times.now += 60
-    rows.finish("a1", RUN, "all exits answered 407", 3.5)
+    rows.finish("a1", "all exits answered 407", 3.5)
 
     [row] = rows.all()
     assert row.refreshed_at == good
@@ -332,7 +265,7 @@ def test_a_refresh_that_fails_leaves_the_time_of_the_last_good_one(
     assert row.seconds == 3.5
 
     times.now += 60
-    rows.finish("a1", RUN, "", 1.5)
+    rows.finish("a1", "", 1.5)
 
     [row] = rows.all()
     assert row.refreshed_at == times.now
@@ -392,7 +325,7 @@ def test_a_set_that_nobody_asks_for_is_forgotten_in_the_end(
 def test_a_damaged_row_is_one_sentence_with_its_name_and_the_fix(
     rows: Installations, store: Store, column: str, value: str
 ) -> None:
-    rows.declare([gateway("a1"), gateway("b1", host="web2")], RUN)
+    rows.declare([gateway("a1"), gateway("b1", host="web2")])
     store.execute(f"UPDATE installations SET {column} = ? WHERE id = 'b1'", value)
 
     with pytest.raises(StateError) as refused:
