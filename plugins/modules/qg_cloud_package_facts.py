@@ -83,7 +83,7 @@ ansible_facts:
           description: The number of the area (I(Area_id)).
           type: int
         area_no:
-          description: The identifier of the area (I(Area_no)), for O(area_no).
+          description: The identifier of the area (I(Area_no)).
           type: str
         area_name:
           description: The name of the area (I(Area_name)).

@@ -38,7 +38,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 monopolies:
-  description: The reserved lines that the key holds. With O(uuids), only these.
+  description: The reserved lines that the key holds.
   returned: success
   type: list
   elements: dict

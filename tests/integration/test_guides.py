@@ -351,11 +351,14 @@ def test_the_guide_to_the_gateway(reader: Reader, home: Path) -> None:
         Swap("127.0.0.1:13140", f"127.0.0.1:{slots}", "likewise"),
         Swap("127.0.0.1:13141", f"127.0.0.1:{slots + 1}", "likewise"),
         Swap("/etc/", f"{home}/", "tests write only below their own directory"),
-        Swap("qingguo.qgnet.refresh_timer", "qingguo.qgnet.refresh_proxies", "there is no systemd"),
     ]
+    no_timer = Swap(
+        "qingguo.qgnet.refresh_timer", "qingguo.qgnet.refresh_proxies", "there is no systemd"
+    )
 
     with removed_gateways(home):
-        steps = reader.follow("gateway", swaps)
+        steps = reader.follow("gateway", [*swaps, no_timer])
+        steps += reader.follow("gateway_operation")
 
     # Those of the only key, and that of the second one.
     assert payments(steps) == [2, 1]
