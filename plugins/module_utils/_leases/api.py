@@ -18,10 +18,10 @@ from .._api.leases import Lease, NamedArea, Quota, Terms, oldest_first
 from .._core.errors import QgError
 from .._core.runtime import module_command
 from .._core.text import format_sample
-from .._paid.holdings import Holdings
 from .._paid.journal_reader import LEASES
 from .._paid.matching import Traits
 from .._paid.paid_api import BUY, DROP, SWAP, Item, PaidApi, Span
+from .._paid.reconciling import Reconciled
 
 #: The maximum number of leases that one call can request (vendor doc 174).
 MAX_PER_CALL = 100
@@ -140,10 +140,12 @@ def _by_name(leases: Iterable[Lease]) -> dict[str, Lease]:
 
 
 def held_leases(client: Leases) -> list[Lease]:
-    """Return the leases that QG.net's list shows, corrected by what calls have reported lately."""
-    holdings = Holdings(LeaseApi(client))
-    holdings.look()
-    return oldest_first(holdings.certain.values())
+    """Return the leases that count as held, also those that lists lack, until two have lacked them:
+    before, nothing would be bought for them.
+    """
+    holdings = Reconciled(LeaseApi(client), ignore_quota=True)
+    holdings.look_without_lock()
+    return oldest_first(holdings.held.values())
 
 
 def _must_name_tasks(going: Collection[Lease], staying: Collection[Lease]) -> bool:

@@ -14,7 +14,7 @@ from support.node import Node
 from support.vendor import Vendor, plan_of
 
 
-def test_a_lease_of_longterm_is_held_after_its_deadline_until_the_list_lacks_it(
+def test_a_lease_of_longterm_is_held_after_its_deadline_until_lists_lack_it(
     tmp_path: Path,
 ) -> None:
     vendor = Vendor(**plan_of("longterm", lifetime=10))
@@ -35,4 +35,9 @@ def test_a_lease_of_longterm_is_held_after_its_deadline_until_the_list_lacks_it(
 
         vendor.around("/longterm/query", lambda _call: (200, {"code": "SUCCESS", "data": []}))
 
+        # A single list may be wrong, and nothing would be bought for what it lacks.
+        assert len(read_leases()) == 1
+        vendor.advance(61)
         assert read_leases() == []
+        vendor.hooks.clear()
+        assert len(node.ok("qg_proxy_allocate", count=1)["allocated"]) == 1
