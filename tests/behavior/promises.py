@@ -403,7 +403,9 @@ def claims_what_the_books_show(walk: Walk, run: Run) -> str:
         return ""
     shown = []
     for known in walk.leases:
-        if known.removed_at is not None and 0 <= run.began - known.removed_at < LIST_LAG:
+        # What was bought a moment before counts until lists may lag no more, and two have lacked
+        # it.
+        if known.removed_at is not None and 0 <= run.began - known.removed_at < 2 * LIST_LAG:
             shown.append(known)
     if phrases.IS_UNKNOWN not in run.message and phrases.NOT_KNOWN not in run.message:
         lasting = [known for known in run.bought if known.lease.ends > run.ended]
@@ -637,6 +639,11 @@ def redials_the_lines(walk: LineWalk, run: LineRun) -> str:
     return ""
 
 
+def _appears_during(walk: LineWalk, run: LineRun, line: Line) -> bool:
+    """Whether another client has applied for a line that the list shows only during this run."""
+    return not line.is_own and 0 <= run.began - line.bought_at < walk.list_lag
+
+
 def claims_what_was_done_to_lines(walk: LineWalk, run: LineRun) -> str:
     """A result names what was bought and released, no more and no less; where it does not know, no
     more.
@@ -653,6 +660,9 @@ def claims_what_was_done_to_lines(walk: LineWalk, run: LineRun) -> str:
         if line.removed_at is not None and 0 <= run.began - line.removed_at < LIST_LAG:
             shown.append(line)
     false = set(applied) - {line.uuid for line in run.bought}
+    if len(applied) == len(run.bought):
+        # No response names a line: which of two that appear together is whose, no list tells.
+        false -= {line.uuid for line in walk.lines if _appears_during(walk, run, line)}
     false |= set(released) - {line.uuid for line in run.gone + shown}
     if false:
         return f"names {sorted(false)}, which it has not changed"
@@ -662,6 +672,8 @@ def claims_what_was_done_to_lines(walk: LineWalk, run: LineRun) -> str:
     if is_changed and not run.result["changed"]:
         return "says that nothing was changed"
     concealed = {line.uuid for line in run.bought} - set(applied)
+    if len(applied) == len(run.bought):
+        concealed = set()
     concealed |= {line.uuid for line in run.gone} - set(released)
     if concealed:
         return f"does not name {sorted(concealed)}"
