@@ -17,6 +17,9 @@ options:
         V(postgresql://qgnet@db.example.com/qgnet). A database requires the Python library
         C(psycopg).
       - The path of a directory must be absolute, or begin with V(~/).
+      - Only the default directory is made if it does not exist. Any other must exist, since the
+        ledger, caps and registrations of a new store begin empty. To begin one, make an empty
+        directory with C(mkdir -m 700). The first run says that the store is new.
     type: str
     default: ~/.ansible/qgnet
 """

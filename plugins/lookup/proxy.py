@@ -144,6 +144,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     read_options,
     variable_name,
 )
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import (
     check_settings,
     variable_value,
@@ -196,7 +197,7 @@ class LookupModule(LookupBase):
             variable=variable,
             selectors=LOOKUP_SELECTORS,
         )
-        leases = find_leases(params)
+        leases = find_leases(params, run_announcer("proxy"))
         if params["form"] == "lease":
             return leases
         servers = [lease["server"] for lease in leases]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The announcements of waits on the control node, displayed by Ansible."""
+"""The announcements of waits and of new stores on the control node, displayed by Ansible."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run_announcer(name: str) -> Announcer:
             Path(constants.DEFAULT_LOCAL_TMP, f"qgnet-wait-{name_of_reason}").touch(
                 0o600, exist_ok=False
             )
-            text = f"{name}: waiting because {reason}: {detail}"
+            text = f"{name}: {reason}: {detail}"
             display.display(one_line(text), stderr=True)
 
     return announce

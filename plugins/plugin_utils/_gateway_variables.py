@@ -79,7 +79,8 @@ class GatewayVariables(QgAction):
 
     @contextlib.contextmanager
     def _store(self, params: Mapping[str, Any]) -> Iterator[Store]:
-        with contextlib.closing(open_store(params["store"], params["max_wait"])) as store:
+        store = open_store(params["store"], params["max_wait"], self.mode().announcer)
+        with contextlib.closing(store):
             yield store
 
     def _declared(self, kind: str) -> tuple[Declaration, str]:

@@ -204,8 +204,7 @@ def test_a_replacement_of_a_static_address_is_continued_from_any_step(
     for steps in range(2, 48):
         node = new_node("longterm", static=True)
         node.vendor.configure(options={"static_deadline": deadline})
-        node.store = node.store.with_name(str(steps))
-        node.options["store"] = str(node.store)
+        node.begin_store(node.store.with_name(str(steps)))
         node.ok(ALLOCATE, count=2)
         node.vendor.advance(90000)
         ip = node.vendor.leases[0].ip
@@ -244,8 +243,7 @@ def test_what_was_done_is_returned_whichever_write_to_the_store_fails(
         writes += 1
         assert writes < 60, "the run does not end"
         node = new_node(channels=9)
-        node.store = node.store.with_name(str(writes))
-        node.options["store"] = str(node.store)
+        node.begin_store(node.store.with_name(str(writes)))
         if module == RELEASE:
             node.vendor.hold(2)
         node.at_step(writes, node.fill_disk, (STORE,))

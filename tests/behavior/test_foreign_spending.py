@@ -8,7 +8,6 @@ bought never is.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,7 +77,7 @@ def test_of_leases_that_are_older_than_the_store_nobody_knows(
 def test_a_lost_store_accuses_nobody(new_node: Callable[..., Node]) -> None:
     node = new_node()
     node.ok(ALLOCATE, count=3)
-    shutil.rmtree(node.store)
+    node.lose_store()
     node.ok(ALLOCATE, count=4)
 
     read = node.ok(INFO)

@@ -1373,8 +1373,7 @@ def test_a_run_that_is_killed_at_any_step_while_it_replaces_an_exit_pays_once(
     was_killed = True
     while was_killed:
         node = new_node("share", channels=20, lifetime=10)
-        node.store = node.store.with_name(f"store{steps}")
-        node.options["store"] = str(node.store)
+        node.begin_store(node.store.with_name(f"store{steps}"))
         fleet = fleet_of(node, count=4)
         fleet.run()
         failed = fleet.host.exits[0]

@@ -259,7 +259,7 @@ def test_many_processes_of_which_some_are_killed_pay_once(
     calls.
     """
     monkeypatch.setenv("QG_MINUTE_SECONDS", "2")
-    store = str(tmp_path / "store")
+    store = str(tmp_path)
     if engine == "postgresql":
         store = request.getfixturevalue("database_url")
     chance = Random(20)

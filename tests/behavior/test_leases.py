@@ -194,7 +194,7 @@ def test_area_and_provider_come_from_the_store_or_the_region(node: Node, lost: b
     node.vendor.configure(channels=10)
     first = node.ok(ALLOCATE, count=2, **terms)
     if lost:
-        shutil.rmtree(node.store)
+        node.lose_store()
     node.vendor.forget()
     again = node.ok(ALLOCATE, count=2, **terms)
     assert again["changed"] is False

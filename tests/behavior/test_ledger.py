@@ -9,6 +9,7 @@ import base64
 import html
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -233,6 +234,20 @@ def test_a_failed_allocation_ends_a_run_at_once_and_uses_up_no_cap(
 
     assert len(node.ok(ALLOCATE, count=3, max_new_per_day=3)["allocated"]) == 3
     assert node.vendor.paid == 3
+
+
+def test_a_store_that_does_not_exist_is_not_begun_silently(node: Node, tmp_path: Path) -> None:
+    """With a new store, the cap would begin anew."""
+    node.ok(ALLOCATE, count=2, max_new_per_day=2)
+    mistyped = tmp_path / "mistyped" / "store"
+    for module, options in ((ALLOCATE, {"count": 4, "max_new_per_day": 2}), (LEDGER, {})):
+        refused = node.failed(module, store=str(mistyped), **options)
+        assert refused["msg"].startswith(f"store={mistyped} does not exist: ")
+    assert not mistyped.parent.exists()
+    assert node.vendor.paid == 2
+
+    mistyped.mkdir(parents=True)
+    assert node.ok(LEDGER, store=str(mistyped))["count"] == 0
 
 
 def test_without_time_to_wait_a_failed_allocation_is_reported_as_such(

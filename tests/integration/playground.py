@@ -152,6 +152,8 @@ class Playground:
     def __post_init__(self) -> None:
         for name in ("home", "tmp", "play"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
+        # A store that is named has to exist; an empty directory is a new one.
+        self.store.mkdir(mode=0o700, exist_ok=True)
         self._written: set[Path] = set()
         self._runs = 0
 

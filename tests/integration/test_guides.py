@@ -414,7 +414,9 @@ def assert_the_job_of_awx_registers(reader: Reader) -> None:
     shown = blocks(document("operations"), "yaml")
     (kind,) = [yaml.safe_load(block.text) for block in shown if "injectors:" in block.text]
     (playbook,) = [block.text for block in shown if "- name: Register\n" in block.text]
-    values = {"qg_key": reader.sim.key, "qg_store": str(reader.home / "job-store")}
+    store = reader.home / "job-store"
+    store.mkdir()
+    values = {"qg_key": reader.sim.key, "qg_store": str(store)}
     # AWX renders a field that is left empty as empty text.
     settings = {
         name: re.sub(r"{{ (\w+) }}", lambda field: values.get(field[1], ""), template)

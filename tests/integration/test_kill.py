@@ -49,6 +49,7 @@ def vendor() -> Iterator[Simulator]:
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     """What the two control nodes share."""
     if request.param == "sqlite":
+        (tmp_path / "store").mkdir()
         return {"QG_STORE": str(tmp_path / "store")}
     return {"QG_STORE": request.getfixturevalue("database_url")}
 

@@ -264,14 +264,14 @@ def test_an_action_refuses_a_mistake_in_an_option(
 ) -> None:
     monkeypatch.setenv("QG_KEY", "HUSH0123")
     monkeypatch.setenv("QG_API_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("QG_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("QG_STORE", str(tmp_path))
     [(module, options)] = fields.items()
 
     message = refusal(module.rpartition(".")[2], options)
 
     assert_explains(message, words)
     # An operation that had begun would have opened the store.
-    assert not (tmp_path / "store").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.measured

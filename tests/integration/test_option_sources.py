@@ -214,7 +214,7 @@ def test_an_api_that_cannot_be_reached_is_named_with_what_has_set_its_url(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         address = f"127.0.0.1:{closed.getsockname()[1]}"
-    options: dict[str, Any] = {"key": "QGDEMO01", "store": str(tmp_path / "store"), "timeout": 1}
+    options: dict[str, Any] = {"key": "QGDEMO01", "store": str(tmp_path), "timeout": 1}
     if origin == "QG_API_URL":
         monkeypatch.setenv("QG_API_URL", f"http://{address}")
     else:
@@ -281,7 +281,7 @@ def test_a_misspelt_variable_is_refused_by_name(sim: Simulator, playground: Play
 def test_a_misspelt_environment_variable_is_refused_by_name(
     sim: Simulator, playground: Playground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    playground.options["store"] = str(tmp_path / "store")
+    playground.options["store"] = str(tmp_path)
     for name, meant in ENVIRONMENT.items():
         with monkeypatch.context() as patch:
             patch.setenv(name, "1")

@@ -140,7 +140,7 @@ def test_each_check_of_the_network_has_cause_and_fix(
 def test_a_setting_of_the_environment_that_is_wrong_is_named(
     sim: Simulator, echo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = {"key": sim.key, "sources": [echo], "store": str(tmp_path / "store")}
+    options = {"key": sim.key, "sources": [echo], "store": str(tmp_path)}
     monkeypatch.setenv("QG_API_URL", f"http://{DEAD}")
     wrong = details(run_action("qg_doctor_info", options, variables=ALONE), ok=False)
     assert f"{phrases.REFUSED}. Check api_url. api_url comes from QG_API_URL." in wrong["whitelist"]

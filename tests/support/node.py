@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -77,13 +78,9 @@ class Node:
 
     def __init__(self, directory: Path, vendor: Vendor, **options: Any) -> None:
         self.vendor = vendor
-        self.store = directory
-        self.options: dict[str, Any] = {
-            "key": KEY,
-            "api_url": URL,
-            "store": str(directory),
-            **options,
-        }
+        self.options: dict[str, Any] = {"key": KEY, "api_url": URL}
+        self.begin_store(directory)
+        self.options |= options
         self.is_alone = True
         self.machine = MachineClock(vendor.clock.now)
         #: Whether responses have a Date.
@@ -104,6 +101,17 @@ class Node:
                 self, given.get("timeout", 10.0), given.get("url_option", "api_url")
             ),
         )
+
+    def begin_store(self, directory: Path) -> None:
+        """Use a store in a directory, which has to exist; an empty one is a new store."""
+        self.store = directory
+        self.options["store"] = str(directory)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def lose_store(self) -> None:
+        """Begin a new store in place of this one."""
+        shutil.rmtree(self.store)
+        self.begin_store(self.store)
 
     def other(self) -> Node:
         """Return a control node that knows nothing of this one."""

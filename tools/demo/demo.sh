@@ -272,6 +272,7 @@ CONFIG
 cat >"$work/vars.yml" <<VARS
 egress_whitelist_sources: ["${sources[0]}", "${sources[1]}"]
 VARS
+mkdir -m 700 "$work/state"
 export ANSIBLE_CONFIG=$work/ansible.cfg QG_KEY=$key QG_API_URL=$url QG_STORE=$work/state
 [[ -z $bold ]] || export ANSIBLE_FORCE_COLOR=true
 

@@ -31,7 +31,8 @@ from .text import extra_var
 #: On Linux, the monotonic clock stops while the machine is suspended. On macOS it does not, but
 #: time.monotonic() does.
 _CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-#: Displays a wait: its reason, by which it is known, and a detail.
+#: Displays what a run waits for, or that a store is new: a text, by which it is known, and a
+#: detail.
 Announcer = Callable[[str, str], None]
 #: The seconds of waiting for the same reason from which on it is announced.
 ANNOUNCED_AFTER = 3.0
@@ -231,7 +232,7 @@ class WaitBudget:
             limit = f"at most {self.max_wait - self.waited:.0f} s more (max_wait)"
             if examine:
                 limit = f"{examine()}; {limit}"
-            self.announcer(f"{reason} ({endpoint})", limit)
+            self.announcer(f"waiting because {reason} ({endpoint})", limit)
         began = self.elapsed()
         try:
             self.sleep(seconds)

@@ -17,7 +17,7 @@ from .._api.lease_client import Leases
 from .._api.leases import Lease
 from .._core.checks import check_range
 from .._core.errors import QgError
-from .._core.runtime import SILENT
+from .._core.runtime import SILENT, Announcer
 from .._core.text import counted
 from .._paid.holdings import Holdings
 from .._paid.matching import Desired
@@ -54,10 +54,10 @@ class _RememberedList(NamedTuple):
         return json.dumps({**self._asdict(), "leases": rows})
 
 
-def find_leases(params: Params) -> list[dict[str, Any]]:
+def find_leases(params: Params, announcer: Announcer) -> list[dict[str, Any]]:
     """Return the leases that the lookup describes, in the order of deadlines or of ``seed``.
 
-    Raises QgError if there are too few.
+    Raises QgError if there are too few. Announces a new store.
     """
     at_least = params["at_least"]
     limit = params["limit"]
@@ -76,8 +76,9 @@ def find_leases(params: Params) -> list[dict[str, Any]]:
     )
     connection = Connection.of(params)
     # Templates may be evaluated in the process that Ansible forks its workers from.
-    with contextlib.closing(open_store(connection.store, connection.timing.max_wait)) as store:
-        # A lookup cannot see whether its task has no_log, so it announces nothing.
+    opened = open_store(connection.store, connection.timing.max_wait, announcer)
+    with contextlib.closing(opened) as store:
+        # A lookup cannot see whether its task has no_log, so it announces no wait.
         api = lease_client(connection, SILENT, partial(check_isp, params["isp"]), store=store)
         desired = replace(desired, terms=with_codes(desired.terms, api))
         leases = lease_results(_matching(api, desired, max_age), api.caller.vendor_clock)

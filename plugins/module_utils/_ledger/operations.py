@@ -112,7 +112,7 @@ def _needed(connection: Connection, store: Store) -> dict[str, float] | None:
 
 def _run(params: Params, mode: Mode) -> dict[str, Any]:
     connection = Connection.of({**_DEFAULTS, **params})
-    with contextlib.closing(open_store(connection.store, _MAX_WAIT)) as store:
+    with contextlib.closing(open_store(connection.store, _MAX_WAIT, mode.announcer)) as store:
         since = moment("since", params["since"], store.wall_time())
         keys = _keys(connection, store)
         entries = [described(entry) for entry in ledger(store, keys, since)]

@@ -150,6 +150,7 @@ class PostgresStore(Store):
         for statement in STATEMENTS:
             self._database.execute(statement.replace(NUMBERED, IDENTITY))
         self._database.execute("INSERT INTO meta VALUES (?, ?)", (VERSION, secrets.token_hex(32)))
+        self.is_new = True
 
     def now(self) -> float:
         """Return the Unix time of the server."""

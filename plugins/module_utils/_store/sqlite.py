@@ -39,6 +39,7 @@ class SqliteStore(Store):
     or if others can read what else it contains.
 
     ``busy`` is for how many seconds another process that has locked the database is waited for.
+    With ``makes_directory``, the directory is made if it does not exist.
     """
 
     errors = (sqlite3.Error,)
@@ -60,7 +61,7 @@ class SqliteStore(Store):
     #: The seconds by which state time is ahead of the clock of this boot.
     _ahead: float
 
-    def __init__(self, directory: str, busy: float) -> None:
+    def __init__(self, directory: str, busy: float, *, makes_directory: bool = False) -> None:
         is_empty = not directory.strip()
         super().__init__(f"store {repr(directory) if is_empty else directory}")
         self._clock = current().clock
@@ -77,7 +78,17 @@ class SqliteStore(Store):
                     "give store (environment QG_STORE) an absolute path, or one that begins with "
                     "~/",
                 )
-            _make_private(self._directory)
+            if makes_directory:
+                self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                _make_private(self._directory)
+            except FileNotFoundError:
+                raise OptionError(
+                    "store",
+                    f"={directory} does not exist",
+                    "give the directory that other runs use; for a new store, whose ledger and "
+                    f"caps begin empty, make it with mkdir -p -m 700 {directory}",
+                ) from None
             path = self._directory / DATABASE
             if not path.exists():
                 self._create(path)
@@ -108,6 +119,7 @@ class SqliteStore(Store):
                 database.execute("COMMIT")
             with contextlib.suppress(FileExistsError):
                 os.link(draft, path)
+                self.is_new = True
         finally:
             draft.unlink(missing_ok=True)
         for folder in path.parents:
@@ -193,7 +205,6 @@ def _sync(folder: Path) -> None:
 
 
 def _make_private(directory: Path) -> None:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = directory.stat()
     if status.st_uid != os.geteuid() or status.st_mode & 0o022:
         raise PermissionError("it belongs to, or can be written by, another user")

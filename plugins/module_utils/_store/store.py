@@ -133,6 +133,8 @@ class Store(abc.ABC):
     #: The same by the driver's code, with which a server may say it in any language.
     advice_by_code: ClassVar[Mapping[str, str]] = {}
     default_advice: ClassVar[str]
+    #: Whether this process has made it.
+    is_new = False
 
     _database: Connection
     _salt: bytes

@@ -19,6 +19,7 @@ from .._api.transport import Transport
 from .._core.checks import check_range, check_url
 from .._core.errors import OptionError
 from .._core.runtime import Announcer, WaitBudget, current
+from .._store.opening import DEFAULT_STORE
 from .operation import Params, Spec, environment_name, shared, shared_options, variable_name
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from .._api.key import KeyCaller
     from .._store.store import Store
 
-DEFAULT_STORE = "~/.ansible/qgnet"
 #: The value of ``product`` for the one that QG.net's responses show.
 AUTO = "auto"
 #: The other values: the rows of ``PRODUCTS``, which tasks on an account do not load.
@@ -189,7 +189,7 @@ def key_caller(
     sender = timing.transport("api_url")
     return KeyCaller(
         sender,
-        RateLimiter(store or open_store(connection.store, timing.max_wait)),
+        RateLimiter(store or open_store(connection.store, timing.max_wait, announcer)),
         timing.budget(announcer),
         url=connection.url,
         key=connection.key,

@@ -107,7 +107,8 @@ class Rulebook:
             "QG_ACCOUNT_URL": self.sim.account_url,
             **environment,
         }
-        (self.root / "tmp").mkdir(exist_ok=True)
+        for name in ("tmp", "state"):
+            (self.root / name).mkdir(mode=0o700, exist_ok=True)
         with (self.root / "output").open("wb") as output:
             self.process = subprocess.Popen(
                 command,

@@ -96,7 +96,7 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path / "store")
+    return Machine(tmp_path)
 
 
 @pytest.mark.parametrize(

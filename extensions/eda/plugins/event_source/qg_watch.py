@@ -95,7 +95,8 @@ options:
     description:
       - The directory with the count of calls, or the URL of a PostgreSQL database that several
         control nodes share, such as postgresql://qgnet@db.example.com/qgnet. Use the same as
-        playbooks with the same key. The path of a directory is absolute, or begins with ~/.
+        playbooks with the same key. The path of a directory is absolute, or begins with ~/. Only
+        the default directory is made if it does not exist.
       - Default from the environment variable QG_STORE.
     type: str
     default: ~/.ansible/qgnet

@@ -367,7 +367,7 @@ def test_a_file_that_somebody_else_has_written_is_refused(
     variables: dict[str, Any] = {
         "ansible_inventory_sources": ["hosts.yml"],
         "ansible_play_batch": ["web1"],
-        "qg_store": str(tmp_path / "store"),
+        "qg_store": str(tmp_path),
         "qg_key": "QGDEMO01",
         f"proxy_{kind}_state": state,
         "proxy_gateway_name": "gw",

@@ -89,7 +89,7 @@ def test_a_timer_that_this_user_may_not_remove_is_named(
 def test_a_timer_goes_with_the_last_of_what_it_refreshes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = str(tmp_path / "store")
+    store = str(tmp_path)
     rows = []
     for host in TIMER.hosts:
         rows.append(
@@ -138,7 +138,7 @@ def test_a_timer_does_not_take_the_name_of_one_that_refreshes_other_hosts(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    store = str(tmp_path / "store")
+    store = str(tmp_path)
     rows = []
     for host in hosts:
         rows.append(Installation(host, "list", inventory, host, "/etc/proxies", {}, {}))

@@ -187,7 +187,7 @@ def run(tmp_path: Path) -> Callable[..., Result]:
         given = {
             "key": KEY,
             "api_url": url,
-            "store": str(tmp_path / "state"),
+            "store": str(tmp_path),
             "timeout": 10,
             "max_wait": 0,
         }

@@ -42,7 +42,7 @@ def test_a_long_wait_is_announced_at_once_and_only_once() -> None:
     for _step in range(3):
         budget.wait(5.0, "the limit is used up", "/query")
     assert waiting.shown == [
-        (0.0, "the limit is used up (/query)", "at most 300 s more (max_wait)")
+        (0.0, "waiting because the limit is used up (/query)", "at most 300 s more (max_wait)")
     ]
 
 
@@ -54,7 +54,7 @@ def test_many_short_waits_are_announced_when_they_are_long_together() -> None:
         budget.wait(0.02, "the list may lag", "/query")
     ((second, reason, detail),) = waiting.shown
     assert 3.0 <= second <= 3.3
-    assert reason == "another run has the lock (/query)"
+    assert reason == "waiting because another run has the lock (/query)"
     assert detail == "process 7; at most 297 s more (max_wait)"
 
 

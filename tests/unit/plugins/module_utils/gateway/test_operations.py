@@ -53,7 +53,7 @@ PROXIES = ProxyList(
 
 @pytest.fixture
 def rows(tmp_path: Any) -> Installations:
-    return Installations(open_store(str(tmp_path / "store")))
+    return Installations(open_store(str(tmp_path)))
 
 
 def installation(host: str, number: str = "1", name: str = "qg-proxy-gateway") -> Installation:

@@ -66,8 +66,10 @@ def state_place(directory: Path | str) -> str:
 
     A process that forks others must call this before.
     """
-    in_use = _in_use()
-    return in_use.url(str(directory)) if in_use else str(directory)
+    if in_use := _in_use():
+        return in_use.url(str(directory))
+    Path(directory).expanduser().mkdir(mode=0o700, exist_ok=True)
+    return str(directory)
 
 
 def open_store(

@@ -18,15 +18,20 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    OptionError,
+    QgError,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import (
+    DEFAULT_STORE,
+    open_store,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
     Registration,
     Registrations,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.sqlite import SqliteStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.store import StateError, Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import DEFAULT_STORE
 from support import phrases
 from support.processes import process_until_killed, run_together
 
@@ -67,13 +72,23 @@ def umask(value: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o277])
-def test_the_directory_is_private_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+def test_the_directory_is_private_whatever_the_umask(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mask: int
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    directory = tmp_path / ".ansible" / "qgnet"
+    directory.parent.mkdir()
     with umask(mask):
-        use(opened(tmp_path / "state"))
-    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
-    assert {
-        stat.S_IMODE(path.stat().st_mode) & 0o077 for path in (tmp_path / "state").iterdir()
-    } == {0}
+        use(open_store(DEFAULT_STORE))
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in directory.iterdir()} == {0}
+
+
+def test_a_directory_that_is_named_is_not_made(tmp_path: Path) -> None:
+    """The caps of a store begin anew, also behind a mistyped path or before a disk is mounted."""
+    with pytest.raises(OptionError, match=r"does not exist: .* mkdir -p -m 700"):
+        open_store(str(tmp_path / "mistyped" / "store"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_directory_that_others_can_read_becomes_private(tmp_path: Path) -> None:
@@ -302,6 +317,7 @@ def test_a_path_from_the_home_is_absolute(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, directory: str
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "state").mkdir()
     with contextlib.closing(open_store(directory)):
         assert (tmp_path / "state" / DATABASE).is_file()
 
@@ -318,6 +334,7 @@ def test_a_new_database_has_its_name_on_the_disk(
         sync(number)
 
     monkeypatch.setattr(os, "fsync", noting)
-    directory = tmp_path / "new" / "state"
-    with contextlib.closing(open_store(str(directory))):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    directory = tmp_path / ".ansible" / "qgnet"
+    with contextlib.closing(open_store(DEFAULT_STORE)):
         assert {str(directory), str(directory.parent), str(tmp_path)} <= synced

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store import opening
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.facts import (
     LEASE_LIST,
     PRODUCT,
@@ -36,6 +37,15 @@ def test_a_secret_has_a_name_of_its_own_in_each_store(tmp_path: Path) -> None:
         open_store(tmp_path / "other").digest("x", "SECRETKEY1"),
         open_store(tmp_path).digest("x"),
     )
+
+
+def test_a_new_store_is_announced_once(tmp_path: Path) -> None:
+    announced: list[str] = []
+    place = state_place(tmp_path)
+    for _run in range(2):
+        opening.open_store(place, announcer=lambda text, _detail: announced.append(text)).close()
+    assert len(announced) == 1
+    assert announced[0].endswith(" is new")
 
 
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
