@@ -136,7 +136,7 @@ may_own() {{{{
 {_ROOM}
 {{places}}
 echo '--- exits'
-echo '--- file'; cat {{mark}} 2>/dev/null
+echo '--- file'; head -n 1 {{mark}} 2>/dev/null
 """
 
 
@@ -354,14 +354,15 @@ def _stop_script(gateway: Mapping[str, Any]) -> str:
 
 
 def command_script(proxies: Mapping[str, Any]) -> str:
-    """Return a command that runs that of a list.
+    """Return a command that runs that of a list, as the role has written it into the mark: whoever
+    can write to the store cannot run another one.
 
     Only if it succeeds has the mark the time of the list. So whatever ends a run that has written a
     list, and by any clock, the next look finds that the command still has to run.
     """
     path = shlex.quote(proxies["path"])
     mark = shlex.quote(proxies["mark"])
-    return f"( {proxies['command']}\n) && touch -r {path} {mark}"
+    return f'/bin/sh -c "$(tail -n +2 {mark})" && touch -r {path} {mark}'
 
 
 def reason(output: str) -> str:

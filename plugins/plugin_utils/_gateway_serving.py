@@ -267,8 +267,8 @@ class ServingAction(GatewayVariables):
         return would_lease or "folder" not in self._order_of(proxies)["look"]["flags"]
 
     def _write_list(self, proxies: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-        """Write a list and the mark beside it, and run its command if it has changed, or if the
-        command has failed after the last change.
+        """Write a list, and from the role the mark beside it, and run the command if either has
+        changed, or if it has failed after the last change.
 
         A refresh raises LeftError if the list is not as it was, since another run has been there.
         """
@@ -277,15 +277,15 @@ class ServingAction(GatewayVariables):
             if self._low_level_execute_command(script, executable="/bin/sh")["rc"] == CHANGED:
                 raise LeftError(proxies)
         login = self._login(LIST, proxies["pools"][0]["name"])
-        # The template is read from the look: in what was leased, its braces were made safe to show.
+        # Texts are read from the look: in what was leased, their braces were made safe to show.
         order = self._order_of(proxies)
         template = plain(order["declaration"]["template"])
+        command = plain(order["declaration"]["command"])
         text = list_text({**proxies, "template": template}, proxies["leases"], login, self._host)
-        mark = {
-            "content": f"installation {proxies['id']}\n",
-            "dest": proxies["mark"],
-            "mode": "0644",
-        }
+        files = []
+        if not params["refresh"]:
+            content = f"installation {proxies['id']}\n{command}\n"
+            files.append({"content": content, "dest": proxies["mark"], "mode": "0600"})
         file = {
             "content": text,
             "dest": proxies["path"],
@@ -293,12 +293,15 @@ class ServingAction(GatewayVariables):
         }
         if proxies["owner"]:
             file["owner"] = proxies["owner"]
-        for arguments in (mark, file):
+        files.append(file)
+        changed = False
+        for arguments in files:
             written = self._act("ansible.builtin.copy", arguments)
             if written.get("failed"):
                 raise QgError(f"The list {proxies['path']} cannot be written: {_failure(written)}.")
+            changed |= bool(written.get("changed"))
         is_pending = bool(proxies["command"]) and "pending" in order["look"]["flags"]
-        changed = is_pending or bool(written.get("changed"))
+        changed |= is_pending
         if changed and proxies["command"] and not self._task.check_mode:
             done = self._low_level_execute_command(command_script(proxies))
             if done["rc"] != 0:

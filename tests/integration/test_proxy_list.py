@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import getpass
 import json
 import os
@@ -14,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
+    Installations,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
 from integration.playground import Playground, Run, calls
 from qgnet_simulator.running import Simulator
 from support import phrases
@@ -162,6 +168,38 @@ def test_a_command_that_a_run_did_not_reach_is_run_once(
     made.unlink()
     write(sim, playground, path, REFRESH).ok()
     assert not made.exists()
+
+
+def test_a_command_that_somebody_has_put_into_the_store_is_not_run(
+    sim: Simulator, playground: Playground, path: Path
+) -> None:
+    made = path.parent.parent / "made by the command"
+    foreign = path.parent.parent / "made by somebody else"
+    # Braces of the command are none of a template.
+    command = f"echo '{{{{ x }}}}' >'{made}'"
+    write(sim, playground, path, proxy_list_command="{% raw %}" + command + "{% endraw %}").ok()
+    assert made.read_text() == "{{ x }}\n"
+    made.unlink()
+    with contextlib.closing(open_store(str(playground.store))) as store:
+        rows = Installations(store)
+        [row] = rows.all()
+        options = {**row.options, "command": f"touch '{foreign}'"}
+        rows.declare([dataclasses.replace(row, options=options)])
+    os.utime(path, (0, 0))
+
+    write(sim, playground, path, REFRESH).ok()
+
+    assert made.exists()
+    assert not foreign.exists()
+
+
+def test_a_changed_command_is_run_once(sim: Simulator, playground: Playground, path: Path) -> None:
+    made = path.parent.parent / "made by the command"
+    write(sim, playground, path, proxy_list_command="true").ok()
+    for is_new in (True, False):
+        run = write(sim, playground, path, proxy_list_command=f"mkdir '{made}'").ok()
+        assert {task.result["changed"] for task in run.by_host(WRITING).values()} == {is_new}
+        assert made.exists()
 
 
 @pytest.mark.measured

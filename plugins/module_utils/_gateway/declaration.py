@@ -193,6 +193,18 @@ class ProxyList:
 
 
 Declaration: TypeAlias = "Gateway | ProxyList"
+#: The type of addresses and areas, as a field declares it.
+_TEXTS = "tuple[str, ...]"
+#: The types of JSON that a field has, by the type that it declares.
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "str | None": (str, type(None)),
+    "bool": (bool,),
+    "int": (int,),
+    "float": (int, float),
+    "tuple[Pool, ...]": (tuple,),
+    _TEXTS: (),
+}
 _CLASSES: dict[str, type[Declaration]] = {GATEWAY: Gateway, LIST: ProxyList}
 
 
@@ -212,3 +224,18 @@ def from_json(kind: str, data: Mapping[str, Any]) -> Declaration:
     if "allow" in values:
         values["allow"] = tuple(values["allow"])
     return _CLASSES[kind](**values, pools=tuple(pools))
+
+
+def check_types(declared: Declaration | Pool) -> None:
+    """Raise TypeError if a field has another type than it declares; texts of Ansible are of types
+    of its own.
+    """
+    for field in dataclasses.fields(declared):
+        value = getattr(declared, field.name)
+        is_right = isinstance(value, _TYPES[str(field.type)])
+        if isinstance(value, bool):
+            is_right = field.type == "bool"
+        if field.type == _TEXTS:
+            is_right = all(isinstance(text, str) for text in value)
+        if not is_right:
+            raise TypeError(field.name)

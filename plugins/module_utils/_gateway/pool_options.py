@@ -84,53 +84,62 @@ def read_entry(
         elif spec.get("required"):
             fix = "each pool needs a name and a port of its own"
             raise OptionError(names.of(option), "is missing", fix)
-    if not _POOL_NAME.fullmatch(own["name"]):
-        raise unusable(names, "name", own["name"], "give 1 to 32 letters, digits and underscores")
-    check_port(names, own["port"])
     pool = read_pool(own["name"], own["port"], own, own.get("product") or product, names)
     return dataclasses.replace(pool, is_entry=True)
 
 
 def read_pool(name: str, port: int, values: Mapping[str, Any], product: str, names: Names) -> Pool:
     """Return a pool, checked as far as is possible without knowing the product of its key."""
-    check_range(names.of("count"), values["count"], 1, MAX_PER_CALL)
-    areas = check_areas(names.of("areas"), values["areas"])
-    minutes = None
-    if values["keep_alive"] is not None:
-        minutes = parse_minutes(names.of("keep_alive"), values["keep_alive"])
-        if not isinstance(minutes, int):
-            raise unusable(
-                names, "keep_alive", values["keep_alive"], "give whole minutes, such as 5m or 1h"
-            )
-        check_range(names.of("keep_alive"), minutes, 1, 525600)
     drain = values["drain"]
     if drain is None:
         # The shorter one suits leases of a minute, unless new ones are known to last longer.
-        is_long = product in _LONG or (minutes or 1) > 1
+        is_long = product in _LONG or (_minutes(names, values["keep_alive"]) or 1) > 1
         drain = 60 if is_long else 15
-    check_range(names.of("drain"), drain, 1, 86400)
-    per_exit = values.get("per_exit", 0)
-    check_range(names.of("per_exit"), per_exit, 0, MAX_CONNECTIONS)
     has_slots = values.get("slots", False)
     sticky = values.get("sticky")
     if sticky is None:
         has_labels = port and not has_slots
         sticky = "optional" if has_labels else "none"
-    return Pool(
+    pool = Pool(
         name=name,
         port=port,
         count=values["count"],
         drain=drain,
         product=product,
-        areas=areas,
+        areas=check_areas(names.of("areas"), values["areas"]),
         isp=values["isp"],
         keep_alive=values["keep_alive"],
         credentials=values["credentials"],
         sticky=sticky,
-        per_exit=per_exit,
+        per_exit=values.get("per_exit", 0),
         ignore_quota=values["ignore_quota"],
         has_slots=has_slots,
     )
+    check_pool(names, pool)
+    return pool
+
+
+def check_pool(names: Names, pool: Pool) -> None:
+    """Refuse what a pool cannot be, whatever else the gateway has."""
+    if not _POOL_NAME.fullmatch(pool.name):
+        raise unusable(names, "name", pool.name, "give 1 to 32 letters, digits and underscores")
+    check_range(names.of("count"), pool.count, 1, MAX_PER_CALL)
+    check_areas(names.of("areas"), pool.areas)
+    _minutes(names, pool.keep_alive)
+    check_range(names.of("drain"), pool.drain, 1, 86400)
+    check_range(names.of("per_exit"), pool.per_exit, 0, MAX_CONNECTIONS)
+
+
+def _minutes(names: Names, keep_alive: str | None) -> int | None:
+    """Return for how many minutes new leases last, and None if the plan says it."""
+    if keep_alive is None:
+        return None
+    minutes = parse_minutes(names.of("keep_alive"), keep_alive)
+    if not isinstance(minutes, int):
+        fix = "give whole minutes, such as 5m or 1h"
+        raise unusable(names, "keep_alive", keep_alive, fix)
+    check_range(names.of("keep_alive"), minutes, 1, 525600)
+    return minutes
 
 
 def check_unique(names: Names, pools: Sequence[Pool], metrics: str) -> None:

@@ -8,6 +8,7 @@ same.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from .._store.installations import Installation, Installations
 from .._store.registrations import inventory_name
 from .._store.store import Store
 from .declaration import Declaration, from_json
+from .gateway_options import check_recorded
 
 #: A refresh is overdue after so many of its intervals and so many seconds, which it may take.
 _INTERVALS = 3
@@ -87,15 +89,17 @@ def _removal(installation: Installation) -> str:
 
 def recorded(installation: Installation) -> Declaration:
     """Return the declaration of an installation; raises QgError for one that this release cannot
-    read.
+    read, or that no options describe.
     """
-    try:
-        return from_json(installation.kind, installation.options)
-    except (KeyError, TypeError):
-        raise QgError(
-            f"The record of the {installation.kind} {installation.name} on "
-            f"{installation.host} cannot be read: install it again with its role."
-        ) from None
+    with contextlib.suppress(KeyError, TypeError, OptionError):
+        declaration = from_json(installation.kind, installation.options)
+        check_recorded(declaration)
+        if declaration.name == installation.name:
+            return declaration
+    raise QgError(
+        f"The record of the {installation.kind} {installation.name} on "
+        f"{installation.host} cannot be read: install it again with its role."
+    )
 
 
 def described(installation: Installation) -> dict[str, Any]:

@@ -7,13 +7,19 @@ role's option.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    OptionError,
+    QgError,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway import records
 from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.declaration import (
+    Declaration,
     Gateway,
     ProxyList,
     as_json,
@@ -29,6 +35,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._gateway.logins impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
     GATEWAY,
     LIST,
+    Installation,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Spec
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.values import typed_options
@@ -55,7 +62,8 @@ def gateway(product: str = "auto", **options: Any) -> Gateway:
 
 
 def proxy_list(product: str = "auto", **options: Any) -> ProxyList:
-    return read_list(values_of("proxy_list_", LIST_OPTIONS, {"path": PATH, **options}), "", product)
+    values = values_of("proxy_list_", LIST_OPTIONS, {"path": PATH, **options})
+    return read_list(values, "{{ urls }}" if values["template"] else "", product)
 
 
 def entry(**options: Any) -> dict[str, Any]:
@@ -630,3 +638,82 @@ def test_a_record_of_another_release_is_refused(change: dict[str, Any]) -> None:
 
     with pytest.raises((KeyError, TypeError)):
         from_json(GATEWAY, data)
+
+
+def installed(declaration: Declaration, change: dict[str, Any]) -> Installation:
+    data = {**as_json(declaration), **change}
+    name = declaration.name
+    return Installation("0123", declaration.kind, "hosts", "web1", name, data, {})
+
+
+POOL = as_json(gateway())["pools"][0]
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        gateway(),
+        gateway(service="daemon", directory="/opt/gw/", allow=["192.0.2.0/24"], log=True),
+        gateway(areas=["350500"], keep_alive="5m", reports=True, metrics="127.0.0.1:9101"),
+        gateway(**entry(isp="mobile", slots=True)),
+        proxy_list(areas=["350500"], keep_alive="5m", count=3, command="systemctl reload crawler"),
+        proxy_list(format="urls", scheme="socks5h", credentials=True, owner="crawler"),
+        dataclasses.replace(proxy_list(), template="{{ leases }}"),
+    ],
+)
+def test_what_options_describe_is_read_from_the_store(declaration: Declaration) -> None:
+    assert records.recorded(installed(declaration, {})) == declaration
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "gw\n[Service]\nUser=root"},
+        {"name": "../gw"},
+        {"name": "another"},
+        {"directory": "/opt/$(id)"},
+        {"service": "other"},
+        {"service": ["systemd"]},
+        {"bind": "0.0.0.0:1\nuser root"},
+        {"allow": ["192.0.2.1 }\n"]},
+        {"allow": "192.0.2.1"},
+        {"web_only": "no"},
+        {"metrics": "127.0.0.1:9101\nuser root"},
+        {"check_target": "d.qg.net:443\nuser root"},
+        {"check_timeout": "1.5"},
+        {"client_connections": -1},
+        {"interval": "10"},
+        {"log": 1.5},
+        {"pools": []},
+        {"pools": [{**POOL, "name": "a b"}]},
+        {"pools": [{**POOL, "port": "80\n"}]},
+        {"pools": [{**POOL, "port": 0}]},
+        {"pools": [{**POOL, "count": 10**6}]},
+        {"pools": [{**POOL, "areas": ["a,b"]}]},
+        {"pools": [{**POOL, "product": "other"}]},
+        {"pools": [{**POOL, "sticky": "other"}]},
+        {"pools": [POOL, POOL]},
+    ],
+)
+def test_what_no_options_describe_is_not_read_from_the_store(change: dict[str, Any]) -> None:
+    with pytest.raises(QgError, match="cannot be read: install it again"):
+        records.recorded(installed(gateway(), change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"path": "/etc/passwd"},
+        {"path": "relative"},
+        {"owner": ["root"]},
+        {"format": "other"},
+        {"scheme": "ftp"},
+        {"template": ["x"]},
+        {"command": 3},
+        {"pools": []},
+        {"pools": [{**POOL, "port": 0, "name": "proxy_list", "count": 0}]},
+    ],
+)
+def test_a_list_that_no_options_describe_is_not_read_from_the_store(change: dict[str, Any]) -> None:
+    with pytest.raises(QgError, match="cannot be read: install it again"):
+        records.recorded(installed(proxy_list(), change))
