@@ -146,7 +146,7 @@ class Fleet:
         """
         assert self.snapshot is not None
         if self.snapshot.exists():
-            shutil.copytree(self.snapshot, self.playground.store)
+            shutil.copytree(self.snapshot, self.playground.store, dirs_exist_ok=True)
             self.sim.configure(whitelist=self.all_addresses)
             return
         self.run().ok()

@@ -285,8 +285,8 @@ def test_hold_redial_and_release(sim: Simulator, playground: Playground) -> None
     assert sim.key not in run.output
     # Nothing at all is sent to the host.
     assert not run.spied
-    first_wait = run.stderr.partition("qg_monopoly: ")[2]
-    assert first_wait.startswith(f"{phrases.NOT_ONLINE} (/monopolies): 0 of 2")
+    first_wait = run.stderr.partition(f"qg_monopoly: {phrases.NOT_ONLINE}")[2]
+    assert first_wait.startswith(" (/monopolies): 0 of 2")
     assert made(sim)[:3] == ["GET /resources", f"GET {LINES}", f"GET {QUOTA}"]
     assert made(sim)[-1] == f"GET {LINES}"
     assert writes(sim) == ["POST"]

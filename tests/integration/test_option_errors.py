@@ -213,7 +213,6 @@ SELECTORS = [
     selector("qg_proxy_replace", {"count": ""}, "count"),
     selector("qg_proxy_allocate", {"count": 1, "areas": None, "exact": True}, "areas"),
     selector("qg_proxy_allocate", {"count": 1, "isp": None, "exact": True}, "isp"),
-    selector("qg_proxy_info", {"task_ids": None}, "task_ids"),
     selector("qg_monopoly", {"state": "absent", "uuids": None}, "uuids"),
     selector("qg_monopoly", {"state": "absent", "all": None}, "all"),
     selector("qg_egress_whitelist", {"step": "detect", "ips": None}, "ips"),
