@@ -14,12 +14,14 @@ import contextlib
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible import constants, context
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     MissingOption,
     OptionError,
@@ -51,6 +53,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     variable_name,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._variables import (
+    check_extra_variables,
     check_role_parameters,
     check_settings,
     owners_of,
@@ -121,12 +124,16 @@ class QgAction(ActionBase):
         for variables in self._task.environment or ():
             environment.update(variables)
         try:
-            check_settings(self._variables.keys(), environment)
+            others = check_settings(self._variables.keys(), environment)
+            extra = load_extra_vars(self._loader)
+            check_extra_variables(self._playbook(), extra, self._variables)
         except OptionError as error:
             # A task that runs once ends the play for all hosts.
             host = self._variables.get("inventory_hostname", "localhost")
             fix = f"{error.fix}. This task has run for {host}"
             raise OptionError(error.option, error.problem, fix) from None
+        for name in others:
+            self.mode().announcer(f"{name} in the environment has no effect", "it is no setting")
         role = getattr(self._task, "_role", None)
         if role is not None:
             given = (*role.get_role_params(), *role.vars)
@@ -136,6 +143,10 @@ class QgAction(ActionBase):
             defaults.update(entry.get(_GROUP) or ())
         foreign = defaults & GROUP_OPTIONS.keys() - spec.keys()
         return {name: value for name, value in self._args.items() if name not in foreign}
+
+    def _playbook(self) -> Path:
+        """Return the path of the playbook that the task belongs to."""
+        return Path(self._task.get_play().get_path().rpartition(":")[0]).resolve()
 
     def variable(self, option: str) -> Any:
         """Return the value of the variable of an option."""

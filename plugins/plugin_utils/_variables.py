@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,16 +66,17 @@ def variable_value(name: str, value: Any, templar: Any) -> Any:
     return value
 
 
-def check_settings(names: Iterable[str], environment: Iterable[str] = ()) -> None:
+def check_settings(names: Iterable[str], environment: Iterable[str] = ()) -> list[str]:
     """Refuse a misspelt variable or environment variable of the collection.
 
     ``names`` are those of all variables of the task, ``environment`` those of its keyword of this
     name, which is for programs on hosts: either may be a cap that has no effect. A user may have
     variables that begin with ``qg_``: they are refused only if they resemble a variable of the
     collection. One with the prefix of a role is refused if the role does not have it, and one with
-    a misspelt prefix if what follows is an option of the role.
+    a misspelt prefix if what follows is an option of the role. Returns the environment variables
+    that look like settings and are none.
     """
-    check_environment(SHARED_OPTIONS)
+    others = check_environment(SHARED_OPTIONS)
     for name in environment:
         _check_place(name, f"{name} in the keyword environment")
     for name in names:
@@ -95,6 +96,26 @@ def check_settings(names: Iterable[str], environment: Iterable[str] = ()) -> Non
             raise OptionError(f"The variable {name}", "does not exist", fix)
         if not role and name not in _known() and (near := _with_prefix_of_role(name)):
             raise no_such_setting(f"The variable {name}", near)
+    return others
+
+
+def check_extra_variables(playbook: Path, extra: Iterable[str], names: Container[str]) -> None:
+    """Refuse extra variables that a playbook of the collection would ignore: its own ones without
+    their prefix, and those with it that nothing in the collection has.
+
+    ``names`` are those of all variables of the task.
+    """
+    if playbook.parent != _COLLECTION / "playbooks":
+        return
+    own = _in_files(f"playbooks/{playbook.name}") & settings()
+    for name in extra:
+        variable = f"{_PREFIX}{name}"
+        if variable in own and variable not in names:
+            fix = f"give {variable}, as all variables of the playbook begin with {_PREFIX}"
+            raise OptionError(f"The variable {name}", "has no effect", fix)
+        if name.startswith(_PREFIX) and name not in _known() | _of_hosts():
+            fix = f"leave it out: names with {_PREFIX} are those of the collection"
+            raise OptionError(f"The variable {name}", "does not exist", fix)
 
 
 def check_role_parameters(role: str, names: Iterable[str]) -> None:

@@ -436,6 +436,37 @@ def test_the_report_and_the_doctor_show_what_is_installed(
 ENSURE = "qingguo.qgnet.ensure_leases"
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "phrase"),
+    [
+        ("min_remaining", "30s", "give qg_min_remaining"),
+        ("areas", "350500", "give qg_areas"),
+        ("qg_exclude_areas", "350500", "does not exist"),
+        ("qg_pool", "normal", "does not exist"),
+    ],
+)
+def test_a_variable_that_a_playbook_would_ignore_is_refused(
+    sim: Simulator, playground: Playground, variable: str, value: str, phrase: str
+) -> None:
+    """It would buy leases that do not fit."""
+    arguments = ["-e", f"{variable}={value}"]
+    environment = {"QG_KEY": sim.key}
+    run = asked(sim, playground, "ensure_leases", arguments=arguments, environment=environment)
+
+    assert run.rc == 2
+    assert f"The variable {variable} " in words(run)
+    assert phrase in words(run)
+    assert sim.journal() == []
+
+
+def test_an_environment_variable_that_is_no_setting_is_named_once(
+    sim: Simulator, playground: Playground
+) -> None:
+    environment = {"QG_KEY": sim.key, "QG_LIMIT": "1"}
+    run = asked(sim, playground, "ensure_leases", environment=environment).ok()
+    assert run.stderr.count("QG_LIMIT in the environment has no effect") == 1
+
+
 def servers(leases: list[dict[str, Any]]) -> set[str]:
     return {lease["server"] for lease in leases}
 

@@ -62,7 +62,7 @@ def run_action(
         no_log=False,
         delegate_to=None,
         module_defaults=[],
-        get_play=lambda: SimpleNamespace(strategy="linear", _uuid="1"),
+        get_play=lambda: SimpleNamespace(strategy="linear", _uuid="1", get_path=lambda: ""),
         _uuid="task",
         run_once=False,
         register=None,

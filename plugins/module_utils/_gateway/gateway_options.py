@@ -83,6 +83,8 @@ _LIST_NAMES = Names("proxy_list_")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 #: A path that a shell, systemd and HAProxy all read as it is written.
 _DIRECTORY = re.compile(r"/[A-Za-z0-9._/+@=~-]*")
+#: How the addresses begin at which a host reaches only itself.
+_LOOPBACK = "127."
 _NETWORK = re.compile(r"([0-9.]+)(?:/([89]|[12][0-9]|3[0-2]))?")
 _TARGET = re.compile(r"[A-Za-z0-9.-]{1,253}:([0-9]{1,5})")
 
@@ -211,6 +213,13 @@ def _check_addresses(gateway: Gateway) -> None:
         raise OptionError(_NAMES.of("allow"), "is empty", "name at least one address or network")
     for network in gateway.allow:
         _check_network(network)
+    is_here = gateway.bind.startswith(_LOOPBACK)
+    if not is_here and all(network.startswith(_LOOPBACK) for network in gateway.allow):
+        fix = "set proxy_gateway_allow to the networks of its clients, or leave bind out"
+        problem = (
+            f"={gateway.bind} lets nobody in, since allow has only addresses of the host itself"
+        )
+        raise OptionError(_NAMES.of("bind"), problem, fix)
     if gateway.metrics:
         _check_metrics(gateway.metrics)
     target = _TARGET.fullmatch(gateway.check_target)

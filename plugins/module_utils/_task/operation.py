@@ -60,17 +60,20 @@ def from_environment(name: str) -> str:
 _OTHER_SETTINGS = ("ledger_days", "minute_seconds")
 
 
-def check_environment(options: Iterable[str]) -> None:
-    """Refuse a misspelt environment variable: that of a cap would cost money."""
+def check_environment(options: Iterable[str]) -> list[str]:
+    """Refuse a misspelt environment variable: that of a cap would cost money.
+
+    Returns those that begin as these do and are none of the collection.
+    """
     settings = (*options, *_OTHER_SETTINGS)
     prefix = environment_name("")
     names = set(map(environment_name, settings))
-    for name in os.environ:
-        if not name.startswith(prefix) or name in names:
-            continue
+    others = [name for name in os.environ if name.startswith(prefix) and name not in names]
+    for name in others:
         near = meant(name.removeprefix(prefix).lower(), settings)
         if near is not None:
             raise no_such_setting(f"The environment variable {name}", environment_name(near))
+    return others
 
 
 def no_such_setting(named: str, meant_name: str) -> OptionError:

@@ -218,7 +218,7 @@ def test_a_command_that_fails_does_not_hide_that_the_list_was_written(
     }
     order = {
         "installation": {"id": ID},
-        "declaration": {"template": ""},
+        "declaration": {"template": "", "command": "reload crawler"},
         "look": {"flags": []},
     }
     machine.variables["proxy_gateway__look"] = {"orders": [order], "serve": []}

@@ -127,6 +127,8 @@ OF_GATEWAYS: list[tuple[str, Any, str]] = [
     ("bind", "*", phrases.ONE_IPV4),
     ("bind", "127.0.0.1:3128", phrases.ONE_IPV4),
     ("bind", "127.0.0.01", phrases.ONE_IPV4),
+    ("bind", "0.0.0.0", "lets nobody in"),
+    ("bind", "192.0.2.10", "lets nobody in"),
     ("port", 0, phrases.OUT_OF_RANGE),
     ("port", 65536, phrases.OUT_OF_RANGE),
     ("port", "http", WHOLE),
