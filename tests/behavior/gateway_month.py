@@ -103,7 +103,7 @@ class Kind:
 
 
 KINDS = (
-    Kind("share", ("350500", "320800"), MINUTE, 15, 10 * MINUTE, 1000),
+    Kind("share", ("350500", "320800"), MINUTE, 15, 10 * MINUTE, 1500),
     Kind("share", ("350500", "320800"), 5 * MINUTE, 60, HOUR, 700),
     Kind("exclusive", ("350500", "320800"), DAY, 60, DAY, 30),
     Kind("overseas", ("990100", "990200"), HOUR, 15, 2 * HOUR, 200),

@@ -1846,7 +1846,7 @@ def test_a_process_whose_socket_is_gone_or_refuses_is_started_again(gateway: Gat
     gateway.sim.advance(290)
     gateway.play(REFRESH).ok()
 
-    assert sold(gateway.sim) == 7
+    assert sold(gateway.sim) == 6
     assert gateway.ask().status == 200
 
     # While the process is stopped, a reload has a new one ask it for its ports.
