@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import socket
 import sqlite3
 from collections.abc import Callable
@@ -142,6 +143,41 @@ def test_two_pools_of_a_host_with_different_terms_have_leases_of_their_own(
     assert len(by_pool["b"]) == 1
     assert not by_pool["a"] & by_pool["b"]
     assert fleet.run() == 0
+
+
+def test_fifty_pools_of_a_key_cost_one_list_of_each_run(new_node: Callable[..., Node]) -> None:
+    """A list for each pool would use up the limit of a minute, and each refresh would wait."""
+    node = new_node("share", channels=60, lifetime=60)
+    row = node.vendor.stock[0]
+    codes = [str(350500 + number) for number in range(1, 51)]
+    node.vendor.stock[:] = [dataclasses.replace(row, area_id=int(code)) for code in codes]
+    pools = []
+    for number, code in enumerate(codes):
+        pools.append({"name": f"p{number}", "port": 4000 + number, "areas": [code]})
+    fleet = fleet_of(node, pools=pools)
+    while len(fleet.host.servers) < 50:
+        fleet.run()
+        node.vendor.advance(60)
+    node.vendor.forget()
+    paths = PATHS["share"]
+
+    assert fleet.run() == 0
+    assert node.vendor.calls(paths.query, paths.get) == [paths.query]
+
+    # A purchase rests on a list of its own.
+    gone = fleet.host.exits[7]
+    fleet.state_of = lambda server: IS_SILENT if server == gone else WORKS
+    node.vendor.advance(10)
+    node.vendor.forget()
+
+    sold = fleet.run()
+    node.vendor.advance(10)
+    sold += fleet.run()
+
+    assert sold == 1
+    assert node.vendor.calls(paths.get) == [paths.get]
+    assert len(node.vendor.calls(paths.query)) == 3
+    assert len(fleet.host.exits) == 50
 
 
 def test_two_gateways_of_a_host_with_different_terms_have_leases_of_their_own(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client import Leases
@@ -26,7 +27,7 @@ from support.vendor import CLASSIC, Vendor
 
 @pytest.mark.parametrize(("options", "contradicts"), [({}, True), ({"ignore_quota": True}, False)])
 def test_the_quota_counts_unless_its_reader_says_otherwise(
-    tmp_path: Path, options: dict[str, bool], contradicts: bool
+    tmp_path: Path, options: dict[str, Any], contradicts: bool
 ) -> None:
     """A release names no option, and would count the quota if it came to read it."""
     node = Node(tmp_path / "store", Vendor())

@@ -30,9 +30,10 @@ from .._leases.api import LeaseApi
 from .._leases.lease_options import check_new_terms, desired_leases, read_terms, with_codes
 from .._leases.leasing import NamedLeases, ensure_leases, release_leases
 from .._leases.operations import lease_results, unusable_leases
-from .._paid.holdings import Holdings
+from .._paid.holdings import Holdings, ListRead
 from .._paid.lifetime import MONTH, ShortLifeError
 from .._paid.matching import Desired
+from .._paid.reconciling import POLL
 from .._store.installations import Installations
 from .._store.store import Store
 from .._task.api_options import Connection
@@ -115,6 +116,8 @@ class Supplier:
     clients: dict[str, Leases] = field(default_factory=dict)
     #: The addresses of servers, since a lookup of a name may take seconds.
     addresses: dict[str, str | None] = field(default_factory=dict)
+    #: The last list of each key: one is enough for all sets.
+    lists: dict[str, ListRead[Lease]] = field(default_factory=dict)
     #: The host of the API.
     api_host: str = ""
 
@@ -197,7 +200,8 @@ class Supplier:
                 # The exits are as good as new ones, of which nothing is known yet.
                 state = dataclasses.replace(state, pause=None)
             holdings = Holdings(LeaseApi(client))
-            holdings.look()
+            holdings.look(self._earlier(client))
+            self._keep(client, holdings)
             lasts_by_server = _matching(holdings, desired, lease_set.drain)
             life = holdings.journal.lifetime(desired.terms.keep_alive, MONTH) or _UNKNOWN_LIFETIME
             new = _new(holdings, lease_set)
@@ -242,6 +246,15 @@ class Supplier:
                     state = state.with_bad(supply.bad)
                     installations.save_set_state(name, state.as_json())
 
+    def _earlier(self, client: Leases) -> ListRead[Lease] | None:
+        """Return the list of a key that the run has read for another set, if that was just now."""
+        last = self.lists.get(client.caller.key_digest)
+        is_recent = last is not None and self.store.now() - last.read_at <= POLL
+        return last if is_recent else None
+
+    def _keep(self, client: Leases, holdings: Holdings[Lease]) -> None:
+        self.lists[client.caller.key_digest] = holdings.last_list
+
     def _lease(self, client: Leases, desired: Desired, lease_set: LeaseSet, supply: Supply) -> None:
         """Lease what is missing, or what channels and cap allow if that is less."""
         wanted = desired
@@ -283,8 +296,14 @@ class Supplier:
         desired = dataclasses.replace(desired, exclude_ips=supply.bad)
         ignore_quota = lease_set.pool.ignore_quota
         result = ensure_leases(
-            client, desired, check=self.check, cap=self.cap, ignore_quota=ignore_quota
+            client,
+            desired,
+            check=self.check,
+            cap=self.cap,
+            ignore_quota=ignore_quota,
+            earlier=self._earlier(client),
         )
+        self._keep(client, result.books)
         if self.check:
             supply.unbought += result.missing
         supply.bought += result.missing if self.check else len(result.allocated)

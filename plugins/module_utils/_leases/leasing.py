@@ -18,6 +18,7 @@ from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, one_line
 from .._paid.books import Books, locked_books
 from .._paid.ensure import Ensuring, check_room
+from .._paid.holdings import ListRead
 from .._paid.matching import Desired
 from .._paid.release import fewest_first, release
 from .._paid.replacement import Replacement, forget_replacements
@@ -71,10 +72,18 @@ def ensure_leases(
     check: bool,
     cap: int | None,
     ignore_quota: bool,
+    earlier: ListRead[Lease] | None = None,
 ) -> LeaseResult:
-    """Allocate only the missing leases and release a surplus; with ``check``, only read."""
+    """Allocate only the missing leases and release a surplus; with ``check``, only read.
+
+    ``earlier`` is a list that the run has read lately: it is enough if nothing is to be done.
+    """
     with locked_books(
-        LeaseApi(client), cap=cap, ignore_quota=ignore_quota, await_releases=not check
+        LeaseApi(client),
+        cap=cap,
+        ignore_quota=ignore_quota,
+        await_releases=not check,
+        earlier=earlier,
     ) as books:
         run = _EnsuringLeases(books, desired)
         result = LeaseResult(books)

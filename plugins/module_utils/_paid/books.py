@@ -16,6 +16,7 @@ from .._api.leases import Terms
 from .._core.errors import CallError
 from .._spending.caps import check_cap
 from .._store.store import after_the_call
+from .holdings import ListRead
 from .journal_reader import HOUR
 from .paid_api import BUY, DROP, SWAP, Item, NewCall, PaidApi, leaves_open
 from .reconciling import Reconciled
@@ -32,15 +33,18 @@ def locked_books(
     cap: int | None = None,
     ignore_quota: bool = False,
     await_releases: bool = False,
+    earlier: ListRead[R] | None = None,
 ) -> Iterator[Books[R]]:
     """Lock the key, read what it holds, and end the earlier calls whose effect the list shows.
+
+    ``earlier`` is a list that the run has read lately.
 
     With ``await_releases``, wait for the effect of earlier releases: what they name may be held no
     more.
     """
     with api.caller.key_lock():
         books = Books(api, cap=cap, ignore_quota=ignore_quota)
-        books.look()
+        books.look(earlier)
         books.settle(await_purchases=False, await_releases=await_releases)
         yield books
 

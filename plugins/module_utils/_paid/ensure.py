@@ -128,6 +128,11 @@ class Ensuring(Generic[R]):
         Raises QgError if it is not clear, or not possible.
         """
         books = self.books
+        if not books.has_own_list and (self.first.needed or self.first.surplus):
+            # What is bought or released rests on a list of its own.
+            books.look()
+            books.settle(await_purchases=False, await_releases=not check)
+            self.first = self.plan()
         if not self.first.decided().needed:
             return
         self._check_life()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from .._api.leases import Terms
@@ -24,11 +25,19 @@ from .snapshot import Snapshot, has_ended
 R = TypeVar("R")
 
 
+@dataclass(frozen=True)
+class ListRead(Generic[R]):
+    """A list of what a key holds, and the state time at which it was requested."""
+
+    resources: Mapping[str, R]
+    read_at: float
+
+
 class Holdings(Generic[R]):
     """What a key holds, as it was looked at last.
 
     ``held`` is what counts as held by name, ``first`` is what was held at first, and ``snapshot``
-    all that is known.
+    all that is known. Without ``has_own_list``, the list is one that the run has read before.
     """
 
     def __init__(self, api: PaidApi[R]) -> None:
@@ -38,6 +47,7 @@ class Holdings(Generic[R]):
         self.held: dict[str, R] = {}
         self.first: dict[str, R] | None = None
         self.warnings: list[str] = []
+        self.has_own_list = False
         self._listed: dict[str, R] = {}
         self._listed_before: dict[str, R] = {}
 
@@ -57,17 +67,28 @@ class Holdings(Generic[R]):
         """Return the state time."""
         return self.journal.store.now()
 
-    def look(self) -> None:
-        """Read what is held."""
+    @property
+    def last_list(self) -> ListRead[R]:
+        """The last list of QG.net."""
+        return ListRead(self._listed, self.snapshot.read_at)
+
+    def look(self, earlier: ListRead[R] | None = None) -> None:
+        """Read what is held, or use what the run has read lately."""
         # Nobody else ends a call within the lock. Without it, what was recorded meanwhile corrects
         # the list. They are open, even if the list cannot be read.
         self.snapshot = dataclasses.replace(self.snapshot, calls=self.journal.open())
+        self.has_own_list = earlier is None
+        if earlier is None:
+            earlier = self._read()
+        self.use_list(earlier.resources, earlier.read_at)
+
+    def _read(self) -> ListRead[R]:
         read_at = self.now()
         listed = self.api.read()
         if listed is None:
             # Many servers write an empty list as none, but a fault may be the reason as well.
             listed = self.api.read()
-        self.use_list(listed or {}, read_at)
+        return ListRead(listed or {}, read_at)
 
     def _see(self, **facts: Any) -> None:
         """Add these facts, and QG.net's time, to what is known."""

@@ -26,7 +26,7 @@ from .evidence import (
     excess,
     verdict,
 )
-from .holdings import Holdings
+from .holdings import Holdings, ListRead
 from .paid_api import PaidApi
 from .snapshot import LIST_LAG, OpenCall
 from .uncertainty import unknown
@@ -54,9 +54,9 @@ class Reconciled(Holdings[R]):
         #: Whether list and quota have agreed, and all calls since have reported their whole effect.
         self._is_clear = False
 
-    def look(self) -> None:
+    def look(self, earlier: ListRead[R] | None = None) -> None:
         """Read what is held, and record what the list lacks, since lists are in order here."""
-        super().look()
+        super().look(earlier)
         changed = changed_by_list(self.snapshot)
         if changed:
             self.journal.update(changed)
