@@ -33,7 +33,7 @@ SEEDS = range(1, 2 + int(os.environ.get("QGNET_EXPLORE", 0)))
 #: When a paused pool buys its next probe at the latest, and until that is checked.
 PROBED = HOUR + 10 * MINUTE
 #: Bytes of a store after a month; SQLite's log beside it does not grow beyond 4 MB.
-STORED = 1_000_000
+STORED = 1_500_000
 
 
 def two_dead_hours(month: Month) -> None:

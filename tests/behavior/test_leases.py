@@ -248,6 +248,20 @@ def test_names_of_areas_are_read_once_an_hour(node: Node) -> None:
     assert node.sent(AREAS) == [{}] * 2
 
 
+@pytest.mark.parametrize("plan", [{"kind": "data_absent"}, {"kind": "data_null"}])
+def test_an_empty_list_of_areas_is_not_remembered(node: Node, plan: dict[str, Any]) -> None:
+    """Nothing would match by its name for an hour, and each run would have to ask the user."""
+    node.vendor.hold(1, KeepAlive=600)
+    node.vendor.fault(AREAS, **plan)
+    node.run(ALLOCATE, count=1, areas=[QUANZHOU])
+    paid = node.vendor.paid
+
+    node.ok(ALLOCATE, count=1, areas=[QUANZHOU])
+
+    assert node.sent(AREAS) == [{}] * 2
+    assert node.vendor.paid == paid
+
+
 @pytest.mark.parametrize(("undetermined", "paid"), [("fail", 2), ("ignore", 4), ("match", 2)])
 def test_areas_that_cannot_be_read_leave_it_to_the_option(
     node: Node, undetermined: str, paid: int

@@ -206,7 +206,9 @@ class Leases:
         coded = {(area.code, area.name) for area in self.areas() if area.code}
         kept = [area for area in coded if not has_secret([*area], self.caller.secrets)]
         listed = sorted(kept, key=lambda area: (area[0], area[1] or ""))
-        facts.save(AREAS, json.dumps(listed))
+        if listed:
+            # An empty list may be a fault.
+            facts.save(AREAS, json.dumps(listed))
         return listed
 
     def _masked(self, leases: Iterable[Lease]) -> list[Lease]:
