@@ -1493,7 +1493,7 @@ def assert_a_change_that_haproxy_could_not_serve_leaves_gateways_as_they_are(
         port = taken.getsockname()[1]
         gateway.hosts = {
             "first": {"pools": [first, {"name": "more", "port": port}]},
-            "second": {"port": second, "bind": "192.0.2.10"},
+            "second": {"port": second, "bind": "192.0.2.10", "allow": ["192.0.2.0/24"]},
         }
 
         run = gateway.play()
@@ -1646,7 +1646,7 @@ def test_control_nodes_that_share_nothing_but_a_database(
     for name in gateway.hosts:
         assert lease in " ".join(gateway.servers(name))
         assert gateway.ask(gateway.hosts[name]["port"]).status == 200
-    assert not job.playground.store.exists()
+    assert list(job.playground.store.iterdir()) == []
 
     # The host that was "old" is "new" now.
     job.hosts = {"first": {}, "new": {**gateway.hosts["old"], "name": "old"}}

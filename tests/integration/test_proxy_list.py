@@ -6,20 +6,16 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import getpass
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.installations import (
-    Installations,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import open_store
 from integration.playground import Playground, Run, calls
 from qgnet_simulator.running import Simulator
 from support import phrases
@@ -180,11 +176,11 @@ def test_a_command_that_somebody_has_put_into_the_store_is_not_run(
     write(sim, playground, path, proxy_list_command="{% raw %}" + command + "{% endraw %}").ok()
     assert made.read_text() == "{{ x }}\n"
     made.unlink()
-    with contextlib.closing(open_store(str(playground.store))) as store:
-        rows = Installations(store)
-        [row] = rows.all()
-        options = {**row.options, "command": f"touch '{foreign}'"}
-        rows.declare([dataclasses.replace(row, options=options)])
+    store = playground.store / "state.sqlite3"
+    with contextlib.closing(sqlite3.connect(store)) as database, database:
+        [recorded] = database.execute("SELECT options FROM installations").fetchone()
+        options = {**json.loads(recorded), "command": f"touch '{foreign}'"}
+        database.execute("UPDATE installations SET options = ?", [json.dumps(options)])
     os.utime(path, (0, 0))
 
     write(sim, playground, path, REFRESH).ok()

@@ -144,9 +144,9 @@ def check_recorded(declaration: Declaration) -> None:
         _check_list(declaration)
 
 
-def _check_choices(options: Spec, declared: Declaration | Pool) -> None:
+def _check_choices(specs: Spec, declared: Declaration | Pool) -> None:
     """Refuse values that are none of the choices of their options."""
-    for option, spec in options.items():
+    for option, spec in specs.items():
         value = getattr(declared, option, None)
         if value is not None and value not in spec.get("choices", [value]):
             raise OptionError(option, f"={quoted(value)} is none of its choices", "give one")
