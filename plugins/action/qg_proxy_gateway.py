@@ -19,7 +19,10 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import wall_time
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import (
+    run_began,
+    wall_time,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import (
     format_sample,
     one_line,
@@ -121,7 +124,8 @@ class ActionModule(ServingAction):
     def _find(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is recorded for the hosts of this batch."""
         self._check_strategy()
-        began = wall_time()
+        # A play that installs may have done much else before.
+        began = run_began() if params["refresh"] else None
         hosts = self._variables["ansible_play_batch"]
         names = {self._recorded_name(host, params): host for host in hosts}
         inventory = self.inventory(params)
@@ -295,7 +299,7 @@ class ActionModule(ServingAction):
                     rows, [order for of_host in orders.values() for order in of_host]
                 )
             supplier = self._supplier(params, store)
-            outcomes = operations.serve(orders, supplier)
+            outcomes = operations.serve(orders, supplier, is_refresh=is_refresh)
             if not is_refresh and not mode.check:
                 self._show_forecasts(supplier)
         hosts: dict[str, list[dict[str, Any]]] = {}
@@ -348,7 +352,9 @@ class ActionModule(ServingAction):
             return {"changed": False}
         recorded = self._variables[FOUND]
         leased = self._variables.get(LEASED) or {}
-        seconds = max(0.0, wall_time() - recorded["began"])
+        seconds = None
+        if recorded["began"] is not None:
+            seconds = max(0.0, wall_time() - recorded["began"])
         with self._store(params) as store:
             rows = Installations(store)
             for host in recorded["hosts"]:

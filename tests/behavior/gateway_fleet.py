@@ -169,6 +169,8 @@ class Fleet:
         self.hosts = {name: Host(name, declared) for name in names}
         self.state_of: Callable[[str], State] = lambda _server: WORKS
         self.problems: dict[str, str] = {}
+        #: What the last run says of each host about the time before it.
+        self.late: dict[str, list[str]] = {}
         self.warnings: list[str] = []
         #: The leases that the last run has bought, by its own count.
         self.bought = 0
@@ -217,7 +219,7 @@ class Fleet:
                     self._order(Host(f"{self.host.name} {declared.name}", declared), now)
                 )
             supplier = Supplier(self._connection, SILENT, store, cap=cap, check=check)
-            outcomes = operations.serve(orders, supplier)
+            outcomes = operations.serve(orders, supplier, is_refresh=True)
             self.bought = supplier.bought
         sold = self.vendor.paid - paid
         if check:
@@ -236,6 +238,7 @@ class Fleet:
             outcome = outcomes[host.name][0]
             self.warnings += outcome.warnings
             self.problems[host.name] = outcome.problem
+            self.late[host.name] = outcome.late
             for problem in outcome.problems:
                 assert_one_sentence(problem)
             assert_no_secret([KEY], dataclasses.asdict(outcome))
@@ -306,6 +309,7 @@ class Fleet:
             name=declared.name,
             options={},
             keys={},
+            problem=self.problems.get(host.name, ""),
         )
         state_of = self.state_on.get(host.name, self.state_of)
         return operations.Order(

@@ -1382,6 +1382,64 @@ def test_a_plan_by_volume_needs_the_option_to_ignore_the_quota_in_its_pool(
     assert fleet.problem == ""
 
 
+# Runs that come too late.
+
+
+@pytest.mark.parametrize("options", [{}, {"slots": True, "sticky": "none"}])
+@pytest.mark.parametrize("ahead", [0.0, 90.0])
+def test_a_refresh_that_comes_after_the_last_lease_has_ended_says_by_how_much(
+    new_node: Callable[..., Node], options: dict[str, Any], ahead: float
+) -> None:
+    """It has put that right, so nothing is recorded as a problem."""
+    fleet = fleet_of(new_node("share", channels=20), count=2, **options)
+    fleet.host.clock_ahead = ahead
+    fleet.run()
+    assert fleet.late == {"web1": []}
+    fleet.run_for(2 * MINUTE)
+    assert fleet.late == {"web1": []}
+
+    ends = [server.until for server in fleet.host.servers if server.until is not None]
+    late = 70.0
+    fleet.vendor.advance(max(ends) - ahead + late - fleet.vendor.clock.now())
+    fleet.run()
+
+    [sentence] = fleet.late["web1"]
+    assert phrases.REFRESHED_TOO_LATE.format(late) in sentence
+    assert "proxy_gateway_drain" in sentence
+    assert_one_sentence(sentence)
+    assert fleet.problem == ""
+    fleet.vendor.advance(10)
+    fleet.run()
+    assert fleet.late == {"web1": []}
+
+
+def test_a_refresh_after_one_that_failed_is_not_called_late(fleet: Fleet) -> None:
+    fleet.run()
+    break_api(fleet)
+    fleet.vendor.advance(11 * MINUTE)
+    fleet.run()
+    assert fleet.problem != ""
+    mend_api(fleet)
+    fleet.vendor.advance(10)
+
+    fleet.run()
+
+    assert fleet.problem == ""
+    assert fleet.late == {"web1": []}
+
+
+def test_leases_that_were_reported_or_whose_end_is_unknown_are_not_called_late(
+    fleet: Fleet,
+) -> None:
+    fleet.run()
+    for changes in ({"reported": True}, {"until": None}):
+        servers = [dataclasses.replace(server, **changes) for server in fleet.host.servers]
+        fleet.host.servers = servers
+        fleet.vendor.advance(11 * MINUTE)
+        fleet.run()
+        assert fleet.late == {"web1": []}
+
+
 # Runs that are killed.
 
 

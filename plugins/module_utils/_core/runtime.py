@@ -161,7 +161,20 @@ def current_actor() -> Actor:
     return Actor(user, f"{os.getppid()} {os.uname().nodename}", *_task)
 
 
-#: Made before Ansible forks its workers.
+def _began() -> float:
+    """Return when this process began, in seconds of :func:`_elapsed`; where the system does not
+    say, that is now.
+    """
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
+            # The name of the process, in parentheses, may contain anything.
+            fields = file.read().rpartition(")")[2].split()
+        return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return _elapsed()
+
+
+#: These two are made before Ansible forks its workers.
+_BEGAN = _began()
 _SALT = os.urandom(16)
 
 
@@ -169,6 +182,11 @@ def digest_in_run(*texts: str) -> str:
     """Return what tells texts apart within a run of Ansible, and reveals nothing outside of it."""
     text = "\0".join(texts).encode()
     return hashlib.blake2b(text, key=_SALT, digest_size=8).hexdigest()
+
+
+def run_began() -> float:
+    """Return the Unix time at which the process of this run of Ansible began."""
+    return wall_time() - max(0.0, elapsed() - _BEGAN)
 
 
 def _ignore(_reason: str, _detail: str) -> None:

@@ -25,7 +25,15 @@ from .exits import CLOCKS_AGREE, Look
 from .lease_sets import Need, lease_sets
 from .policy import Cause
 from .served import Candidate, why_unserved
-from .servers import Server, file_text, next_servers, number_of_servers, slot_servers
+from .servers import (
+    STEADY,
+    Server,
+    file_text,
+    next_servers,
+    number_of_servers,
+    seconds_without_exit,
+    slot_servers,
+)
 from .slots import SlotLease, of_slot
 from .supply import Supplier, Supply
 from .timings import names_for
@@ -75,6 +83,8 @@ class Outcome:
     leases: list[dict[str, Any]] | None = None
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    #: What went wrong before this run, which has put it right.
+    late: list[str] = field(default_factory=list)
 
     @property
     def problem(self) -> str:
@@ -131,7 +141,9 @@ def declare(rows: Installations, orders: Iterable[Order]) -> None:
         )
 
 
-def serve(orders: Mapping[str, Sequence[Order]], supplier: Supplier) -> dict[str, list[Outcome]]:
+def serve(
+    orders: Mapping[str, Sequence[Order]], supplier: Supplier, *, is_refresh: bool
+) -> dict[str, list[Outcome]]:
     """Lease for the orders of all hosts; returns the outcome of each."""
     supplies: dict[tuple[str, str], Supply] = {}
     for lease_set in lease_sets(_needs(orders)):
@@ -148,6 +160,8 @@ def serve(orders: Mapping[str, Sequence[Order]], supplier: Supplier) -> dict[str
                 supply = supplies.get((order.installation.id, pool.name)) or Supply(
                     problem=order.problem or order.refused.get(pool.name, "")
                 )
+                if is_refresh:
+                    outcome.late += _lateness(order, pool)
                 _add_pool(outcome, order, pool, supply)
             outcomes[host].append(outcome)
     return outcomes
@@ -200,6 +214,26 @@ def _before(order: Order, pool: Pool) -> list[Server]:
     return servers
 
 
+def _lateness(order: Order, pool: Pool) -> list[str]:
+    """Return a sentence if the last lease of a pool, or of a slot, had ended before this refresh.
+
+    If the refresh before had a problem, that is why.
+    """
+    if order.problem or order.installation.problem:
+        return []
+    now = wall_time() + order.look.clock_ahead
+    seconds = seconds_without_exit(_before(order, pool), now)
+    if seconds <= STEADY:
+        return []
+    names = names_for(order.installation.kind, pool)
+    sentence = (
+        f"Pool {pool.name} of {order.installation.host} was refreshed too late: its last lease had "
+        f"ended {seconds:.0f} s before, so that requests failed. Let the timer refresh it each "
+        f"{order.declaration.interval} s ({names.prefix}interval), or raise {names.of('drain')}."
+    )
+    return [sentence]
+
+
 def served(order: Order, outcome: Outcome) -> dict[str, Any]:
     """Return what a host is to serve, as its templates print it."""
     pools = []
@@ -230,6 +264,7 @@ def served(order: Order, outcome: Outcome) -> dict[str, Any]:
         "pools": pools,
         "leases": outcome.leases,
         "problem": outcome.problem,
+        "late": " ".join(outcome.late),
         # Nothing is written over what another run or another inventory has installed.
         "is_left_alone": bool(order.problem),
         "serves": "serves" in order.look.flags,

@@ -9,6 +9,7 @@ same.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -143,11 +144,27 @@ def problem_of(installation: Installation, now: float) -> str:
         return f"{name} has a problem: {installation.problem}"
     age = now - (installation.refreshed_at or installation.installed_at)
     if age <= _INTERVALS * installation.options.get("interval", 0) + _MARGIN:
-        return ""
+        return _why_slow(name, installation)
     return (
         f"{name} was last refreshed {_duration(age)} ago. To refresh it by a timer, type: "
         f"{playbook_command('refresh_timer', qg_hosts=host)}. Only if the host no longer exists, "
         f"type: {playbook_command('deregister', qg_forget=host)}"
+    )
+
+
+def _why_slow(name: str, installation: Installation) -> str:
+    """Return why leases may end before the next refresh replaces them, and what to set; empty if
+    they do not.
+    """
+    drains = [pool["drain"] for pool in installation.options.get("pools", ())]
+    interval = installation.options.get("interval", 0)
+    needed = interval + (installation.seconds or 0.0)
+    if not drains or needed <= min(drains):
+        return ""
+    return (
+        f"{name} took {installation.seconds:.0f} s to be refreshed, each {interval} s, and its "
+        f"leases end {min(drains)} s after a refresh may first replace them: set drain to more "
+        f"than {math.ceil(needed)}, or let fewer hosts be refreshed in one run."
     )
 
 

@@ -13,6 +13,7 @@ with ``out``, nobody does. At a slot, ``POOL.SLOT`` stands for the pool, and a s
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ _LINE = re.compile(
     re.ASCII,
 )
 #: Seconds by which two readings of a deadline may differ.
-_STEADY = 3
+STEADY = 3
 _HEAD = "installation "
 #: The servers that the configuration has for a slot: its lease, and the successor.
 SERVERS_OF_SLOT = 2
@@ -141,6 +142,18 @@ def next_servers(
     return sorted(servers, key=lambda server: server.number)
 
 
+def seconds_without_exit(before: Iterable[Server], now: float) -> float:
+    """Return for how many seconds no server of before has served, and 0 if one still does; of
+    slots, for the one that had none for the longest.
+    """
+    ends: dict[str, float] = {}
+    for server in before:
+        if not server.reported:
+            until = math.inf if server.until is None else server.until
+            ends[server.backend] = max(until, ends.get(server.backend, until))
+    return max([0.0, *(now - end for end in ends.values())])
+
+
 def slot_servers(leases: Sequence[Server], before: Sequence[Server]) -> list[Server]:
     """Return the servers of one slot for the first two of its leases, which are in the order in
     which they serve.
@@ -162,7 +175,7 @@ def _steady(lease: Server, old: Server | None) -> Server:
         return lease
     is_same = lease.until == old.until
     if lease.until is not None and old.until is not None:
-        is_same = abs(lease.until - old.until) <= _STEADY
+        is_same = abs(lease.until - old.until) <= STEADY
     if not is_same:
         return lease
     return replace(lease, until=old.until, reported=old.reported)

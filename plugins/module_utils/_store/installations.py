@@ -47,7 +47,8 @@ class Installation:
     """A gateway, by its name, or a list, by its path, on a host of an inventory.
 
     ``id`` is also on the host. ``keys`` are digests of the keys by the names of pools. Times are
-    Unix times, and None if that has not happened; ``seconds`` is the duration of the last refresh.
+    Unix times, and None if that has not happened; ``seconds`` is the duration of the last refresh,
+    from the start of Ansible.
     ``problem`` is why the last refresh has failed, and empty if it succeeded.
     """
 
@@ -149,14 +150,16 @@ class Installations:
                 changed.append(found)
         return changed
 
-    def finish(self, identifier: str, problem: str, seconds: float) -> None:
-        """Record how a refresh has ended."""
+    def finish(self, identifier: str, problem: str, seconds: float | None) -> None:
+        """Record how a run has ended, and how long it took if it was a refresh."""
         now = self.store.wall_time()
         with self.store.transaction() as database:
             if not problem:
                 statement = "UPDATE installations SET refreshed_at = ? WHERE id = ?"
                 database.execute(statement, (now, identifier))
-            statement = "UPDATE installations SET problem = ?, seconds = ? WHERE id = ?"
+            statement = (
+                "UPDATE installations SET problem = ?, seconds = COALESCE(?, seconds) WHERE id = ?"
+            )
             database.execute(statement, (problem, seconds, identifier))
 
     def set_state(self, lease_set: str, read: Callable[[Mapping[str, Any]], State]) -> State:

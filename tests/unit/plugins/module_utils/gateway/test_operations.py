@@ -212,7 +212,8 @@ def test_the_name_of_an_exit_is_looked_up_once_for_all_hosts(
         place = installation(f"web{number}", str(number))
         orders[place.host] = [operations.Order(place, gateway(count=3), {"qg": "one"}, look)]
 
-    outcomes = operations.serve(orders, Offer("exit.example:80", "gone.example:80", "192.0.2.9:80"))
+    offer = Offer("exit.example:80", "gone.example:80", "192.0.2.9:80")
+    outcomes = operations.serve(orders, offer, is_refresh=True)
 
     assert sorted(names) == ["exit.example", "gone.example"]
     for [outcome] in outcomes.values():
