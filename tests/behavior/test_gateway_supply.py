@@ -1382,6 +1382,47 @@ def test_a_plan_by_volume_needs_the_option_to_ignore_the_quota_in_its_pool(
     assert fleet.problem == ""
 
 
+def test_what_a_neighbor_saw_before_an_exit_went_down_does_not_vouch_for_it(
+    new_node: Callable[..., Node],
+) -> None:
+    """The neighbor is refreshed each hour."""
+    fleet = fleet_of(new_node("exclusive", channels=20), ("quick", "slow"), count=2)
+    fleet.hosts["slow"].gateway = dataclasses.replace(fleet.host.gateway, interval=3600)
+    fleet.run()
+    fleet.vendor.advance(10)
+    fleet.run()
+    failed = fleet.host.exits[0]
+    fleet.state_of = lambda server: IS_SILENT if server == failed else WORKS
+
+    paid = fleet.vendor.paid
+    for _run in range(40):
+        fleet.vendor.advance(10)
+        fleet.run(only=["quick"])
+
+    # An exit of a day is replaced when it has been down for five minutes.
+    assert fleet.vendor.paid == paid + 1
+    assert failed not in fleet.host.exits
+
+
+def test_an_exit_that_has_worked_for_a_neighbor_since_it_went_down_here_stays(
+    new_node: Callable[..., Node],
+) -> None:
+    fleet = fleet_of(new_node("exclusive", channels=20), ("ill", "well"), count=2)
+    fleet.run()
+    fleet.vendor.advance(10)
+    failed = fleet.host.exits[0]
+    fleet.state_on["ill"] = lambda server: IS_SILENT if server == failed else WORKS
+
+    paid = fleet.vendor.paid
+    for _run in range(80):
+        fleet.vendor.advance(10)
+        fleet.run(only=["ill"])
+        fleet.run(only=["well"])
+
+    assert fleet.vendor.paid == paid
+    assert failed in fleet.host.exits
+
+
 # Runs that come too late.
 
 

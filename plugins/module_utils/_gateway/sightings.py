@@ -21,6 +21,8 @@ from .policy import Exit
 
 #: Other runs rely on what a run has seen for so many of its intervals.
 SEEN_FOR = 3
+#: A host on which an exit is down for fewer seconds waits until those others have looked again.
+SEEN_AGAIN_WITHIN = 120.0
 
 
 @dataclass(frozen=True)
@@ -37,19 +39,24 @@ class Seen:
 class Sighting:
     """What a run has seen: the servers that work for the installations ``here`` of a set of leases.
 
-    ``until`` is the state time until which others rely on it.
+    ``at`` is the state time of the run, and ``until`` that until which others rely on it.
     """
 
     name: str
     here: frozenset[str]
     works: frozenset[str]
+    at: float
     until: float
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Sighting:
         """Return the sighting with the values of :meth:`as_json`."""
         return cls(
-            data["set"], frozenset(data["here"]), frozenset(data["works"]), float(data["until"])
+            data["set"],
+            frozenset(data["here"]),
+            frozenset(data["works"]),
+            float(data["at"]),
+            float(data["until"]),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -58,8 +65,21 @@ class Sighting:
             "set": self.name,
             "here": sorted(self.here),
             "works": sorted(self.works),
+            "at": self.at,
             "until": self.until,
         }
+
+    def vouched(self, reported: Mapping[str, Exit], now: float) -> set[str]:
+        """Return the servers that may still work, although they are down for the hosts of another
+        run.
+        """
+        vouched = set()
+        for server in self.works:
+            here = reported.get(server)
+            down_for = here.down_for if here else 0.0
+            if down_for < SEEN_AGAIN_WITHIN or now - down_for < self.at:
+                vouched.add(server)
+        return vouched
 
 
 @dataclass(frozen=True)
@@ -73,7 +93,8 @@ class Sightings:
         """Return what the hosts of a set report, and what works for others; ``name`` is that of the
         set in the store.
         """
-        reports = [_reported(lease_set.needs)]
+        reported = _reported(lease_set.needs)
+        reports = [reported]
         elsewhere = _working(_reported(lease_set.neighbors))
         now = self.installations.store.now()
         # What this run knows of its own hosts is newer.
@@ -81,10 +102,11 @@ class Sightings:
         for sighting in self.installations.set_states(f"{self.prefix} ", Sighting.from_json):
             if sighting.until <= now or here.issuperset(sighting.here):
                 continue
+            vouched = sighting.vouched(reported, now)
             if sighting.name == name:
-                reports.append(_as_exits(sighting.works))
+                reports.append(_as_exits(vouched))
             else:
-                elsewhere.update(sighting.works)
+                elsewhere.update(vouched)
         exits = merge([*reports, _as_exits(elsewhere)])
         return Seen(exits, frozenset(elsewhere))
 
@@ -94,11 +116,13 @@ class Sightings:
         if not exits:
             return
         store = self.installations.store
+        now = store.now()
         sighting = Sighting(
             name,
             here=lease_set.installations,
             works=frozenset(_working(exits)),
-            until=store.now() + SEEN_FOR * lease_set.interval,
+            at=now,
+            until=now + SEEN_FOR * lease_set.interval,
         )
         row = store.digest("hosts of a set", name, *sorted(sighting.here))
         self.installations.save_set_state(f"{self.prefix} {row}", sighting.as_json())
