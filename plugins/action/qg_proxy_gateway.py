@@ -119,7 +119,10 @@ class ActionModule(ServingAction):
             "remove": self._remove,
             "info": self._info,
         }
-        return self.guarded(lambda: steps[params["step"]](params))
+        result = self.guarded(lambda: steps[params["step"]](params))
+        if params["step"] == "look":
+            result["run"] = self._variables[FOUND]["run"]
+        return result
 
     def _find(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is recorded for the hosts of this batch."""
@@ -151,6 +154,8 @@ class ActionModule(ServingAction):
             "missing": {names[host]: text for host, text in missing.items()},
             "hosts": list(hosts),
             "began": began,
+            # Ansible keeps what an earlier play has registered.
+            "run": secrets.token_hex(8),
         }
 
     def _check_strategy(self) -> None:
@@ -333,7 +338,7 @@ class ActionModule(ServingAction):
         orders = {}
         for host in self._variables["ansible_play_batch"]:
             variables = self._variables["hostvars"].raw_get(host)
-            look = variables.get(LOOK) or {}
+            look = self._look_of(variables)
             if look.get("state") == "absent":
                 continue
             of_host = [operations.Order.from_json(plain(data)) for data in look.get("orders", ())]
@@ -345,6 +350,13 @@ class ActionModule(ServingAction):
             if of_host:
                 orders[host] = of_host
         return orders
+
+    def _look_of(self, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the result of the look at a host, failed or not; an empty one if it has skipped
+        this run, or was not reached.
+        """
+        look: Mapping[str, Any] = variables.get(LOOK) or {}
+        return look if look.get("run") == self._variables[FOUND]["run"] else {}
 
     def _report(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Record how the run has ended for each host."""
@@ -371,8 +383,8 @@ class ActionModule(ServingAction):
         """
         variables = self._variables["hostvars"].raw_get(host)
         identifiers = self._recorded_ids(host)
-        look = variables.get(LOOK) or {}
-        is_skipped = look.get("skipped", not look) and host in self._variables["ansible_play_hosts"]
+        look = self._look_of(variables)
+        is_skipped = not look and host in self._variables["ansible_play_hosts"]
         if is_skipped or look.get("state") == "absent":
             return {}
         if "orders" in look:

@@ -456,6 +456,25 @@ def test_a_host_that_skips_the_role_has_no_problem(
     assert problems == {"one": "", "two": ""}
 
 
+def test_a_host_that_skips_the_role_after_an_earlier_play_of_it_is_left_as_it_is(
+    sim: Simulator, playground: Playground, path: Path
+) -> None:
+    """Ansible keeps what tasks have registered until the end of the playbook."""
+    skipped = SKIPPED.replace("STATEMENT", "include_role")
+    two = path.with_name("two")
+    count = "{{ 2 if inventory_hostname == 'one' else 3 }}"
+
+    run = write(
+        sim, playground, path, f"{PLAY}{skipped}", hosts=("one", "two"), proxy_list_count=count
+    ).ok()
+
+    assert len(path.read_text().splitlines()) == len(two.read_text().splitlines()) == 3
+    problems = {each["host"]: each["problem"] for each in run.of("Read").result["installations"]}
+    assert problems == {"one": "", "two": ""}
+    leased = [task.result for task in run.tasks if task.name.endswith("Lease for all hosts")]
+    assert [sorted(each["hosts"]) for each in leased] == [["one", "two"], ["one"]]
+
+
 #: Ways to call the role that did something else than what was meant, without a word, and what the
 #: refusal begins with.
 CALLS: dict[str, tuple[dict[str, Any], str]] = {
