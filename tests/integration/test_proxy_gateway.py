@@ -749,6 +749,40 @@ def assert_a_reported_exit_gets_no_more_requests_and_its_labels_move(
     assert banned.served == served
 
 
+@pytest.mark.newest
+def test_a_report_that_comes_after_the_lease_has_ended_bans_no_successor(gateway: Gateway) -> None:
+    """Its server, or its slot, has another lease by then, which the client has not used yet."""
+    upstreams = gateway.upstreams
+    old, new = upstreams.exits(2)
+    site = upstreams.site("site").address
+    gateway.holds(old)
+    slot = free_port()
+    pools = [{"name": "qg", "port": gateway.port}, {"name": "slotted", "port": slot, "slots": True}]
+    gateway.hosts = {"gateway": {"count": 1, "reports": True, "pools": pools}}
+    gateway.play().ok()
+    text = (gateway.folder / "gateway.leases").read_text(encoding="utf-8")
+
+    def use(label: str = "") -> int:
+        port = gateway.port if label else slot
+        status: int = upstreams.ask(port, "CONNECT", site, label).status
+        return status
+
+    assert use("label") == use() == 200
+    assert old.served == 2
+    gateway.serve(text.replace(old.address, new.address))
+    eventually(lambda: use("another label") == 200 and new.served > 0)
+    gateway.reload()
+
+    assert report(upstreams, gateway.port, "label") == 404
+    assert report(upstreams, slot, "") == 404
+
+    served = new.served
+    assert use("label") == use() == 200
+    assert new.served == served + 2
+    assert report(upstreams, gateway.port, "label") == 202
+    assert report(upstreams, slot, "") == 202
+
+
 @pytest.mark.slow
 @pytest.mark.newest
 def test_a_thousand_false_reports_cost_no_more_than_the_bound(gateway: Gateway) -> None:

@@ -16,6 +16,15 @@ local text, leases, set, is_started, is_readable = nil, {}, {}, false, true
 
 local is_state = {ready = true, drain = true, next = true, out = true}
 
+-- A number for the key of a lease, which the process after this one gives it, too (FNV-1a).
+local function number_of(key)
+    local number = 2166136261
+    for position = 1, #key do
+        number = ((number ~ key:byte(position)) * 16777619) & 0xffffffff
+    end
+    return number
+end
+
 local function read()
     local file = io.open(path)
     is_readable = file ~= nil
@@ -28,12 +37,12 @@ local function read()
     end
     text, leases = now, {}
     for backend, server, host, port, deadline, state in now:gmatch("(%S+) (%S+) ([%d.]+):(%d+) (%S+) (%a+)\n") do
+        -- Not the address alone, which a later lease may have, too.
+        local key = host .. ":" .. port .. " " .. deadline
         leases[backend] = leases[backend] or {}
         leases[backend][server] = is_state[state] and {
             host = host, port = port, address = host .. ":" .. port, state = state,
-            deadline = tonumber(deadline) or math.huge, pool = backend,
-            -- Not the address alone, which a later lease may have, too.
-            key = host .. ":" .. port .. " " .. deadline,
+            deadline = tonumber(deadline) or math.huge, pool = backend, key = key, number = number_of(key),
         }
     end
 end
@@ -51,6 +60,10 @@ local function wanted_state(lease)
         return "maint"
     end
     return left <= 3 and "drain" or lease.state
+end
+
+local function connections(server)
+    return tonumber(server:get_stats().stot) or 0
 end
 
 -- The successor of the lease of a slot is checked meanwhile, serves once that one ends or is down, and then goes on.
@@ -99,7 +112,9 @@ local function apply()
             local last = set[target.key] or {}
             if last.state ~= target.state and (target.state == "ready") == is_serving then
                 target.server["set_" .. target.state](target.server)
-                set[target.key] = {address = last.address, state = target.state}
+                set[target.key] = {
+                    address = last.address, state = target.state, connections = connections(target.server),
+                }
             end
         end
     end
@@ -161,34 +176,39 @@ local function refuses_since(lease, id)
     refusals[lease.key] = nil
 end
 
--- The key of the lease of a server, if clients may report it. An exit that fails the check they may not: the refresh knows more
--- of it.
-local function reportable(pool, server)
-    local lease = server and (leases[pool] or {})[server]
-    if lease and not core.backends[pool].servers[server]:get_stats().status:match("^DOWN") then
-        return lease.key
+-- Set txn.number to that of the lease through which a response has come.
+core.register_action("find_number", {"http-res"}, function(txn)
+    local pool = txn.f:be_name():gsub("%.any$", "")
+    local lease = (leases[pool] or {})[txn.f:srv_name()]
+    if lease then
+        txn:set_var("txn.number", lease.number)
     end
-end
+end)
 
--- The server that serves at a slot.
-local function serving_at(slot)
-    for id in pairs(leases[slot] or {}) do
-        if (set[slot .. "/" .. id] or {}).state == "ready" then
-            return id
+-- Whether a lease serves at a slot, and a connection has come through it since it does.
+local function is_used(slot, server)
+    for _, name in ipairs({slot, slot .. ".any"}) do
+        local last = set[name .. "/" .. server] or {}
+        if last.state == "ready" and connections(core.backends[name].servers[server]) > last.connections then
+            return true
         end
     end
+    return false
 end
 
--- Set txn.lease to what a client reports: the exit of its slot, or of its label, which has the server with the number txn.server.
+-- Set txn.lease to the key of the lease that a client reports: that of its label, which has the number txn.number, or that of its
+-- slot. An exit that fails the check cannot be reported: the refresh knows more of it.
 core.register_action("find_lease", {"http-req"}, function(txn)
     local pool = txn.f:fe_name():gsub("%.port$", "")
-    local server = "s" .. tostring(txn:get_var("txn.server"))
-    if pool:find(".", 1, true) then
-        server = serving_at(pool)
-    end
-    local key = reportable(pool, server)
-    if key then
-        txn:set_var("txn.lease", key)
+    local is_slot, number = pool:find(".", 1, true), txn:get_var("txn.number")
+    for id, lease in pairs(leases[pool] or {}) do
+        local is_meant = lease.number == number
+        if is_slot then
+            is_meant = is_used(pool, id)
+        end
+        if is_meant and not core.backends[pool].servers[id]:get_stats().status:match("^DOWN") then
+            txn:set_var("txn.lease", lease.key)
+        end
     end
 end)
 
