@@ -178,10 +178,13 @@ class ActionModule(ServingAction):
             raise QgError(recorded["missing"][self._host])
         rows = [Installation(**row) for row in recorded["installations"].get(self._host, ())]
         state = "present"
+        forgets_reports = False
         if params["refresh"]:
             chosen = [(row, records.recorded(row)) for row in rows]
         else:
-            declaration, state = self._declared(params["kinds"][0])
+            declaration, values = self._declared(params["kinds"][0])
+            state = values["state"]
+            forgets_reports = values.get("forget_reports", False)
             row = self._installation(rows, declaration, params)
             if row.options and row.removed_at is None:
                 installed = records.recorded(row)
@@ -210,6 +213,7 @@ class ActionModule(ServingAction):
             }
             has_reports = isinstance(declaration, Gateway) and declaration.reports
             look = read_look(part, wall_time(), has_reports=has_reports)
+            look.forgets_reports = forgets_reports
             order = operations.Order(row, declaration, logins, look)
             order.problem = why_in_the_way(part, declaration, is_refresh=params["refresh"])
             if params["refresh"]:

@@ -83,18 +83,18 @@ class GatewayVariables(QgAction):
         with contextlib.closing(store):
             yield store
 
-    def _declared(self, kind: str) -> tuple[Declaration, str]:
-        """Return what the variables of the role declare for this host, and their ``state``."""
+    def _declared(self, kind: str) -> tuple[Declaration, dict[str, Any]]:
+        """Return what the variables of the role declare for this host, and these variables."""
         values = self._role_values(f"proxy_{kind}_", _OPTIONS[kind])
         product = self._shared_values(PRODUCT_OPTIONS)["product"]
         if kind == GATEWAY:
-            return read_gateway(values, product), values["state"]
+            return read_gateway(values, product), values
         # A list goes without its template, which may have gone before.
         path = "" if values["state"] == "absent" else values["template"]
         declaration = read_list(values, self._template(path) if path else "", product)
         if path:
             check_template(as_json(declaration), path)
-        return declaration, values["state"]
+        return declaration, values
 
     def _role_values(self, prefix: str, spec: Spec) -> dict[str, Any]:
         """Return the variables of a role as their types, without its prefix."""

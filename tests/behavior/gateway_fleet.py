@@ -86,7 +86,7 @@ class Host:
     #: When it got each server.
     since: dict[str, float] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
-    #: The state of each exit, and since when, by its server.
+    #: The state of each exit, and since when, by its address.
     states: dict[str, tuple[State, float]] = field(default_factory=dict)
     #: Why pools of it are refused before a run leases, by their names.
     refused: dict[str, str] = field(default_factory=dict)
@@ -98,6 +98,8 @@ class Host:
     clock_ahead: float = 0.0
     #: Whether the role has configured its HAProxy in another way just now.
     is_reconfigured: bool = False
+    #: Whether the role was told to forget the reports of its clients.
+    forgets_reports: bool = False
 
     @property
     def identifier(self) -> str:
@@ -106,31 +108,31 @@ class Host:
 
     @property
     def exits(self) -> list[str]:
-        """The servers that take new labels."""
-        return sorted(server.server for server in self.servers if not server.drained)
+        """The addresses of the servers that take new labels."""
+        return sorted(server.target for server in self.servers if not server.drained)
 
     def take(self, servers: list[Server], now: float) -> None:
         """Serve these from now on."""
         before = self.since
-        self.since = {server.server: before.get(server.server, now) for server in servers}
+        self.since = {server.target: before.get(server.target, now) for server in servers}
         self.servers = servers
 
     def look(self, now: float, state_of: Callable[[str], State]) -> Look:
         """Return what a run reads from it."""
         states = {}
         for server in self.servers:
-            state = state_of(server.server)
-            if now - self.since[server.server] < CHECKED_AFTER:
+            state = state_of(server.target)
+            if now - self.since[server.target] < CHECKED_AFTER:
                 state = UNCHECKED
-            known = self.states.get(server.server)
+            known = self.states.get(server.target)
             since = now
             if known and known[0] == state:
                 since = known[1]
-            states[server.server] = (state, since)
+            states[server.target] = (state, since)
         self.states = states
         rows = [f"time {int(now + self.clock_ahead)}"]
         for server in self.servers:
-            state, since = states[server.server]
+            state, since = states[server.target]
             rows.append(row(server, state, now - since))
         if not self.answers:
             rows = []
@@ -138,6 +140,7 @@ class Host:
         found = read_look(text, now, has_reports=self.gateway.reports)
         if self.is_reconfigured:
             found.forget_exits()
+        found.forgets_reports = self.forgets_reports
         return found
 
 
@@ -148,7 +151,7 @@ def exit_at(address: str, number: int = 1) -> Server:
 
 def row(server: Server, state: State, seconds: float) -> str:
     """Return what a process reports of an exit, through which no other traffic passes."""
-    return f"{server.backend} s{server.number} {server.server} {' '.join(state)} {int(seconds)} 0 -"
+    return f"{server.backend} s{server.number} {server.target} {' '.join(state)} {int(seconds)} 0 -"
 
 
 def printed(rows: Iterable[str], servers: Iterable[Server], identifier: str = "") -> str:
@@ -160,7 +163,7 @@ def printed(rows: Iterable[str], servers: Iterable[Server], identifier: str = ""
 class Fleet:
     """Hosts with equal gateways, and the runs that lease for them.
 
-    ``state_of`` says what an exit does, by its server.
+    ``state_of`` says what an exit does, by its address.
     """
 
     def __init__(self, node: Node, declared: Gateway, names: Sequence[str] = ("web1",)) -> None:

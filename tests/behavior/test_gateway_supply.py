@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import socket
 import sqlite3
 from collections.abc import Callable
@@ -556,17 +557,94 @@ def test_nobody_is_believed_who_reports_to_a_gateway_without_reports(
     assert fleet.run_for(5 * MINUTE) == 0
 
 
-def test_reports_of_all_exits_buy_as_many_as_the_bound_says_and_then_fail(reporting: Fleet) -> None:
-    """Whatever is leased is reported, and what stays is out for good."""
+def test_a_program_that_reports_everything_buys_as_many_as_the_bound_says_and_is_served(
+    reporting: Fleet,
+) -> None:
+    """At the bound, the exits take turns, so that programs that report nothing are served, too."""
     reporting.run()
     reporting.state_of = lambda _server: REPORTED
+    served: set[str] = set()
 
-    assert reporting.run_for(9 * MINUTE) == 4
+    paid = 0
+    for _refresh in range(54):
+        reporting.vendor.advance(10)
+        paid += reporting.run()
+        assert reporting.problem == ""
+        assert [server.reported for server in reporting.host.servers] == [False] * 4
+        served.update(reporting.host.exits)
 
-    assert phrases.ALL_WERE_REPORTED in reporting.problem
-    reporting.state_of = lambda _server: WORKS
-    assert reporting.run_for(20) == 0
-    assert [server.reported for server in reporting.host.servers] == [True] * 4
+    assert paid == 4
+    assert len(served) == 8
+    assert phrases.REPORTED_FIRST in " ".join(reporting.warnings)
+
+
+def test_an_exit_that_is_reported_beyond_the_bound_is_replaced_by_the_one_reported_first(
+    reporting: Fleet,
+) -> None:
+    reporting.run()
+    reported = []
+    for _exit in range(5):
+        banned = next(server for server in reporting.host.exits if server not in reported)
+        reported.append(banned)
+        reporting.vendor.advance(10)
+        reporting.state_on["web1"] = lambda server: REPORTED if server == reported[-1] else WORKS
+        reporting.run()
+
+    assert reporting.vendor.paid == 8
+    for host in reporting.hosts.values():
+        assert len(host.exits) == 4
+        assert not set(host.exits).intersection(reported[1:])
+        assert reported[0] in host.exits
+
+
+def test_what_a_host_reported_before_reports_were_forgotten_does_not_count_later(
+    reporting: Fleet,
+) -> None:
+    """Another host forgets them, while this one still has them in its table."""
+    reporting.run()
+    banned = reporting.host.exits
+    reporting.vendor.advance(10)
+    reporting.state_on["web2"] = lambda server: REPORTED if server in banned else WORKS
+    assert reporting.run(only=["web2"]) == 4
+    reporting.hosts["web2"].take(
+        [exit_at(server, number) for number, server in enumerate(banned, 1)],
+        reporting.vendor.clock.now(),
+    )
+    reporting.host.forgets_reports = True
+    reporting.vendor.advance(10)
+    assert reporting.run(only=["web1"]) == 0
+    reporting.host.forgets_reports = False
+
+    reporting.vendor.advance(10)
+    assert reporting.run(only=["web2"]) == 0
+
+    for host in reporting.hosts.values():
+        assert set(banned) <= set(host.exits)
+        assert not any(server.reported for server in host.servers)
+
+
+@pytest.mark.parametrize("options", [{}, {"slots": True, "sticky": "none"}])
+def test_a_run_that_forgets_reports_lets_the_exits_serve_again_that_were_reported(
+    new_node: Callable[..., Node], options: dict[str, Any]
+) -> None:
+    """The cap has let nothing take their places."""
+    node = new_node("share", channels=20, lifetime=10)
+    fleet = fleet_of(node, count=2, reports=True, **options)
+    fleet.run()
+    held = fleet.host.exits
+    fleet.vendor.advance(10)
+    fleet.state_of = lambda _server: REPORTED
+    assert fleet.run(cap=2) == 0
+    assert "max_new_per_day=2" in fleet.problem
+    assert not set(held).intersection(fleet.host.exits)
+    fleet.state_of = lambda _server: WORKS
+    fleet.host.forgets_reports = True
+    fleet.vendor.advance(10)
+
+    assert fleet.run(cap=2) == 0
+
+    assert fleet.problem == ""
+    assert fleet.host.exits == held
 
 
 def test_reports_buy_no_more_than_the_cap_allows(reporting: Fleet) -> None:
@@ -1010,16 +1088,19 @@ def test_an_exit_that_fails_for_two_pools_of_a_run_is_replaced_at_once(
     assert fleet.run() == 1
 
 
-def give_exits_an_address(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    """Let the name that leases share have this address."""
+def give_exits_an_address(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Let the name that leases share have these addresses in turn; none if there is none."""
     look_up = socket.getaddrinfo
+    in_turn = itertools.cycle(addresses)
 
-    def addresses(name: Any, *rest: Any, **options: Any) -> list[Any]:
-        if name == "exits.vendor.example":
-            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80))]
-        return look_up(name, *rest, **options)
+    def answer(name: Any, *rest: Any, **options: Any) -> list[Any]:
+        if name != "exits.vendor.example":
+            return look_up(name, *rest, **options)
+        if not addresses:
+            raise socket.gaierror(name)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(in_turn), 80))]
 
-    monkeypatch.setattr(socket, "getaddrinfo", addresses)
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
 
 
 @pytest.mark.parametrize(
@@ -1072,6 +1153,34 @@ def test_an_exit_that_has_a_name_is_replaced_as_others_are(
     fleet.run_for(5 * MINUTE)
     assert fleet.vendor.paid == node_paid
     assert phrases.ANSWERED_407 in fleet.problem
+
+
+@pytest.mark.parametrize("options", [{}, {"slots": True, "sticky": "none"}])
+def test_an_exit_whose_name_has_several_addresses_keeps_its_first_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    """Each lookup gives another one, and at last none."""
+    give_exits_an_address(monkeypatch, "192.0.2.7", "192.0.2.8", "192.0.2.9")
+    plan = {"channels": 20, "lifetime": 1440}
+    world = World("exclusive", plan, ("leases share a host name",))
+    fleet = fleet_of(world.node(tmp_path), count=2, **options)
+    fleet.run()
+    first = fleet.host.exits
+
+    assert fleet.run_for(HOUR, step=600) == 0
+    assert fleet.host.exits == first
+
+    fleet.state_of = lambda address: IS_SILENT if address == first[0] else WORKS
+    assert fleet.run_for(20 * MINUTE, step=60) == 1
+    assert first[0] not in fleet.host.exits
+
+    fleet.state_of = lambda _address: WORKS
+    last = fleet.host.exits
+    assert len(last) == 2
+    give_exits_an_address(monkeypatch)
+    assert fleet.run_for(HOUR, step=600) == 0
+    assert fleet.host.exits == last
+    assert fleet.problem == ""
 
 
 # QG.net and its limits.
@@ -1286,13 +1395,10 @@ def test_leases_that_qg_net_has_taken_back_serve_nobody_and_fail_the_run(
 def test_a_lease_whose_name_has_no_address_serves_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_address(name: Any, *_rest: Any, **_options: Any) -> list[Any]:
-        raise socket.gaierror(name)
-
+    give_exits_an_address(monkeypatch)
     plan = {"channels": 20, "lifetime": 1440}
     world = World("exclusive", plan, ("leases share a host name",))
     fleet = fleet_of(world.node(tmp_path), count=2)
-    monkeypatch.setattr(socket, "getaddrinfo", no_address)
 
     assert fleet.run() == 2
 

@@ -295,7 +295,7 @@ ANSWERED_407 = (
 REFUSED_CONNECTIONS = "refused connections. Check that the host reaches the ports"
 ANSWERED_NOTHING = "answered nothing in time. Check that the host reaches the ports"
 ANSWERED_WITH_ERRORS = "answered with errors or closed connections. Check"
-ALL_WERE_REPORTED = "every exit was reported as banned, and the pool has bought as many"
+REPORTED_FIRST = "reported as banned, and those that were reported first serve again"
 LABELS_ARE_IGNORED = "needs labels, which sticky=none ignores"
 NOTHING_WHILE_ONE_LIVES = "Nothing is bought while one of them lives."
 ONE_AT_A_TIME = "Nothing is bought but one lease at a time, to try it."

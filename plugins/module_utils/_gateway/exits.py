@@ -59,6 +59,7 @@ class Look:
     and ``exits`` says what they do, by the names of the servers, since two pools may have the same
     exit with different credentials. The clock of the host is ``clock_ahead`` seconds ahead of that
     of the control node. With ``is_reconfigured``, HAProxy has been configured in another way since.
+    If the run ``forgets_reports``, those of clients before it do not count any more.
     """
 
     flags: frozenset[str]
@@ -67,6 +68,7 @@ class Look:
     exits: dict[str, Exit] = field(default_factory=dict)
     clock_ahead: float = 0.0
     is_reconfigured: bool = False
+    forgets_reports: bool = False
 
     @property
     def has_answer(self) -> bool:
@@ -86,6 +88,7 @@ class Look:
             "servers": [asdict(server) for server in self.servers],
             "exits": {name: as_plain(exit_) for name, exit_ in self.exits.items()},
             "clock_ahead": self.clock_ahead,
+            "forgets_reports": self.forgets_reports,
         }
 
     @classmethod
@@ -94,7 +97,12 @@ class Look:
         exits = {name: Exit(**as_typed(fields)) for name, fields in data["exits"].items()}
         servers = tuple(Server(**server) for server in data["servers"])
         return cls(
-            frozenset(data["flags"]), data["identifier"], servers, exits, data["clock_ahead"]
+            frozenset(data["flags"]),
+            data["identifier"],
+            servers,
+            exits,
+            data["clock_ahead"],
+            forgets_reports=data["forgets_reports"],
         )
 
     def forget_exits(self) -> None:
@@ -108,7 +116,7 @@ class Look:
                 self.exits[name] = Exit(exit_.server, works=None)
 
     def exits_of(self, pool: str) -> dict[str, Exit]:
-        """Return what the host reports of the exits of a pool, by ``host:port``."""
+        """Return what the host reports of the exits of a pool, by the servers of their leases."""
         exits = {}
         for server in self.servers:
             if server.pool == pool and server.name in self.exits:
@@ -151,18 +159,20 @@ def _exits(reported: str, servers: Sequence[Server]) -> dict[str, Exit]:
     exits = {}
     for server in servers:
         if not server.drained:
-            exits[server.name] = _exit(server.server, rows.get((server.backend, server.server)))
+            exits[server.name] = _exit(server, rows.get((server.backend, server.target)))
     return exits
 
 
-def _exit(server: str, row: Mapping[str, str] | None) -> Exit:
+def _exit(exit_: Server, row: Mapping[str, str] | None) -> Exit:
     """Return what HAProxy says of an exit: of its checks, and of the traffic that passes while all
     checks fail.
     """
+    server = exit_.server
     if row is None:
         return Exit(server, works=None)
     if row["status"] == _REPORTED:
-        return Exit(server, works=False, cause=Cause.REPORTED)
+        since = exit_.reports_since
+        return Exit(server, works=False, cause=Cause.REPORTED, reports_since=since)
     # While a check runs, there is an asterisk before the result of the last one.
     check = row["check"].removeprefix("*")
     # The successor at a slot is checked while it is drained.

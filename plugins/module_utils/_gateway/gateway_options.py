@@ -58,6 +58,7 @@ GATEWAY_OPTIONS: Spec = {
     "client_connections": {"type": "int", "default": 1000},
     "log": {"type": "bool", "default": False},
     "reports": {"type": "bool", "default": False},
+    "forget_reports": {"type": "bool", "default": False},
     "pools": {"type": "list", "elements": "dict"},
     **GATEWAY_POOL_OPTIONS,
 }
@@ -96,6 +97,13 @@ def read_gateway(values: Mapping[str, Any], product: str) -> Gateway:
     their own.
     """
     _check_ignored(values)
+    _check_effect(
+        _NAMES,
+        "forget_reports",
+        values["forget_reports"] and not values["reports"],
+        "proxy_gateway_reports=false",
+        "leave it out, since no report counts then",
+    )
     pools = []
     for number, entry in enumerate(values["pools"] or (), 1):
         pools.append(read_entry(entry, number, values, product))

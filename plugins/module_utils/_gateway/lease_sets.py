@@ -21,7 +21,8 @@ class Need:
     ``login`` is the digest of the key. ``installation`` is the identifier of the gateway or list,
     since two gateways of a host may have pools of one name. It is refreshed every ``interval``
     seconds. Without ``has_answer``, HAProxy of the host does not answer, and knows of no exit. With
-    ``is_reconfigured``, what made exits fail may have been corrected.
+    ``is_reconfigured``, what made exits fail may have been corrected, and if it
+    ``forgets_reports``, what made clients report them.
     """
 
     host: str
@@ -33,6 +34,7 @@ class Need:
     exits: Mapping[str, Exit]
     has_answer: bool
     is_reconfigured: bool = False
+    forgets_reports: bool = False
 
 
 @dataclass

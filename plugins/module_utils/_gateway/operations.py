@@ -23,7 +23,7 @@ from .._store.registrations import inventory_name
 from .declaration import Declaration, Gateway, Pool, as_json, from_json
 from .exits import CLOCKS_AGREE, Look
 from .lease_sets import Need, lease_sets
-from .policy import Cause
+from .policy import Cause, Exit
 from .served import Candidate, why_unserved
 from .servers import (
     STEADY,
@@ -185,6 +185,7 @@ def _needs(orders: Mapping[str, Sequence[Order]]) -> list[Need]:
                             exits=order.look.exits_of(pool.name),
                             has_answer=order.look.has_answer,
                             is_reconfigured=order.look.is_reconfigured,
+                            forgets_reports=order.look.forgets_reports,
                         )
                     )
     return needs
@@ -194,21 +195,30 @@ def unchanged(order: Order) -> Outcome:
     """Return the outcome of an order for which nothing was leased yet: the servers of before."""
     outcome = Outcome()
     for pool in order.declaration.pools:
-        outcome.servers[pool.name] = _before(order, pool)
+        outcome.servers[pool.name] = _before(order, pool, {})
     return outcome
 
 
-def _before(order: Order, pool: Pool) -> list[Server]:
-    """Return the servers of a pool before this run, with what clients have reported since they were
-    written.
-    """
+def _exits(order: Order, pool: Pool, reports_since: Mapping[str, int]) -> dict[str, Exit]:
+    """Return what a host says of the exits of a pool, without reports that are forgotten."""
     exits = order.look.exits_of(pool.name)
+    return {server: each.without_old_report(reports_since) for server, each in exits.items()}
+
+
+def _before(order: Order, pool: Pool, reports_since: Mapping[str, int]) -> list[Server]:
+    """Return the servers of a pool before this run, with what clients have reported since they were
+    written, without reports that are forgotten.
+    """
+    exits = _exits(order, pool, reports_since)
     servers = []
     for server in order.look.servers:
         if server.pool != pool.name:
             continue
+        since = reports_since.get(server.server, 0)
         exit_ = exits.get(server.server)
-        if exit_ and exit_.cause is Cause.REPORTED:
+        if since > server.reports_since:
+            server = dataclasses.replace(server, reported=False, reports_since=since)
+        elif exit_ and exit_.cause is Cause.REPORTED:
             server = dataclasses.replace(server, reported=True)
         servers.append(server)
     return servers
@@ -222,7 +232,7 @@ def _lateness(order: Order, pool: Pool) -> list[str]:
     if order.problem or order.installation.problem:
         return []
     now = wall_time() + order.look.clock_ahead
-    seconds = seconds_without_exit(_before(order, pool), now)
+    seconds = seconds_without_exit(_before(order, pool, {}), now)
     if seconds <= STEADY:
         return []
     names = names_for(order.installation.kind, pool)
@@ -277,11 +287,11 @@ def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> Non
     if pool.has_slots:
         servers = _slots(outcome, order, pool, supply)
     else:
-        leases = _servers(outcome, order, pool, supply, supply.lasting)
-        bad = {supply.addresses[server] or "" for server in supply.bad}
+        before = _before(order, pool, supply.reports_since)
+        leases = _servers(outcome, order, pool, supply, supply.lasting, before)
         # The deadlines of before are times of the host.
         now = wall_time() + order.look.clock_ahead
-        servers = next_servers(leases, _before(order, pool), count=pool.count, bad=bad, now=now)
+        servers = next_servers(leases, before, count=pool.count, bad=supply.bad, now=now)
     outcome.servers[pool.name] = servers
     if outcome.leases is None:
         outcome.leases = supply.leases
@@ -334,19 +344,20 @@ def _candidates(
         slots = range(1, pool.count + 1)
         names = {lease.name for lease in supply.slot_leases or () if lease.slot in slots}
         leases = [lease for lease in leases if lease.name in names]
-    exits = order.look.exits_of(pool.name)
+    exits = _exits(order, pool, supply.reports_since)
     reported = {server.server for server in servers if server.reported}
+    # Programs that read a list look names up by themselves.
+    with_address = {server.server for server in servers}
+    with_address.update(server for server, address in supply.addresses.items() if address)
     candidates = []
     for lease in leases:
-        address = supply.addresses[lease.server]
         candidates.append(
             Candidate(
                 lease.server,
-                exits.get(address or ""),
-                # Programs that read a list look names up by themselves.
-                has_address=address is not None or order.installation.kind == LIST,
+                exits.get(lease.server),
+                has_address=lease.server in with_address or order.installation.kind == LIST,
                 is_listed=lease.name not in supply.missed,
-                is_reported=address in reported,
+                is_reported=lease.server in reported,
             )
         )
     return candidates
@@ -356,25 +367,35 @@ def _slots(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> list[S
     """Return the servers of all slots of a pool: those of before, if it is unknown which leases the
     slots have.
     """
-    servers_before = _before(order, pool)
+    servers_before = _before(order, pool, supply.reports_since)
     servers = []
     for slot in range(1, pool.count + 1):
         before = [server for server in servers_before if server.slot == slot]
         if supply.slot_leases is None:
             servers += before
         else:
-            leases = _servers(outcome, order, pool, supply, of_slot(supply.slot_leases, slot))
+            of_this = of_slot(supply.slot_leases, slot)
+            leases = _servers(outcome, order, pool, supply, of_this, before)
             servers += slot_servers(leases, before)
     return servers
 
 
 def _servers(
-    outcome: Outcome, order: Order, pool: Pool, supply: Supply, leases: Iterable[SlotLease]
+    outcome: Outcome,
+    order: Order,
+    pool: Pool,
+    supply: Supply,
+    leases: Iterable[SlotLease],
+    before: Iterable[Server],
 ) -> list[Server]:
-    """Return servers for leases, without those that have no address."""
+    """Return servers for leases, without those that have no address.
+
+    A name may have several addresses in turn: a lease keeps its first one, at which it is judged.
+    """
+    targets = {old.server: old.target for old in before}
     servers = []
     for lease in leases:
-        address = supply.addresses[lease.server]
+        address = targets.get(lease.server) or supply.addresses[lease.server]
         if address is None:
             outcome.warnings.append(
                 f"{lease.server} is left out, because the control node finds no address for it in "
@@ -382,7 +403,14 @@ def _servers(
             )
         else:
             servers.append(
-                Server(pool.name, address, _until(lease.until, supply, order.look), slot=lease.slot)
+                Server(
+                    pool.name,
+                    lease.server,
+                    _until(lease.until, supply, order.look),
+                    slot=lease.slot,
+                    address="" if address == lease.server else address,
+                    reports_since=supply.reports_since.get(lease.server, 0),
+                )
             )
     return servers
 
@@ -405,26 +433,16 @@ def _shut_out(order: Order, pool: Pool, supply: Supply, serving: Sequence[Server
 
     ``serving`` are the servers that get new requests after this run.
     """
-    reported = order.look.exits_of(pool.name)
+    seen = _exits(order, pool, supply.reports_since)
     # A slot may still have a lease that was released.
-    addresses = [supply.addresses[lease.server] for lease in supply.lasting]
-    exits = [reported[address] for address in addresses if address in reported]
+    exits = [seen[lease.server] for lease in supply.lasting if lease.server in seen]
     if not exits or any(each.works is not False for each in exits):
         return ""
-    if all(each.cause is Cause.REPORTED for each in exits):
-        if serving:
-            return ""
-        return (
-            "every exit was reported as banned, and the pool has bought as many leases for such "
-            "exits as it may within the time that a lease lasts. Check which of your programs "
-            "report them, and why, or raise "
-            f"{names_for(order.installation.kind, pool).of('count')}."
-        )
     is_rejected = all(each.cause is Cause.REJECTED for each in exits)
-    if not is_rejected and any(server.server not in reported for server in serving):
+    if not is_rejected and any(server.server not in seen for server in serving):
         # What was leased just now may work, unless the host is refused whatever the exit.
         return ""
-    works_for_others = any(address in supply.working for address in addresses)
+    works_for_others = any(lease.server in supply.working for lease in supply.lasting)
     if is_rejected:
         others = ", and lets others through" if works_for_others else ""
         command = playbook_command("register", qg_hosts=inventory_name(order.installation.host))

@@ -8,13 +8,14 @@ Leases that end are replaced without a bound, while an exit works or nothing is 
 What is bought beyond that has one bound: at most as many purchases within the lifetime of a lease
 as the count of the pool says. While some exits are down, others are not checked yet, and none
 works, nothing is bought at all. While all are down, the pool is paused: it buys nothing but a
-probe, one at a time and at growing intervals, and goes on by itself as soon as an exit works. Times
+probe, one at a time and at growing intervals, and goes on by itself as soon as an exit works. An
+exit that a client reports beyond the bound is replaced by the one that was reported first. Times
 are state time and durations are in seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -53,7 +54,7 @@ class Exit:
 
     ``works`` is None as long as no check has reached it. It is down for the seconds since it was
     last seen to work, or since it was first checked. If its lease ends soon, it does not count as
-    held any more, and its successor is bought anyway.
+    held any more, and its successor is bought anyway. A report of it came after ``reports_since``.
     """
 
     server: str
@@ -61,6 +62,15 @@ class Exit:
     cause: Cause | None = None
     down_for: float = 0.0
     ends_soon: bool = False
+    reports_since: int = 0
+
+    def without_old_report(self, since: Mapping[str, int]) -> Exit:
+        """Return what is known of the exit if reports before these times, by servers, are
+        forgotten.
+        """
+        if _is_reported(self) and self.reports_since < since.get(self.server, 0):
+            return Exit(self.server, works=None, ends_soon=self.ends_soon)
+        return self
 
 
 @dataclass(frozen=True)
@@ -91,27 +101,40 @@ class PoolState:
 
     ``counted_at`` has the time of each purchase that the bound counts, the last one at the end. It
     is added before the payment, and ``owed`` says how many of the last ones have not been bought
-    yet, for example since QG.net had no lease to sell.
+    yet, for example since QG.net had no lease to sell. ``reports_since`` has the time at which the
+    reports of a server were forgotten, in whole seconds: hosts tell by it which ones are newer.
     """
 
     counted_at: tuple[float, ...] = ()
     bad: Mapping[str, BadExit] = field(default_factory=dict)
     pause: Pause | None = None
     owed: int = 0
+    reports_since: Mapping[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return the state as values of JSON."""
         bad = {server: as_plain(entry) for server, entry in self.bad.items()}
         pause = as_plain(self.pause) if self.pause else None
-        times = list(self.counted_at)
-        return {"counted_at": times, "bad": bad, "pause": pause, "owed": self.owed}
+        return {
+            "counted_at": list(self.counted_at),
+            "bad": bad,
+            "pause": pause,
+            "owed": self.owed,
+            "reports_since": dict(self.reports_since),
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PoolState:
         """Return the state with the values of :meth:`as_json`; an empty mapping is a new pool."""
         bad = {server: BadExit(**as_typed(entry)) for server, entry in data.get("bad", {}).items()}
         pause = Pause(**as_typed(data["pause"])) if data.get("pause") else None
-        return cls(tuple(data.get("counted_at", ())), bad, pause, data.get("owed", 0))
+        return cls(
+            tuple(data.get("counted_at", ())),
+            bad,
+            pause,
+            data.get("owed", 0),
+            data.get("reports_since", {}),
+        )
 
     def as_of(self, now: float, lifetime: float) -> PoolState:
         """Return what still matters: a lease that lived a lifetime ago has ended.
@@ -127,12 +150,25 @@ class PoolState:
         if pause:
             latest = now + _longest_delay(lifetime)
             pause = replace(pause, next_probe_at=min(pause.next_probe_at, latest))
-        return PoolState(tuple(counted_at), bad, pause, self.owed)
+        since = {
+            server: time for server, time in self.reports_since.items() if now - time < lifetime
+        }
+        return PoolState(tuple(counted_at), bad, pause, self.owed, since)
 
     def with_bad(self, servers: Collection[str]) -> PoolState:
         """Return the state in which no exits are bad but these servers."""
         bad = {server: entry for server, entry in self.bad.items() if server in servers}
         return replace(self, bad=bad)
+
+    def forgetting(self, servers: Iterable[str], now: float) -> PoolState:
+        """Return the state in which the reports of these servers are forgotten."""
+        bad = dict(self.bad)
+        since = dict(self.reports_since)
+        for server in servers:
+            if server in bad and bad[server].cause is Cause.REPORTED:
+                del bad[server]
+            since[server] = max(int(now), since.get(server, 0) + 1)
+        return replace(self, bad=bad, reports_since=since)
 
     def with_purchases(self, number: int, failed: Sequence[Exit], now: float) -> PoolState:
         """Return the state that has to be stored before so many purchases replace failed exits.
@@ -213,13 +249,20 @@ def decide(
     """Return how many leases a pool of ``count`` exits should hold, and which exits go."""
     pool = _Pool(count, lifetime, now)
     state = state.as_of(now, lifetime)
-    live = [exit_ for exit_ in exits if exit_.server not in state.bad]
+    live = []
+    spare = []
+    for exit_ in exits:
+        if exit_.server not in state.bad:
+            live.append(exit_.without_old_report(state.reports_since))
+        elif state.bad[exit_.server].cause is Cause.REPORTED and not exit_.ends_soon:
+            spare.append(exit_)
+    spare.sort(key=lambda each: state.bad[each.server].since)
     # If no place in the pool is free, what was owed has been bought.
     state = replace(state, owed=min(state.owed, max(0, count - len(_lasting(live)))))
     # Reports do not mean that exits fail, and they do not end a pause.
     is_reported = state.pause is None and all(_is_reported(exit_) for exit_ in live)
     if is_reported or any(exit_.works for exit_ in live):
-        return _replace_failed(replace(state, pause=None), live, pool)
+        return _replace_failed(replace(state, pause=None), live, spare, pool)
     if state.pause:
         return _keep_paused(state, state.pause, live, pool)
     down = _down(live)
@@ -255,9 +298,13 @@ def _top_up(state: PoolState, failed: Sequence[Exit], pool: _Pool) -> Decision:
     return Decision(pool.count, frozenset(state.bad), state, bounded=bounded)
 
 
-def _replace_failed(state: PoolState, live: Sequence[Exit], pool: _Pool) -> Decision:
+def _replace_failed(
+    state: PoolState, live: Sequence[Exit], spare: Sequence[Exit], pool: _Pool
+) -> Decision:
     """Replace reported exits, and those that have been down for long enough while others work, the
     longest first.
+
+    ``spare`` exits were reported before, the first one first.
     """
     patience = min(max(pool.lifetime * PATIENCE, MIN_PATIENCE), MAX_PATIENCE)
     lasting = _lasting(live)
@@ -267,15 +314,38 @@ def _replace_failed(state: PoolState, live: Sequence[Exit], pool: _Pool) -> Deci
     failed = failed[: max(0, pool.count - (len(lasting) - len(down)))]
     allowed = max(0, pool.count - len(state.counted_at))
     decision = _top_up(state, failed[:allowed], pool)
-    staying = failed[allowed:]
-    if not staying:
-        return decision
-    warning = (
-        f"{counted(len(staying), 'exit', 'are')} down and not replaced, since the pool bought "
-        f"{counted(len(decision.state.counted_at), 'lease')} for failed exits within the "
-        f"{pool.lifetime:g} seconds that a lease lasts: {_names(staying)}."
+    reported = [exit_ for exit_ in failed[allowed:] if _is_reported(exit_)]
+    staying = [exit_ for exit_ in failed[allowed:] if not _is_reported(exit_)]
+    reason = (
+        f"since the pool bought {counted(len(decision.state.counted_at), 'lease')} for failed "
+        f"exits within the {pool.lifetime:g} seconds that a lease lasts"
     )
-    return replace(decision, warnings=(warning,))
+    warnings = []
+    if staying:
+        exits = counted(len(staying), "exit", "are")
+        warnings.append(f"{exits} down and not replaced, {reason}: {_names(staying)}.")
+    if reported:
+        decision = _serve_again(decision, reported, spare, pool)
+        exits = counted(len(reported), "exit", "were")
+        warnings.append(
+            f"{exits} reported as banned, and those that were reported first serve again, "
+            f"{reason}. Check which of your programs report exits, and why: {_names(reported)}."
+        )
+    return replace(decision, warnings=tuple(warnings))
+
+
+def _serve_again(
+    decision: Decision, reported: Sequence[Exit], spare: Sequence[Exit], pool: _Pool
+) -> Decision:
+    """Let as many exits serve again as were reported beyond the bound: spare ones, and then those
+    themselves.
+    """
+    bad = dict(decision.state.bad)
+    for exit_ in reported:
+        bad[exit_.server] = BadExit(Cause.REPORTED, pool.now)
+    again = [exit_.server for exit_ in (*spare, *reported)][: len(reported)]
+    state = replace(decision.state, bad=bad).forgetting(again, pool.now)
+    return replace(decision, exclude=frozenset(state.bad), state=state)
 
 
 def _keep_paused(state: PoolState, pause: Pause, live: Sequence[Exit], pool: _Pool) -> Decision:

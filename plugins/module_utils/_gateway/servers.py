@@ -5,10 +5,12 @@
 """The servers of a gateway: those in its file of leases, and those that it should have.
 
 HAProxy has a fixed number of servers for each pool, and ``exits.lua`` gives them the addresses in
-this file. A line is ``POOL sNUMBER HOST:PORT UNTIL STATE``; ``UNTIL`` is the deadline of the lease
-in Unix time or ``-``. With the state ``drain``, only labels that have this exit already use it, and
-with ``out``, nobody does. At a slot, ``POOL.SLOT`` stands for the pool, and a server with the state
-``next`` serves as soon as the other server of the slot does not.
+this file. A line is ``POOL sNUMBER ADDRESS:PORT UNTIL STATE``; ``UNTIL`` is the deadline of the
+lease in Unix time or ``-``. With the state ``drain``, only labels that have this exit already use
+it, and with ``out``, nobody does. At a slot, ``POOL.SLOT`` stands for the pool, and a server with
+the state ``next`` serves as soon as the other server of the slot does not. If reports of the exit
+were forgotten, the time of that follows, and then ``NAME:PORT`` if the lease has a name instead of
+an address.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ from dataclasses import dataclass, replace
 
 _LINE = re.compile(
     r"(?P<pool>\w{1,32})([.](?P<slot>\d{1,3}))? s(?P<number>\d{1,4}) "
-    r"(?P<server>[\d.]{7,15}:\d{1,5}) "
-    r"(?P<until>\d{1,12}|-) (?P<state>ready|drain|next|out)",
+    r"(?P<address>[\d.]{7,15}:\d{1,5}) "
+    r"(?P<until>\d{1,12}|-) (?P<state>ready|drain|next|out)"
+    r"( (?P<reports_since>\d{1,12}))?( (?P<name>[\w.-]{1,253}:\d{1,5}))?",
     re.ASCII,
 )
 #: Seconds by which two readings of a deadline may differ.
@@ -33,11 +36,12 @@ SERVERS_OF_SLOT = 2
 
 @dataclass(frozen=True)
 class Server:
-    """An exit of a pool. ``until`` is None for a lease whose end QG.net does not name.
+    """The exit of a lease of a pool. ``until`` is None for a lease whose end QG.net does not name.
 
-    ``number`` is that of its server in the configuration, and 0 if it has none yet. ``slot`` is 0
-    in a pool without slots. The successor of the lease of a slot ``waits``. If a client has
-    reported it, it serves nobody until it ends.
+    ``server`` is the HOST:PORT of the lease, and ``address`` that which HAProxy uses, if the host
+    is a name. ``number`` is that of its server in the configuration, and 0 if it has none yet.
+    ``slot`` is 0 in a pool without slots. The successor of the lease of a slot ``waits``. If a
+    client has reported it after ``reports_since``, it serves nobody.
     """
 
     pool: str
@@ -48,11 +52,18 @@ class Server:
     slot: int = 0
     waits: bool = False
     reported: bool = False
+    address: str = ""
+    reports_since: int = 0
 
     @property
     def backend(self) -> str:
         """The name of its backend in the configuration."""
         return f"{self.pool}.{self.slot}" if self.slot else self.pool
+
+    @property
+    def target(self) -> str:
+        """What HAProxy connects to."""
+        return self.address or self.server
 
     @property
     def name(self) -> str:
@@ -68,7 +79,12 @@ class Server:
             state = "next"
         if self.reported:
             state = "out"
-        return f"{self.backend} s{self.number} {self.server} {until} {state}"
+        words = [self.backend, f"s{self.number}", self.target, str(until), state]
+        if self.reports_since:
+            words.append(str(self.reports_since))
+        if self.address:
+            words.append(self.server)
+        return " ".join(words)
 
 
 def number_of_servers(count: int) -> int:
@@ -91,13 +107,15 @@ def read_servers(text: str) -> tuple[str, list[Server]]:
             servers.append(
                 Server(
                     pool=match["pool"],
-                    server=match["server"],
+                    server=match["name"] or match["address"],
                     until=until,
                     drained=match["state"] == "drain",
                     number=int(match["number"]),
                     slot=int(match["slot"] or 0),
                     waits=match["state"] == "next",
                     reported=match["state"] == "out",
+                    address=match["address"] if match["name"] else "",
+                    reports_since=int(match["reports_since"] or 0),
                 )
             )
     return identifier, servers

@@ -15,7 +15,7 @@ import contextlib
 import dataclasses
 import json
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Address
@@ -70,9 +70,10 @@ class Supply:
     of tasks show, and None if QG.net's list could not be read; ``lasting`` are the same leases.
     ``held`` are the names of all leases of the key, and ``missed`` those of them that QG.net's list
     lacks. ``slot_leases`` are those of pools with slots, and None if there are none or they are not
-    known. ``bad`` are servers that nobody should use, and ``working`` the addresses of those that
-    work for a host. The number of leases that check mode would have bought is ``unbought``. The
-    clock of the control node is ``clock_ahead`` seconds ahead of QG.net's.
+    known. ``bad`` are servers that nobody should use, ``working`` those that work for a host, and
+    reports of a server before ``reports_since`` are forgotten. The number of leases that check mode
+    would have bought is ``unbought``. The clock of the control node is ``clock_ahead`` seconds
+    ahead of QG.net's.
     """
 
     leases: list[dict[str, Any]] | None = None
@@ -84,6 +85,7 @@ class Supply:
     is_paused: bool = False
     bad: frozenset[str] = frozenset()
     working: frozenset[str] = frozenset()
+    reports_since: Mapping[str, int] = field(default_factory=dict)
     bought: int = 0
     unbought: int = 0
     clock_ahead: float = 0.0
@@ -93,9 +95,9 @@ class Supply:
 
     @property
     def servers(self) -> frozenset[str]:
-        """The servers of its leases, and the bad ones."""
+        """The servers of its leases."""
         leases = (*self.lasting, *(self.slot_leases or ()))
-        return self.bad.union(lease.server for lease in leases)
+        return frozenset(lease.server for lease in leases)
 
 
 @dataclass
@@ -191,6 +193,7 @@ class Supplier:
             sightings.record(lease_set, name)
         supply.working = frozenset(server for server, each in seen.exits.items() if each.works)
         state = installations.set_state(name, PoolState.from_json)
+        supply.reports_since = state.reports_since
         if _is_well(state, seen.exits.values()):
             self._lease(client, desired, lease_set, supply)
             return
@@ -199,6 +202,9 @@ class Supplier:
             if any(need.is_reconfigured for need in lease_set.needs):
                 # The exits are as good as new ones, of which nothing is known yet.
                 state = dataclasses.replace(state, pause=None)
+            if any(need.forgets_reports for need in lease_set.needs):
+                reported = _reported(state, seen.exits.values())
+                state = state.forgetting(reported, self.store.now())
             holdings = Holdings(LeaseApi(client))
             holdings.look(self._earlier(client))
             self._keep(client, holdings)
@@ -207,10 +213,10 @@ class Supplier:
             new = _new(holdings, lease_set)
             live = []
             for server, lasts in sorted(lasts_by_server.items()):
-                # Hosts know addresses, and QG.net may list names.
-                seen_exit = seen.exits.get(self.address(server) or "")
-                if seen_exit:
-                    live.append(dataclasses.replace(seen_exit, server=server, ends_soon=not lasts))
+                seen_exit = seen.exits.get(server)
+                if seen_exit or server in state.bad:
+                    known = seen_exit or Exit(server, works=None)
+                    live.append(dataclasses.replace(known, ends_soon=not lasts))
                 elif server in new:
                     # Another run has just bought it. It may work, and is no spare exit of this set.
                     live.append(Exit(server, works=None, ends_soon=True))
@@ -218,6 +224,7 @@ class Supplier:
                 state, live, count=lease_set.count, lifetime=life, now=self.store.now()
             )
             supply.bad = decision.exclude
+            supply.reports_since = decision.state.reports_since
             supply.warnings += decision.warnings
             if decision.problem is not None:
                 # What ends soon while this run waits is not bought either.
@@ -231,12 +238,7 @@ class Supplier:
                 installations.save_set_state(name, decision.state.as_json())
                 # Only once, since a product that refuses this now would refuse it in each run.
                 excluded = decision.exclude & lasts_by_server.keys() - state.bad.keys()
-                useless = [
-                    server
-                    for server in excluded
-                    if self.address(server) not in seen.working_elsewhere
-                ]
-                _release(client, frozenset(useless))
+                _release(client, excluded - seen.working_elsewhere)
             wanted = dataclasses.replace(desired, count=decision.count or 0)
             try:
                 self._lease(client, wanted, lease_set, supply)
@@ -404,6 +406,12 @@ def _name(client: Leases, lease_set: LeaseSet, what: str) -> str:
 def _is_well(state: PoolState, exits: Iterable[Exit]) -> bool:
     """Whether nothing is known against any exit."""
     return state.pause is None and not state.bad and all(each.works is not False for each in exits)
+
+
+def _reported(state: PoolState, exits: Iterable[Exit]) -> set[str]:
+    """Return the servers that clients have reported, whether they were replaced or not."""
+    reported = {server for server, bad in state.bad.items() if bad.cause is Cause.REPORTED}
+    return reported.union(each.server for each in exits if each.cause is Cause.REPORTED)
 
 
 def _matching(holdings: Holdings[Lease], desired: Desired, drain: float) -> dict[str, bool]:

@@ -6,8 +6,8 @@
 -- them. A line of the file is
 --     BACKEND SERVER HOST:PORT UNTIL STATE
 -- UNTIL is the deadline in seconds since 1970, or "-". STATE is "ready", "drain" for an exit that keeps its labels and gets no
--- others, "next" for the successor at a slot, or "out" for one that was reported. A server without a line, or with one that is
--- over or cannot be read, refuses: without a file, all do.
+-- others, "next" for the successor at a slot, or "out" for one that was reported. If reports of the exit were forgotten, the time
+-- of that follows. A server without a line, or with one that is over or cannot be read, refuses: without a file, all do.
 -- The backend BACKEND.any has the same servers, with a weaker check, and BACKEND.reports the table of leases that were reported
 -- since the file was written.
 local path = os.getenv("QG_LEASES")
@@ -36,9 +36,10 @@ local function read()
         return
     end
     text, leases = now, {}
-    for backend, server, host, port, deadline, state in now:gmatch("(%S+) (%S+) ([%d.]+):(%d+) (%S+) (%a+)\n") do
-        -- Not the address alone, which a later lease may have, too.
-        local key = host .. ":" .. port .. " " .. deadline
+    local pattern = "(%S+) (%S+) ([%d.]+):(%d+) (%S+) (%a+)([^\n]*)\n"
+    for backend, server, host, port, deadline, state, rest in now:gmatch(pattern) do
+        -- Not the address alone, which a later lease may have, too, and another one once reports are forgotten.
+        local key = host .. ":" .. port .. " " .. deadline .. (rest:match("^ %d+") or "")
         leases[backend] = leases[backend] or {}
         leases[backend][server] = is_state[state] and {
             host = host, port = port, address = host .. ":" .. port, state = state,
