@@ -224,7 +224,7 @@ class Journal(JournalReader):
 def seconds_kept() -> float:
     """Return for how many seconds paid calls are kept at least: QG_LEDGER_DAYS, or 400 days."""
     text = os.environ.get("QG_LEDGER_DAYS") or "400"
-    if not text.isdecimal() or not 1 <= int(text) <= 36500:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 36500:
         raise OptionError(
             "QG_LEDGER_DAYS",
             f"={text!r} is not a number of days",
