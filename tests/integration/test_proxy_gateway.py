@@ -1420,6 +1420,7 @@ def options_as_text(gateway: Gateway) -> dict[str, Any]:
         "interval": "5",
         "log": "false",
         "reports": "false",
+        "forget_reports": "false",
         "sticky": "none",
         "per_exit": "10",
         "slots": "false",
