@@ -139,7 +139,7 @@ def test_the_ledger_is_kept_for_400_days_or_as_the_environment_says(
         assert len(bought()) == entries
     monkeypatch.setenv("QG_LEDGER_DAYS", "1")
     assert len(bought()) == 2
-    for days_kept in ("0", "36501", "４００"):
+    for days_kept in ("0", "36501", "\uff14\uff10\uff10"):
         monkeypatch.setenv("QG_LEDGER_DAYS", days_kept)
         message = node.failed(ALLOCATE, count=20)["msg"]
         assert f"QG_LEDGER_DAYS='{days_kept}' {phrases.NOT_DAYS}" in message

@@ -17,7 +17,6 @@ import os
 import random
 import re
 import signal
-import socket
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -121,13 +120,6 @@ def reader(machine: Machine, home: Path, vendor: Simulator) -> Iterator[Reader]:
         yield reader
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
-
-
 def payments(steps: list[Step]) -> list[int]:
     """How many leases each block paid for, without blocks that paid for none."""
     return [step.paid for step in steps if step.paid]
@@ -156,7 +148,7 @@ def test_the_quick_start(reader: Reader) -> None:
 
 @pytest.mark.slow
 def test_the_trial_of_the_quick_start(reader: Reader) -> None:
-    port = free_port()
+    port = free_ports(1)
     swaps = [
         Swap("127.0.0.1:8080", f"127.0.0.1:{port}", "other tests have the port at the same time"),
         Swap("qgnet-simulator --map", f"qgnet-simulator --port {port} --map", "likewise"),
@@ -328,8 +320,8 @@ def test_the_guide_to_the_gateway(reader: Reader, home: Path) -> None:
     # The key of the recipe with several ones, whose whitelist cannot have the host, too.
     accounts = {"key": "QGREAL02", "password": "Hush4all0002"}
     reader.sim.configure(accounts["key"], plan={"kind": "exclusive"}, pwd=accounts["password"])
-    port = free_port()
-    second_port = free_port()
+    port = free_ports(1)
+    second_port = free_ports(1)
     slots = free_ports(2)
     (home / "crawl" / "group_vars" / "all").mkdir(parents=True)
     # A daemon, since there is no systemd.
@@ -473,7 +465,7 @@ def test_the_guide_to_a_leaked_key(reader: Reader, home: Path) -> None:
     sim.configure(plan={"kind": "dynamic_dedicated", "channels": 8})
     variables = home / "crawl" / "group_vars" / "all"
     variables.mkdir(parents=True)
-    own = {"service": "daemon", "directory": str(home), "port": free_port(), "count": 2}
+    own = {"service": "daemon", "directory": str(home), "port": free_ports(1), "count": 2}
     (variables / "test.yml").write_text(
         "".join(f"proxy_gateway_{name}: {value}\n" for name, value in own.items()), "utf-8"
     )

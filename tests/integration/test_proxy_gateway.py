@@ -57,13 +57,6 @@ BEIJING = timezone(timedelta(hours=8))
 PWD = "0123456789ab"
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
-
-
 def eventually(check: Callable[[], bool], seconds: float = 30) -> None:
     """Wait until something is so."""
     end = time.monotonic() + seconds
@@ -93,7 +86,7 @@ class Gateway:
         self.folder.mkdir()
         # Its process is no longer root.
         playground.root.chmod(0o755)
-        self.port = free_port()
+        self.port = free_ports(1)
         self.environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
         self.hosts: dict[str, Mapping[str, Any]] = {"gateway": {"port": self.port}}
 
@@ -288,9 +281,9 @@ def test_what_crawlers_see(gateway: Gateway, upstreams: Upstreams) -> None:
     it.
     """
     old = upstreams.exits(3)
-    ports = {name: free_port() for name in ("single", "pair", "triple", "limited", "slotted")}
-    closed = free_port()
-    metrics = f"127.0.0.1:{free_port()}"
+    ports = {name: free_ports(1) for name in ("single", "pair", "triple", "limited", "slotted")}
+    closed = free_ports(1)
+    metrics = f"127.0.0.1:{free_ports(1)}"
     # Names that sections of the configuration might have themselves.
     pools = [
         {"name": "clients", "port": ports["single"], "count": 1},
@@ -575,7 +568,7 @@ def test_the_log_says_who_used_which_exit_and_no_secret(
     site = upstreams.site("site")
     gateway.holds(exit_)
     gateway.environment["QG_PASSWORD"] = PWD
-    slot = free_port()
+    slot = free_ports(1)
     pools = [
         {"name": "qg", "port": gateway.port, "credentials": True},
         {"name": "slotted", "port": slot, "slots": True},
@@ -756,7 +749,7 @@ def test_a_report_that_comes_after_the_lease_has_ended_bans_no_successor(gateway
     old, new = upstreams.exits(2)
     site = upstreams.site("site").address
     gateway.holds(old)
-    slot = free_port()
+    slot = free_ports(1)
     pools = [{"name": "qg", "port": gateway.port}, {"name": "slotted", "port": slot, "slots": True}]
     gateway.hosts = {"gateway": {"count": 1, "reports": True, "pools": pools}}
     gateway.play().ok()
@@ -1335,8 +1328,8 @@ def test_a_mistake_is_named_before_anything_is_paid_for(gateway: Gateway) -> Non
         taken.listen()
         gateway.hosts = {
             "taken": {"port": taken.getsockname()[1]},
-            "silent": {"port": free_port(), "ansible_ssh_transfer_method": "piped", **silent},
-            "empty": {"pools": [{"name": "web", "port": free_port(), "key": ""}]},
+            "silent": {"port": free_ports(1), "ansible_ssh_transfer_method": "piped", **silent},
+            "empty": {"pools": [{"name": "web", "port": free_ports(1), "key": ""}]},
         }
         for number, (option, value, words) in enumerate(MISTAKES):
             gateway.hosts[f"h{number}"] = {option: value}
@@ -1363,10 +1356,10 @@ def test_a_mistake_is_named_before_anything_is_paid_for(gateway: Gateway) -> Non
 
 
 def test_keys_and_areas_are_checked_before_anything_is_written(gateway: Gateway) -> None:
-    own = {"name": "own", "port": free_port(), "key": "NOSUCH01", "product": "classic"}
+    own = {"name": "own", "port": free_ports(1), "key": "NOSUCH01", "product": "classic"}
     gateway.hosts = {
         "good": {"port": gateway.port},
-        "area": {"port": free_port(), "areas": ["Atlantis"]},
+        "area": {"port": free_ports(1), "areas": ["Atlantis"]},
         "key": {"pools": [own]},
     }
 
@@ -1411,7 +1404,7 @@ def options_as_text(gateway: Gateway) -> dict[str, Any]:
         "port": "3128",
         "allow": "127.0.0.1,192.0.2.0/24",
         "web_only": "false",
-        "metrics": f"127.0.0.1:{free_port()}",
+        "metrics": f"127.0.0.1:{free_ports(1)}",
         "check": "tcp",
         "check_target": "d.qg.net:443",
         "check_timeout": "2.5",
@@ -1431,7 +1424,7 @@ def options_as_text(gateway: Gateway) -> dict[str, Any]:
     pool = {
         **LEASE_OPTIONS,
         "name": "own",
-        "port": str(free_port()),
+        "port": str(free_ports(1)),
         "key": gateway.sim.key,
         "password": PWD,
         "product": "classic",
@@ -1450,9 +1443,9 @@ def test_each_option_of_leases_can_be_set_alone_as_text_of_a_command_line(
 ) -> None:
     """One may hide a mistake in another one."""
     gateway.sim.configure(plan={"channels": 50})
-    gateway.hosts = {"typed": {"keep_alive": 60, "port": free_port()}}
+    gateway.hosts = {"typed": {"keep_alive": 60, "port": free_ports(1)}}
     for name, value in LEASE_OPTIONS.items():
-        gateway.hosts[name] = {name: value, "port": str(free_port())}
+        gateway.hosts[name] = {name: value, "port": str(free_ports(1))}
 
     gateway.play().ok()
 
@@ -1466,9 +1459,9 @@ def test_each_option_of_leases_can_be_set_alone_as_text_of_a_command_line(
 @pytest.mark.newest
 @pytest.mark.measured
 def test_two_gateways_of_a_host_from_check_mode_to_their_removal(gateway: Gateway) -> None:
-    second = free_port()
+    second = free_ports(1)
     pool = {"name": "qg", "port": second}
-    slots = {"name": "slotted", "port": free_port(), "slots": True}
+    slots = {"name": "slotted", "port": free_ports(1), "slots": True}
     gateway.hosts = {"first": {"port": gateway.port}, "second": {"pools": [pool, slots]}}
 
     checks_second = ["--check", "--limit", "second"]
@@ -1496,7 +1489,7 @@ def test_two_gateways_of_a_host_from_check_mode_to_their_removal(gateway: Gatewa
     obstacle.rmdir()
 
     # In one run, a host is to have none, and another one is to have one more pool.
-    more: dict[str, Any] = {"name": "more", "port": free_port()}
+    more: dict[str, Any] = {"name": "more", "port": free_ports(1)}
     gateway.hosts["second"] = {"pools": [pool, slots, more]}
     gateway.play().ok()
 
@@ -1530,7 +1523,7 @@ def assert_a_change_that_haproxy_could_not_serve_leaves_gateways_as_they_are(
     before = {path.name: path.stat().st_mtime_ns for path in gateway.folder.iterdir()}
     hosts = gateway.hosts
     first = {"name": "qg", "port": gateway.port}
-    second = free_port()
+    second = free_ports(1)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -1607,10 +1600,10 @@ def assert_a_run_that_fails_is_no_problem_of_what_it_did_not_serve(gateway: Gate
     """
     gateway.sim.configure("QGBLOCK1", status="blocked")
     hosts = gateway.hosts
-    good: dict[str, Any] = {"name": "good", "port": free_port(), "count": 2}
+    good: dict[str, Any] = {"name": "good", "port": free_ports(1), "count": 2}
     bad: dict[str, Any] = {
         "name": "bad",
-        "port": free_port(),
+        "port": free_ports(1),
         "key": "QGBLOCK1",
         "product": "classic",
     }
@@ -1677,7 +1670,7 @@ def test_control_nodes_that_share_nothing_but_a_database(
     """
     gateway.sim.configure(plan={"lifetime": 5})
     gateway.environment |= {"QG_STORE": database_url, "QG_INVENTORY_ID": "fleet"}
-    gateway.hosts = {name: {"port": free_port()} for name in ("first", "old", "lost")}
+    gateway.hosts = {name: {"port": free_ports(1)} for name in ("first", "old", "lost")}
     gateway.play().ok()
     assert sold(gateway.sim) == 1
     job = gateway.node("job")
@@ -1721,7 +1714,7 @@ def test_control_nodes_that_share_nothing_but_a_database(
 
     # Another inventory has a host of the same name.
     shop = gateway.node("shop", QG_INVENTORY_ID="shop")
-    shop.hosts = {"first": {"port": free_port(), "name": "shop"}}
+    shop.hosts = {"first": {"port": free_ports(1), "name": "shop"}}
     shop.play().ok()
     before = gateway.servers("first")
     gateway.sim.advance(290)
@@ -1932,7 +1925,7 @@ def test_a_slow_host_is_refreshed_whatever_strategy_the_configuration_names(
     gateway: Gateway,
 ) -> None:
     gateway.sim.configure(plan={"lifetime": 5})
-    gateway.hosts = {name: {"port": free_port()} for name in ("fast", "slow")}
+    gateway.hosts = {name: {"port": free_ports(1)} for name in ("fast", "slow")}
     gateway.play().ok()
     login = with_login(gateway.playground.root / "programs", 'sleep 3\nexec sh -c "$last"')
     options = dict(word.split("=", 1) for word in login.split())
@@ -1956,7 +1949,7 @@ def test_a_role_refuses_a_strategy_by_which_no_host_waits_for_another(
     """Ansible would let each host lease for all, and give each of them the result of another."""
     play = PLAY.replace("proxy_gateway", role)
     play = play.replace("roles:", 'strategy: "{{ chosen }}"\n  roles:')
-    gateway.hosts = {name: {"port": free_port()} for name in ("fast", "slow")}
+    gateway.hosts = {name: {"port": free_ports(1)} for name in ("fast", "slow")}
     path = str(gateway.folder / "proxies.txt")
 
     run = gateway.play(play, chosen=strategy, proxy_list_path=path)

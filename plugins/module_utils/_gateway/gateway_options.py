@@ -97,13 +97,6 @@ def read_gateway(values: Mapping[str, Any], product: str) -> Gateway:
     their own.
     """
     _check_ignored(values)
-    _check_effect(
-        _NAMES,
-        "forget_reports",
-        values["forget_reports"] and not values["reports"],
-        "proxy_gateway_reports=false",
-        "leave it out, since no report counts then",
-    )
     pools = []
     for number, entry in enumerate(values["pools"] or (), 1):
         pools.append(read_entry(entry, number, values, product))
