@@ -23,7 +23,7 @@ from support.node import Node
 from support.vendor import Answer, Call
 
 EGRESS = "203.0.113.50"
-#: Of proxy_gateway_check_timeout, in seconds.
+#: Of proxy_gateway_exit_timeout, in seconds.
 DEFAULT_TIMEOUT = 10
 PASSWORD = "Hush4Hush"
 #: The last part of the path of a call that only reads.
@@ -246,7 +246,7 @@ def test_it_measures_exits_that_are_held_and_proposes_a_timeout(
     assert left == []
     assert node.vendor.paid == paid
     assert check["detail"].startswith(f"5 exits of 8 leases: all answered, within {max(seconds):g}")
-    named = re.findall(r"proxy_gateway_check_timeout=(\d+)", check["detail"])
+    named = re.findall(r"proxy_gateway_exit_timeout=(\d+)", check["detail"])
     assert named == [] if proposed == DEFAULT_TIMEOUT else named == [str(proposed)]
 
 
@@ -262,7 +262,7 @@ def test_exits_that_do_not_answer_are_named_and_propose_nothing(node: Node) -> N
     assert check["ok"] is True
     assert "2 answered, within 2 seconds" in check["detail"]
     assert sum(server in check["detail"] for server in servers) == 1
-    assert "proxy_gateway_check_timeout=4" in check["detail"]
+    assert "proxy_gateway_exit_timeout=4" in check["detail"]
 
 
 def test_nothing_is_measured_without_a_lease_or_through_another_proxy(node: Node) -> None:

@@ -84,7 +84,7 @@ def test_nothing_is_bought_for_entries_that_fail_now_and_then(
     """A fifth of all new connections through a tunnel fails, and the next one may work."""
     node = new_node("longterm", channels=20, lifetime=1440, forwarding=True)
     fleet = Fleet(node, gateway("longterm", count=4))
-    timeout = fleet.host.gateway.check_timeout
+    timeout = fleet.host.gateway.exit_timeout
     chance = Random(1)
 
     def check() -> tuple[float, State]:
@@ -110,7 +110,7 @@ def test_an_exit_that_is_slow_and_works_is_not_replaced(
     """Good residential exits need 3 to 10 seconds."""
     node = new_node(product, channels=20, lifetime=minutes)
     fleet = Fleet(node, gateway(product, count=4, drain=30))
-    timeout = fleet.host.gateway.check_timeout
+    timeout = fleet.host.gateway.exit_timeout
     chance = Random(1)
 
     def check() -> tuple[float, State]:

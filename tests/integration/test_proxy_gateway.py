@@ -835,7 +835,7 @@ def test_a_thousand_false_reports_cost_no_more_than_the_bound(gateway: Gateway) 
 
 
 #: For exits that answer at once: one that falls silent is out after about three seconds.
-FAST: dict[str, Any] = {"proxy_gateway_check_timeout": 1.0, "proxy_gateway_connect_timeout": 3.0}
+FAST: dict[str, Any] = {"proxy_gateway_exit_timeout": 1.0}
 
 
 @pytest.mark.slow
@@ -1407,8 +1407,7 @@ def options_as_text(gateway: Gateway) -> dict[str, Any]:
         "metrics": f"127.0.0.1:{free_ports(1)}",
         "check": "tcp",
         "check_target": "d.qg.net:443",
-        "check_timeout": "2.5",
-        "connect_timeout": "5",
+        "exit_timeout": "2.5",
         "client_connections": "100",
         "interval": "5",
         "log": "false",

@@ -355,13 +355,13 @@ class Doctor:
         text += f"answered, within {round(slowest, 1):g} seconds. "
         # A part of all checks takes longer than these few requests.
         proposed = max(_MIN_TIMEOUT, math.ceil(2 * slowest))
-        default = int(GATEWAY_OPTIONS["check_timeout"]["default"])
+        default = int(GATEWAY_OPTIONS["exit_timeout"]["default"])
         if proposed == default:
-            return f"{text}The default of proxy_gateway_check_timeout suits them"
+            return f"{text}The default of proxy_gateway_exit_timeout suits them"
         why = "so that it takes no slow exit for one that is down, and pays for another one"
         if proposed < default:
             why = "so that it notices sooner when an exit falls silent"
-        return f"{text}For a gateway, set proxy_gateway_check_timeout={proposed}, {why}"
+        return f"{text}For a gateway, set proxy_gateway_exit_timeout={proposed}, {why}"
 
     def _exit_address(self, server: str) -> str:
         """Return the address with which a site sees requests through a proxy."""

@@ -90,8 +90,7 @@ class Gateway:
     metrics: str
     check: str
     check_target: str
-    check_timeout: float
-    connect_timeout: float
+    exit_timeout: float
     client_connections: int
     interval: int
     pools: tuple[Pool, ...]

@@ -53,8 +53,7 @@ GATEWAY_OPTIONS: Spec = {
     "metrics": {"type": "str", "default": ""},
     "check": {"type": "str", "choices": ["connect", "tcp"], "default": "connect"},
     "check_target": {"type": "str", "default": "d.qg.net:443"},
-    "check_timeout": {"type": "float", "default": 10.0},
-    "connect_timeout": {"type": "float", "default": 10.0},
+    "exit_timeout": {"type": "float", "default": 10.0},
     "client_connections": {"type": "int", "default": 1000},
     "log": {"type": "bool", "default": False},
     "reports": {"type": "bool", "default": False},
@@ -112,8 +111,7 @@ def read_gateway(values: Mapping[str, Any], product: str) -> Gateway:
         metrics=values["metrics"],
         check=values["check"],
         check_target=values["check_target"],
-        check_timeout=values["check_timeout"],
-        connect_timeout=values["connect_timeout"],
+        exit_timeout=values["exit_timeout"],
         client_connections=values["client_connections"],
         interval=values["interval"],
         log=values["log"],
@@ -199,8 +197,7 @@ def _check_process(gateway: Gateway) -> None:
     if not _DIRECTORY.fullmatch(gateway.directory):
         fix = "give an absolute path of letters, digits and ._+@=~-, such as /etc"
         raise unusable(_NAMES, "directory", gateway.directory, fix)
-    check_range(_NAMES.of("check_timeout"), gateway.check_timeout, 0.1, 60)
-    check_range(_NAMES.of("connect_timeout"), gateway.connect_timeout, 0.1, 600)
+    check_range(_NAMES.of("exit_timeout"), gateway.exit_timeout, 0.1, 60)
     connections = gateway.client_connections
     check_range(_NAMES.of("client_connections"), connections, 1, MAX_CONNECTIONS)
     check_range(_NAMES.of("interval"), gateway.interval, 1, 86400)
