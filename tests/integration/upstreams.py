@@ -21,6 +21,7 @@ T = TypeVar("T")
 Server = TypeVar("Server", "Exit", "Site")
 #: What a gateway asks its exits to connect to, to see whether they work.
 CHECKED = "d.qg.net:443"
+_LOGIN = "proxy-authorization: basic "
 
 
 def free_ports(number: int) -> int:
@@ -40,7 +41,8 @@ class Exit:
     """A forward proxy. ``mode`` is ``good``, ``reset``, ``close``, ``silent``, or the status of all
     its answers.
 
-    Like some real ones, it binds a connection to the first site. It had ``most`` clients at a time.
+    Like some real ones, it binds a connection to the first site. It had ``most`` clients at a time,
+    and was sent these ``logins``.
     """
 
     mode: str = "good"
@@ -50,6 +52,7 @@ class Exit:
     clients: int = 0
     most: int = 0
     sites: set[str] = field(default_factory=set)
+    logins: list[str] = field(default_factory=list)
 
     @property
     def address(self) -> str:
@@ -57,6 +60,9 @@ class Exit:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line, rest = await _head(reader)
+        for header in rest.split("\r\n"):
+            if header.lower().startswith(_LOGIN):
+                self.logins.append(base64.b64decode(header[len(_LOGIN) :]).decode())
         if self.mode == "silent":
             await reader.read()
         elif self.mode == "reset":

@@ -271,7 +271,6 @@ ABSOLUTE_PATH_OF_A_FILE = "cannot be used: give the absolute path of a file"
 ADDRESS_AND_PORT = "cannot be used: give an IPv4 address and a port"
 ALSO_THE_PORT = "is also the port of"
 SLOT_SEES_NO_TARGET = "=true cannot be combined with proxy_gateway_web_only=true"
-SLOT_ADDS_NOTHING = "=true cannot be combined with credentials=true"
 SLOT_SEES_NO_USER_NAME = "=true cannot be combined with sticky="
 TOO_HIGH_FOR_SLOTS = (
     "=65530 is too high for 7 slots, which need the ports up to 65536: give a port of at most 65529"

@@ -72,6 +72,11 @@ class Pool:
         """The ports of the gateway that it takes: with slots, one for each lease."""
         return range(self.port, self.port + (self.count if self.has_slots else 1))
 
+    @property
+    def is_http(self) -> bool:
+        """Whether its ports read requests; a slot without credentials passes on any bytes."""
+        return self.credentials or not self.has_slots
+
 
 @dataclass(frozen=True)
 class Gateway:

@@ -26,6 +26,7 @@ from .lease_sets import Need, lease_sets
 from .policy import Cause, Exit
 from .served import Candidate, why_unserved
 from .servers import (
+    SERVERS_OF_SLOT,
     STEADY,
     Server,
     file_text,
@@ -248,7 +249,7 @@ def served(order: Order, outcome: Outcome) -> dict[str, Any]:
     """Return what a host is to serve, as its templates print it."""
     pools = []
     for pool in order.declaration.pools:
-        pools.append({**dataclasses.asdict(pool), "servers": number_of_servers(pool.count)})
+        pools.append({**dataclasses.asdict(pool), **_printed(pool)})
     after = [server for pool in order.declaration.pools for server in outcome.servers[pool.name]]
     paths: dict[str, Any]
     if isinstance(order.declaration, Gateway):
@@ -280,6 +281,20 @@ def served(order: Order, outcome: Outcome) -> dict[str, Any]:
         "serves": "serves" in order.look.flags,
         "is_root": "root" in order.look.flags,
     }
+
+
+def _printed(pool: Pool) -> dict[str, Any]:
+    """Return what the templates of a gateway need of a pool beside its options: its ports with the
+    names of their backends, and how many servers each of these has.
+    """
+    fronts = [{"name": pool.name, "port": pool.port}]
+    servers = number_of_servers(pool.count)
+    if pool.has_slots:
+        fronts = []
+        for slot, port in enumerate(pool.ports, 1):
+            fronts.append({"name": f"{pool.name}.{slot}", "port": port})
+        servers = SERVERS_OF_SLOT
+    return {"is_http": pool.is_http, "fronts": fronts, "servers": servers}
 
 
 def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> None:

@@ -170,25 +170,20 @@ def check_unique(names: Names, pools: Sequence[Pool], metrics: str) -> None:
 
 
 def check_slots(pool: Pool, *, is_web_only: bool) -> None:
-    """Refuse what a gateway cannot do for slots, whose requests it passes on without reading
-    them.
+    """Refuse what a gateway cannot do for slots: without credentials, it passes their requests on
+    without reading them.
     """
     names = names_for(GATEWAY, pool)
     web_only = f"{names.prefix}web_only"
     conflicts = (
         (
-            is_web_only,
-            f"{web_only}=true, since a slot does not see the target",
+            is_web_only and not pool.is_http,
+            f"{web_only}=true, since a slot without credentials does not see the target",
             f"set {web_only}=false, or give the slots a gateway of their own",
         ),
         (
-            pool.credentials,
-            "credentials=true, since a slot cannot add them to a request",
-            "set credentials=false, and register the host on the whitelist of the key",
-        ),
-        (
             pool.sticky != "none",
-            f"sticky={pool.sticky}, since a slot does not see the user name",
+            f"sticky={pool.sticky}, since a slot needs no user name",
             "set sticky=none, since a slot keeps its exit anyway",
         ),
     )

@@ -122,7 +122,11 @@ class Crawler:
             **{f"proxy_gateway_{name}": value for name, value in own.items()},
         }
         inventory = json.dumps({"all": {"hosts": {"crawler1": {**host, **variables}}}})
-        environment = {"QG_KEY": self.sim.key, "QG_API_URL": self.sim.api_url}
+        environment = {
+            "QG_KEY": self.sim.key,
+            "QG_PASSWORD": PASSWORD,
+            "QG_API_URL": self.sim.api_url,
+        }
         self.playground.play(PLAY, inventory=inventory, environment=environment).ok()
 
     def exit_of(self, address: str) -> str:
@@ -261,6 +265,25 @@ def test_each_slot_has_an_exit_of_its_own(crawler: Crawler) -> None:
     slots = [crawler.exit_of(SLOT), crawler.exit_of("http://127.0.0.1:3202")]
 
     assert sorted(slots) == sorted(crawler.exits)
+
+
+def test_a_browser_needs_no_password_at_a_slot_that_adds_it(
+    crawler: Crawler, request: pytest.FixtureRequest
+) -> None:
+    need("crawl_browser.py", request)
+    variables = yaml.safe_load(guide_block("proxy_gateway_pools").text)
+    for pool in variables["proxy_gateway_pools"]:
+        if pool.get("slots"):
+            pool["credentials"] = True
+    variables["proxy_gateway_bind"] = crawler.gateway
+    crawler.sim.configure(whitelist=[])
+    crawler.install(variables)
+
+    seen = addresses(crawler.run(PROGRAMS["crawl_browser.py"], PROXY=crawler.typed(SLOT)))
+
+    crawler.sim.configure(whitelist=[EGRESS])
+    assert len(set(seen)) == 1
+    assert set(seen) <= crawler.exits
 
 
 def test_requests_waits_while_there_is_no_lease(crawler: Crawler) -> None:

@@ -336,7 +336,6 @@ def test_options_of_urls_are_for_each_format_but_lines() -> None:
     ("options", "option", "phrase"),
     [
         ({"web_only": True}, "slots", phrases.SLOT_SEES_NO_TARGET),
-        ({"credentials": True}, "slots", phrases.SLOT_ADDS_NOTHING),
         ({"sticky": "optional"}, "slots", phrases.SLOT_SEES_NO_USER_NAME),
         ({"sticky": "required"}, "slots", phrases.SLOT_SEES_NO_USER_NAME),
         ({"port": 65530, "count": 7}, "port", phrases.TOO_HIGH_FOR_SLOTS),
@@ -355,6 +354,11 @@ def test_what_slots_cannot_do_is_refused(options: dict[str, Any], option: str, p
 
         assert refused.value.option == f"proxy_gateway_{name}{option}"
         assert phrase in sentence(refused)
+
+
+def test_slots_that_read_requests_can_see_where_they_go() -> None:
+    (pool,) = gateway(slots=True, credentials=True, web_only=True).pools
+    assert pool.is_http
 
 
 def test_the_highest_ports_can_be_slots() -> None:
