@@ -374,8 +374,10 @@ class ActionModule(ServingAction):
         with self._store(params) as store:
             rows = Installations(store)
             for host in recorded["hosts"]:
+                served = leased.get("hosts", {}).get(host, ())
+                sleeps = {each["id"]: each["sleeps"] for each in served}
                 for identifier, problem in self._problems(host, leased).items():
-                    rows.finish(identifier, problem, seconds)
+                    rows.finish(identifier, problem, seconds, sleeps.get(identifier))
         return {"changed": False}
 
     def _problems(self, host: str, leased: Mapping[str, Any]) -> dict[str, str]:

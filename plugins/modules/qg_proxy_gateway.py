@@ -118,7 +118,9 @@ installations:
       C(kind), which is V(gateway) or V(list), a C(host), C(inventory), C(name) and C(options). Its
       C(installed_at), C(removed_at) and C(refreshed_at) are in ISO 8601, or null. C(refreshed_at)
       is the end of the last successful refresh, C(seconds) the duration of the last refresh, and
-      C(problem) the reason why that failed, or empty text.
+      C(problem) the reason why that failed, or empty text. C(sleeps) has an element for each pool
+      that nobody uses now, with the name of the C(pool), C(since) when it sleeps, and about how
+      many leases were C(not_bought) since.
     - With O(step=find), this is a dictionary by the name of the host, for the next steps.
   returned: with O(step=info) and O(step=find)
   type: raw
@@ -133,6 +135,7 @@ installations:
       refreshed_at: "2030-01-02T04:04:05+08:00"
       seconds: 1.4
       problem: ""
+      sleeps: [{pool: qg, since: "2030-01-02T03:34:05+08:00", not_bought: 120.0}]
 missing:
   description: Why nothing is leased for a host that the user has named, by the name of the host.
   returned: with O(step=find)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,6 +92,10 @@ class Host:
     refused: dict[str, str] = field(default_factory=dict)
     #: What it prints instead of what is true, if anything.
     lies: str = ""
+    #: When each of its pools was last used; a pool that is not named is in use.
+    used_at: dict[str, float] = field(default_factory=dict)
+    #: Pools of which it does not say when they were last used.
+    untold: Collection[str] = ()
     #: Whether its HAProxy answers.
     answers: bool = True
     #: Seconds by which its clock is ahead.
@@ -110,6 +114,10 @@ class Host:
     def exits(self) -> list[str]:
         """The addresses of the servers that take new labels."""
         return sorted(server.target for server in self.servers if not server.drained)
+
+    def leave(self, now: float) -> None:
+        """Let nobody use its pools from now on."""
+        self.used_at = {pool.name: now for pool in self.gateway.pools}
 
     def take(self, servers: list[Server], now: float) -> None:
         """Serve these from now on."""
@@ -131,6 +139,9 @@ class Host:
             states[server.target] = (state, since)
         self.states = states
         rows = [f"time {int(now + self.clock_ahead)}"]
+        for pool in self.gateway.pools:
+            if pool.name not in self.untold:
+                rows.append(f"unused {pool.name} {int(now - self.used_at.get(pool.name, now))}")
         for server in self.servers:
             state, since = states[server.target]
             rows.append(row(server, state, now - since))
@@ -174,6 +185,8 @@ class Fleet:
         self.problems: dict[str, str] = {}
         #: What the last run says of each host about the time before it.
         self.late: dict[str, list[str]] = {}
+        #: Which pools of each host sleep after the last run, as the store remembers it.
+        self.sleeps: dict[str, dict[str, dict[str, float]]] = {}
         self.warnings: list[str] = []
         #: The leases that the last run has bought, by its own count.
         self.bought = 0
@@ -242,6 +255,8 @@ class Fleet:
             self.warnings += outcome.warnings
             self.problems[host.name] = outcome.problem
             self.late[host.name] = outcome.late
+            if not check:
+                self.sleeps[host.name] = outcome.sleeps
             for problem in outcome.problems:
                 assert_one_sentence(problem)
             assert_no_secret([KEY], dataclasses.asdict(outcome))
@@ -313,6 +328,7 @@ class Fleet:
             options={},
             keys={},
             problem=self.problems.get(host.name, ""),
+            sleeps=self.sleeps.get(host.name, {}),
         )
         state_of = self.state_on.get(host.name, self.state_of)
         return operations.Order(

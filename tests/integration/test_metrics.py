@@ -409,6 +409,7 @@ WELL = {
     "qgnet_gateway_drain_seconds": "15x1600",
     "qgnet_gateway_problem": "0x1600",
     "haproxy_backend_active_servers": "1x1600",
+    "haproxy_frontend_sessions_total": "0+5x1600",
     "qgnet_channels_free": "3x1600",
     "qgnet_plan_addresses_left": "500x1600",
     "qgnet_bought_per_day": "17x1600",
@@ -431,6 +432,7 @@ ILL = {
     "qgnet_gateway_drain_seconds": "15x1600",
     "qgnet_gateway_problem": "1x1600",
     "haproxy_backend_active_servers": "0x1600",
+    "haproxy_frontend_sessions_total": "0+5x1600",
     "qgnet_channels_free": "0x1600",
     "qgnet_plan_addresses_left": "99x1600",
     "qgnet_bought_per_day": "18x1600",
@@ -450,10 +452,21 @@ SHARED = {
     "qgnet_plan_addresses_unexplained": "9x1600",
     "qgnet_key_is_shared": "1x1600",
 }
+#: A pool that nobody has used for a while, and all of whose leases have ended.
+ASLEEP = {
+    **WELL,
+    "qgnet_leases": "5x1540 0x60",
+    "qgnet_leases_needed_per_day": "0x1600",
+    "haproxy_backend_active_servers": "1x1540 0x60",
+    "haproxy_frontend_sessions_total": "0+5x1500 7500x100",
+}
+#: The same, since its first request after that.
+WOKEN = {**ASLEEP, "haproxy_frontend_sessions_total": "0+5x1500 7500x58 7501x42"}
 #: The labels of metrics that have others than a key.
 LABELS = {
     "qgnet_last_success_timestamp_seconds": 'reading="gateways"',
     "haproxy_backend_active_servers": 'job="qgnet",proxy="qg"',
+    "haproxy_frontend_sessions_total": 'job="qgnet",proxy="qg.port"',
     "qgnet_leases_needed_per_day": 'key="a",bound="least"',
 }
 #: What the configuration of a gateway has beside its pools: no exits, and those of a pool whose
@@ -497,7 +510,8 @@ def test_prometheus_accepts_the_alerts_and_each_is_due_when_it_should_be(tmp_pat
             "promql_expr_test": [{"expr": firing, "eval_time": "26h", "exp_samples": expected}],
         }
 
-    cases = [case(WELL, []), case(SHARED, []), case(ILL, alerts)]
+    cases = [case(given, []) for given in (WELL, SHARED, ASLEEP, WOKEN)]
+    cases.append(case(ILL, alerts))
     # A second control node, which has bought little, uses a key of the same name.
     for name, text in WELL.items():
         second = f'{labeled(name)[:-1]},instance="second"}}'

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
+import http.client
 import itertools
 import json
 import os
@@ -49,6 +50,14 @@ PLAY = """
   roles: [qingguo.qgnet.proxy_gateway]
 """
 REFRESH = "qingguo.qgnet.refresh_proxies"
+INFO = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Read
+      qingguo.qgnet.qg_proxy_gateway:
+        step: info
+"""
 TIMER = "qingguo.qgnet.refresh_timer"
 #: What the commands contain with which a run looks at a host, and writes leases there.
 LOOKS = "places"
@@ -992,6 +1001,72 @@ def test_a_pool_without_a_working_exit_buys_one_lease_to_try_it(gateway: Gateway
     assert sold(gateway.sim) == 3
 
 
+# --- pools that nobody uses
+
+
+@pytest.mark.parametrize("slots", [False, True], ids=["labels", "slots"])
+def test_a_pool_that_nobody_uses_buys_nothing_until_the_next_request(
+    gateway: Gateway, slots: bool
+) -> None:
+    gateway.sim.configure(plan={"lifetime": 5, "channels": 10})
+    own = {"port": gateway.port, "count": 2, "slots": slots, "idle": 1, "allow": ["127.0.0.1"]}
+    gateway.hosts = {"gateway": own}
+    gateway.play().ok()
+    assert answer_of(gateway)[0] == 200
+    gateway.sim.advance(400)
+
+    # The request before counts, whatever has become of the leases.
+    gateway.play(REFRESH).ok()
+    assert sold(gateway.sim) == 4
+    assert answer_of(gateway)[0] == 200
+
+    # Two refreshes see the same count of requests, the second one after the leases have ended.
+    gateway.play(REFRESH).ok()
+    gateway.sim.advance(400)
+    gateway.end_leases("gateway", 0)
+    time.sleep(1)
+    assert answer_of(gateway, source="127.0.0.2")[0] in (0, 403)
+    gateway.play(REFRESH).ok()
+
+    assert sold(gateway.sim) == 4
+    assert gateway.servers() == []
+    [info] = gateway.play(INFO).of("Read").result["installations"]
+    [sleeps] = info["sleeps"]
+    assert sleeps["pool"] == "qg"
+    assert answer_of(gateway) == ((0, "") if slots else (503, "10"))
+
+    gateway.play(REFRESH).ok()
+
+    assert sold(gateway.sim) == 6
+    assert answer_of(gateway)[0] == 200
+    [info] = gateway.play(INFO).of("Read").result["installations"]
+    assert info["sleeps"] == []
+
+    # A new process knows of no use before it, and is in use.
+    gateway.reload()
+    gateway.sim.advance(400)
+    gateway.play(REFRESH).ok()
+    assert sold(gateway.sim) == 8
+
+
+def answer_of(gateway: Gateway, source: str = "127.0.0.1") -> tuple[int, str]:
+    """Return the status of a page through a gateway and after how many seconds to ask again; 0 if
+    it closes the connection.
+    """
+    page = gateway.sim.api_url.removeprefix("http://")
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", gateway.port, timeout=10, source_address=(source, 0)
+    )
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", f"http://{page}/ip", headers={"Host": page})
+            answer = connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException):
+            return 0, ""
+        return answer.status, answer.headers.get("Retry-After", "")
+
+
 # --- slots
 
 
@@ -1419,6 +1494,7 @@ def options_as_text(gateway: Gateway) -> dict[str, Any]:
         "forget_reports": "false",
         "sticky": "none",
         "per_exit": "10",
+        "idle": "600",
         "slots": "false",
         "pools": [{"name": "first", "port": str(free_ports(2)), "count": "2", "slots": "true"}],
     }
@@ -1433,6 +1509,7 @@ def options_as_text(gateway: Gateway) -> dict[str, Any]:
         "product": "classic",
         "sticky": "required",
         "per_exit": "5",
+        "idle": "300",
         "slots": "false",
     }
     # How many connections a client may have, and such options, are those of the whole gateway.

@@ -27,7 +27,7 @@ from .._api.whitelist import Whitelist
 from .._core.checks import check_proxy, check_sources, read_address
 from .._core.errors import CallError, OptionError, QgError, Reason
 from .._core.runtime import elapsed, playbook_command
-from .._core.text import counted
+from .._core.text import counted, format_sample
 from .._gateway.gateway_options import GATEWAY_OPTIONS
 from .._gateway.outlook import outlook
 from .._gateway.records import problem_of
@@ -184,7 +184,11 @@ class Doctor:
             raise QgError(" ".join(problems[:_MAX_PROBLEMS]))
         # A timer that has stopped shows only after a few intervals.
         times = [each.refreshed_at or each.installed_at for each in installed]
-        return f"{len(installed)} installed; the oldest refresh was at {beijing_time(min(times))}"
+        text = f"{len(installed)} installed; the oldest refresh was at {beijing_time(min(times))}"
+        sleeping = [each.host for each in installed if each.sleeps]
+        if sleeping:
+            text += f"; pools sleep, since nobody uses them, on {format_sample(sleeping)}"
+        return text
 
     def _account(self) -> str:
         """Read the balance of the account, if its credentials are set."""

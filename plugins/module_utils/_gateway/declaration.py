@@ -42,9 +42,10 @@ class Pool:
 
     A lease is replaced ``drain`` seconds before its end. ``keep_alive`` is the duration of new
     leases as the user wrote it, and None for that of the plan. ``per_exit`` is the number of
-    requests that an exit has at a time, and 0 for any number. A list has one pool, without a
-    ``port``. ``is_entry`` tells an entry of proxy_gateway_pools from a pool that has the options of
-    the role itself. With ``has_slots``, each lease has a port.
+    requests that an exit has at a time, and 0 for any number. After ``idle`` seconds without a
+    request, the pool sleeps: leases that end are not replaced. With 0, it never does. A list has
+    one pool, without a ``port``. ``is_entry`` tells an entry of proxy_gateway_pools from a pool
+    that has the options of the role itself. With ``has_slots``, each lease has a port.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Pool:
     credentials: bool = False
     sticky: str = "optional"
     per_exit: int = 0
+    idle: int = 0
     ignore_quota: bool = False
     is_entry: bool = False
     has_slots: bool = False
@@ -66,6 +68,10 @@ class Pool:
     def terms(self) -> tuple[object, ...]:
         """What pools of a key have in common that share their leases."""
         return (self.areas, self.isp, self.keep_alive, self.ignore_quota)
+
+    def sleeps_after(self, unused: float | None) -> bool:
+        """Whether it sleeps after so many seconds without a request; None if they are unknown."""
+        return self.idle > 0 and unused is not None and unused >= self.idle
 
     @property
     def ports(self) -> range:

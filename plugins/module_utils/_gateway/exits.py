@@ -32,6 +32,8 @@ _CAUSES = {
 #: ``passed`` the responses that came through the exit while its checks failed, and ``last_passed``
 #: the seconds since the last one.
 _WORDS = ("pool", "name", "server", "status", "check", "code", "changed", "passed", "last_passed")
+#: For how many seconds a port, by its pool and perhaps its slot, has had no request.
+_UNUSED = re.compile(r"(?m)^unused ([A-Za-z0-9_]{1,32})(?:[.][0-9]{1,3})? ([0-9]{1,8})$")
 #: The time on the clock of the host, in seconds since 1970.
 _TIME = re.compile(r"(?m)^time ([0-9]{1,12})$")
 #: Clocks that differ by fewer seconds may be equal, since asking for the time takes a while.
@@ -57,7 +59,8 @@ class Look:
 
     ``identifier`` is that of the installation there, ``servers`` are those of its configuration,
     and ``exits`` says what they do, by the names of the servers, since two pools may have the same
-    exit with different credentials. The clock of the host is ``clock_ahead`` seconds ahead of that
+    exit with different credentials. ``unused`` are the seconds since each pool has had a request,
+    or since its process has started. The clock of the host is ``clock_ahead`` seconds ahead of that
     of the control node. With ``is_reconfigured``, HAProxy has been configured in another way since.
     If the run ``forgets_reports``, those of clients before it do not count any more.
     """
@@ -66,6 +69,7 @@ class Look:
     identifier: str = ""
     servers: Sequence[Server] = ()
     exits: dict[str, Exit] = field(default_factory=dict)
+    unused: dict[str, int] = field(default_factory=dict)
     clock_ahead: float = 0.0
     is_reconfigured: bool = False
     forgets_reports: bool = False
@@ -87,6 +91,7 @@ class Look:
             "identifier": self.identifier,
             "servers": [asdict(server) for server in self.servers],
             "exits": {name: as_plain(exit_) for name, exit_ in self.exits.items()},
+            "unused": self.unused,
             "clock_ahead": self.clock_ahead,
             "forgets_reports": self.forgets_reports,
         }
@@ -101,6 +106,7 @@ class Look:
             data["identifier"],
             servers,
             exits,
+            data["unused"],
             data["clock_ahead"],
             forgets_reports=data["forgets_reports"],
         )
@@ -145,7 +151,15 @@ def read_look(output: str, now: float, *, has_reports: bool = False) -> Look:
     for name, exit_ in _exits(reported, servers).items():
         if has_reports or exit_.cause is not Cause.REPORTED:
             exits[name] = exit_
-    return Look(frozenset(flags), identifier, tuple(servers), exits, clock_ahead)
+    return Look(frozenset(flags), identifier, tuple(servers), exits, _unused(reported), clock_ahead)
+
+
+def _unused(reported: str) -> dict[str, int]:
+    """Return the seconds since each pool has had a request: at any of its slots."""
+    unused: dict[str, int] = {}
+    for pool, seconds in _UNUSED.findall(reported):
+        unused[pool] = min(int(seconds), unused.get(pool, int(seconds)))
+    return unused
 
 
 def _exits(reported: str, servers: Sequence[Server]) -> dict[str, Exit]:

@@ -20,7 +20,8 @@ class Need:
 
     ``login`` is the digest of the key. ``installation`` is the identifier of the gateway or list,
     since two gateways of a host may have pools of one name. It is refreshed every ``interval``
-    seconds. Without ``has_answer``, HAProxy of the host does not answer, and knows of no exit. With
+    seconds. ``unused`` are the seconds since the pool has had a request, and None if they are
+    unknown. Without ``has_answer``, HAProxy of the host does not answer, and knows of no exit. With
     ``is_reconfigured``, what made exits fail may have been corrected, and if it
     ``forgets_reports``, what made clients report them.
     """
@@ -33,6 +34,7 @@ class Need:
     interval: int
     exits: Mapping[str, Exit]
     has_answer: bool
+    unused: float | None = None
     is_reconfigured: bool = False
     forgets_reports: bool = False
 
@@ -56,6 +58,22 @@ class LeaseSet:
     def count(self) -> int:
         """The number of leases that is enough for each of the pools."""
         return max(need.pool.count for need in self.needs)
+
+    @property
+    def unused(self) -> float | None:
+        """The seconds since a pool that may sleep has had a request; None without such a pool, or
+        if they are unknown for one.
+        """
+        unused = [need.unused for need in self.needs if need.pool.idle]
+        known = [seconds for seconds in unused if seconds is not None]
+        return min(known, default=None) if len(known) == len(unused) else None
+
+    def count_after(self, unused: float | None) -> int:
+        """Return the number of leases that is enough for each of the pools that do not sleep, so
+        many seconds after the last request; 0 if all sleep.
+        """
+        counts = [need.pool.count for need in self.needs if not need.pool.sleeps_after(unused)]
+        return max(counts, default=0)
 
     @property
     def slot_count(self) -> int:

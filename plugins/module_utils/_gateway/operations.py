@@ -78,12 +78,16 @@ class Order:
 class Outcome:
     """What has come of an order: the servers of each pool, the leases of a list, and why these are
     not as declared.
+
+    ``sleeps`` are the pools that sleep: since when, in Unix time, and about how many leases were
+    not bought since.
     """
 
     servers: dict[str, list[Server]] = field(default_factory=dict)
     leases: list[dict[str, Any]] | None = None
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    sleeps: dict[str, dict[str, float]] = field(default_factory=dict)
     #: What went wrong before this run, which has put it right.
     late: list[str] = field(default_factory=list)
 
@@ -161,7 +165,9 @@ def serve(
                 supply = supplies.get((order.installation.id, pool.name)) or Supply(
                     problem=order.problem or order.refused.get(pool.name, "")
                 )
-                if is_refresh:
+                if pool.sleeps_after(supply.unused):
+                    outcome.sleeps[pool.name] = _sleep(order, pool, supply)
+                elif is_refresh and pool.name not in order.installation.sleeps:
                     outcome.late += _lateness(order, pool)
                 _add_pool(outcome, order, pool, supply)
             outcomes[host].append(outcome)
@@ -185,11 +191,20 @@ def _needs(orders: Mapping[str, Sequence[Order]]) -> list[Need]:
                             interval=order.declaration.interval,
                             exits=order.look.exits_of(pool.name),
                             has_answer=order.look.has_answer,
+                            unused=order.look.unused.get(pool.name),
                             is_reconfigured=order.look.is_reconfigured,
                             forgets_reports=order.look.forgets_reports,
                         )
                     )
     return needs
+
+
+def _sleep(order: Order, pool: Pool, supply: Supply) -> dict[str, float]:
+    """Return since when a pool sleeps, and about how many leases were not bought for it since."""
+    now = wall_time()
+    before = order.installation.sleeps.get(pool.name, {})
+    since = min(before.get("since", now), now)
+    return {"since": since, "not_bought": supply.per_second * (now - since)}
 
 
 def unchanged(order: Order) -> Outcome:
@@ -276,6 +291,7 @@ def served(order: Order, outcome: Outcome) -> dict[str, Any]:
         "leases": outcome.leases,
         "problem": outcome.problem,
         "late": " ".join(outcome.late),
+        "sleeps": outcome.sleeps,
         # Nothing is written over what another run or another inventory has installed.
         "is_left_alone": bool(order.problem),
         "serves": "serves" in order.look.flags,
@@ -314,6 +330,11 @@ def _add_pool(outcome: Outcome, order: Order, pool: Pool, supply: Supply) -> Non
     place = f"Pool {pool.name} of {order.installation.host}"
     if order.installation.kind == LIST:
         place = f"The list {order.installation.name} of {order.installation.host}"
+    if pool.name in outcome.sleeps:
+        # It needs nothing now, so that this fails no run.
+        if supply.problem:
+            outcome.warnings.append(f"{place} sleeps, and cannot be served later: {supply.problem}")
+        return
     serving = _serving(servers)
     shut_out = _shut_out(order, pool, supply, serving) or _why_closed(pool, supply, serving)
     reason = order.problem or supply.problem or shut_out

@@ -72,11 +72,14 @@ def demands_of(client: Leases, key: str) -> tuple[list[Demand], list[Installatio
                 drain = 0
                 interval += int(MISSING_APART)
             demand = demands.get(pool.terms, Demand(0, life, 0, math.inf))
+            count = max(pool.count, demand.count)
+            awake = max(0 if pool.idle else pool.count, demand.count - demand.may_sleep)
             demands[pool.terms] = Demand(
-                count=max(pool.count, demand.count),
+                count=count,
                 life=life,
                 drain=max(drain, demand.drain),
                 interval=min(interval, demand.interval),
+                may_sleep=count - awake,
             )
     return [*demands.values()], unknown
 

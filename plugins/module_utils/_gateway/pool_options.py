@@ -40,6 +40,7 @@ GATEWAY_POOL_OPTIONS: Spec = {
     "slots": {"type": "bool", "default": False},
     "sticky": {"type": "str", "choices": ["optional", "required", "none"]},
     "per_exit": {"type": "int", "default": 0},
+    "idle": {"type": "int", "default": 0},
 }
 #: What an entry of proxy_gateway_pools can have.
 ENTRY_OPTIONS: Spec = {
@@ -52,6 +53,8 @@ ENTRY_OPTIONS: Spec = {
 }
 #: The connections that a gateway has, as in its template.
 MAX_CONNECTIONS = 4000
+#: The seconds without a request after which a pool sleeps at the latest: a week.
+MAX_IDLE = 7 * 86400
 #: The highest port that there is.
 MAX_PORT = 65535
 #: The products of which a lease lasts for a day, as the drain by default takes it.
@@ -112,6 +115,7 @@ def read_pool(name: str, port: int, values: Mapping[str, Any], product: str, nam
         credentials=values["credentials"],
         sticky=sticky,
         per_exit=values.get("per_exit", 0),
+        idle=values.get("idle", 0),
         ignore_quota=values["ignore_quota"],
         has_slots=has_slots,
     )
@@ -128,6 +132,7 @@ def check_pool(names: Names, pool: Pool) -> None:
     _minutes(names, pool.keep_alive)
     check_range(names.of("drain"), pool.drain, 1, 86400)
     check_range(names.of("per_exit"), pool.per_exit, 0, MAX_CONNECTIONS)
+    check_range(names.of("idle"), pool.idle, 0, MAX_IDLE)
 
 
 def _minutes(names: Names, keep_alive: str | None) -> int | None:

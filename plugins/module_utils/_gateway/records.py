@@ -107,6 +107,10 @@ def described(installation: Installation) -> dict[str, Any]:
     """Return an installation for results."""
     removed_at = installation.removed_at
     refreshed_at = installation.refreshed_at
+    sleeps = []
+    for name, sleep in sorted(installation.sleeps.items()):
+        since = beijing_time(sleep["since"])
+        sleeps.append({"pool": name, "since": since, "not_bought": round(sleep["not_bought"], 1)})
     return {
         "kind": installation.kind,
         "host": installation.host,
@@ -115,6 +119,7 @@ def described(installation: Installation) -> dict[str, Any]:
         "options": dict(installation.options),
         "seconds": installation.seconds,
         "problem": installation.problem,
+        "sleeps": sleeps,
         "installed_at": beijing_time(installation.installed_at),
         "removed_at": removed_at and beijing_time(removed_at),
         "refreshed_at": refreshed_at and beijing_time(refreshed_at),

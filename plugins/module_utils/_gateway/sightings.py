@@ -2,10 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which exits work for hosts that other runs refresh, and for pools of the key with other terms.
+"""Which exits work for hosts that other runs refresh, and for pools of the key with other terms,
+and when these hosts have last had a request.
 
-Otherwise the run of a host that no exit lets through would replace exits that serve others. Each
-run records what works for its hosts in rows of its own, so that none has to wait for another one.
+Otherwise the run of a host that no exit lets through would replace exits that serve others, and a
+pool would sleep in one run while it serves in another one. Each run records what it has seen of its
+hosts in rows of its own, so that none has to wait for another one.
 """
 
 from __future__ import annotations
@@ -29,17 +31,22 @@ SEEN_AGAIN_WITHIN = 120.0
 class Seen:
     """What is known of exits, by their servers: of all hosts, and which ones pools with other terms
     use.
+
+    ``unused`` are the seconds since a pool of the set that may sleep has had a request, and None if
+    they are unknown.
     """
 
     exits: Mapping[str, Exit]
     working_elsewhere: frozenset[str]
+    unused: float | None
 
 
 @dataclass(frozen=True)
 class Sighting:
     """What a run has seen: the servers that work for the installations ``here`` of a set of leases.
 
-    ``at`` is the state time of the run, and ``until`` that until which others rely on it.
+    ``at`` is the state time of the run, and ``until`` that until which others rely on it. The pools
+    that may sleep had their last request at ``used_at``; it is None without such a pool.
     """
 
     name: str
@@ -47,6 +54,7 @@ class Sighting:
     works: frozenset[str]
     at: float
     until: float
+    used_at: float | None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Sighting:
@@ -57,6 +65,7 @@ class Sighting:
             frozenset(data["works"]),
             float(data["at"]),
             float(data["until"]),
+            data["used_at"],
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -67,6 +76,7 @@ class Sighting:
             "works": sorted(self.works),
             "at": self.at,
             "until": self.until,
+            "used_at": self.used_at,
         }
 
     def vouched(self, reported: Mapping[str, Exit], now: float) -> set[str]:
@@ -96,6 +106,7 @@ class Sightings:
         reported = _reported(lease_set.needs)
         reports = [reported]
         elsewhere = _working(_reported(lease_set.neighbors))
+        unused = lease_set.unused
         now = self.installations.store.now()
         # What this run knows of its own hosts is newer.
         here = lease_set.installations
@@ -105,15 +116,18 @@ class Sightings:
             vouched = sighting.vouched(reported, now)
             if sighting.name == name:
                 reports.append(_as_exits(vouched))
+                if unused is not None and sighting.used_at is not None:
+                    unused = max(0.0, min(unused, now - sighting.used_at))
             else:
                 elsewhere.update(vouched)
         exits = merge([*reports, _as_exits(elsewhere)])
-        return Seen(exits, frozenset(elsewhere))
+        return Seen(exits, frozenset(elsewhere), unused)
 
     def record(self, lease_set: LeaseSet, name: str) -> None:
-        """Record which exits work for the hosts of a set."""
+        """Record which exits work for the hosts of a set, and when they had their last request."""
         exits = _reported(lease_set.needs)
-        if not exits:
+        may_sleep = any(need.pool.idle for need in lease_set.needs)
+        if not exits and not may_sleep:
             return
         store = self.installations.store
         now = store.now()
@@ -123,6 +137,8 @@ class Sightings:
             works=frozenset(_working(exits)),
             at=now,
             until=now + SEEN_FOR * lease_set.interval,
+            # A host that does not say it may have had one just now.
+            used_at=now - (lease_set.unused or 0.0) if may_sleep else None,
         )
         row = store.digest("hosts of a set", name, *sorted(sighting.here))
         self.installations.save_set_state(f"{self.prefix} {row}", sighting.as_json())

@@ -41,7 +41,7 @@ from .._task.products import UnknownKeyError, check_served, lease_client
 from .lease_sets import LeaseSet, Need
 from .logins import OWN_PASSWORD
 from .pause_text import why_paused
-from .policy import Cause, Exit, PoolState, after_purchase, decide
+from .policy import Cause, Decision, Exit, PoolState, after_purchase, decide
 from .sightings import SEEN_FOR, Sightings
 from .slots import SlotLease, assign, slots_as_json, slots_from_json, vacant
 from .timings import check_drain, drain_error, names_for
@@ -71,9 +71,11 @@ class Supply:
     ``held`` are the names of all leases of the key, and ``missed`` those of them that QG.net's list
     lacks. ``slot_leases`` are those of pools with slots, and None if there are none or they are not
     known. ``bad`` are servers that nobody should use, ``working`` those that work for a host, and
-    reports of a server before ``reports_since`` are forgotten. The number of leases that check mode
-    would have bought is ``unbought``. The clock of the control node is ``clock_ahead`` seconds
-    ahead of QG.net's.
+    reports of a server before ``reports_since`` are forgotten. No pool of the set that may sleep
+    has had a request for ``unused`` seconds; None if that is unknown. A set that sleeps would
+    otherwise buy so many leases ``per_second`` for each of its pools. The number of leases that
+    check mode would have bought is ``unbought``. The clock of the control node is ``clock_ahead``
+    seconds ahead of QG.net's.
     """
 
     leases: list[dict[str, Any]] | None = None
@@ -86,6 +88,8 @@ class Supply:
     bad: frozenset[str] = frozenset()
     working: frozenset[str] = frozenset()
     reports_since: Mapping[str, int] = field(default_factory=dict)
+    unused: float | None = None
+    per_second: float = 0.0
     bought: int = 0
     unbought: int = 0
     clock_ahead: float = 0.0
@@ -191,6 +195,11 @@ class Supplier:
         seen = sightings.seen(lease_set, name)
         if not self.check:
             sightings.record(lease_set, name)
+        supply.unused = seen.unused
+        count = lease_set.count_after(seen.unused)
+        desired = dataclasses.replace(desired, count=count)
+        if not count:
+            supply.per_second = _saved_per_second(client, desired, lease_set)
         supply.working = frozenset(server for server, each in seen.exits.items() if each.works)
         state = installations.set_state(name, PoolState.from_json)
         supply.reports_since = state.reports_since
@@ -220,9 +229,11 @@ class Supplier:
                 elif server in new:
                     # Another run has just bought it. It may work, and is no spare exit of this set.
                     live.append(Exit(server, works=None, ends_soon=True))
-            decision = decide(
-                state, live, count=lease_set.count, lifetime=life, now=self.store.now()
-            )
+            now = self.store.now()
+            if count:
+                decision = decide(state, live, count=count, lifetime=life, now=now)
+            else:
+                decision = Decision(None, frozenset(state.bad), state.as_of(now, life))
             supply.bad = decision.exclude
             supply.reports_since = decision.state.reports_since
             supply.warnings += decision.warnings
@@ -426,6 +437,16 @@ def _matching(holdings: Holdings[Lease], desired: Desired, drain: float) -> dict
         remaining = traits[name].remaining
         lasts_by_server[holdings.held[name].server] = remaining is None or remaining >= drain
     return lasts_by_server
+
+
+def _saved_per_second(client: Leases, desired: Desired, lease_set: LeaseSet) -> float:
+    """Return how many leases a set that sleeps would buy in a second for each of its pools; 0 if it
+    is unknown how long they last.
+    """
+    life = Holdings(LeaseApi(client)).journal.lifetime(desired.terms.keep_alive, MONTH)
+    if life is None:
+        return 0.0
+    return lease_set.count / len(lease_set.needs) / max(life - lease_set.drain, lease_set.interval)
 
 
 def _new(holdings: Holdings[Lease], lease_set: LeaseSet) -> set[str]:

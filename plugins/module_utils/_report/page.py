@@ -149,10 +149,25 @@ def _installations(installations: Sequence[Mapping[str, Any]] | None) -> list[st
     rows: list[Row] = []
     for each in installations:
         seconds = "-" if each["seconds"] is None else f"{each['seconds']:.1f}"
-        state = "see above" if each["problem"] else "ok"
+        state = _state(each)
         refreshed = _minute(each["refreshed_at"]) if each["refreshed_at"] else "never"
         rows.append((each["host"], each["kind"], each["name"], refreshed, seconds, state))
     return _table(("host", "kind", "name", "last refresh (UTC+08:00)", "seconds", "state"), rows)
+
+
+def _state(installation: Mapping[str, Any]) -> str:
+    """Return how it goes with an installation: which of its pools sleep, if nothing is wrong."""
+    if installation["problem"]:
+        return "see above"
+    if not installation["sleeps"]:
+        return "ok"
+    texts = []
+    for sleep in installation["sleeps"]:
+        saved = counted(round(sleep["not_bought"]), "lease")
+        texts.append(
+            f"{sleep['pool']} sleeps since {_minute(sleep['since'])}, about {saved} not bought"
+        )
+    return "; ".join(texts)
 
 
 def _minute(moment: str | None) -> str:

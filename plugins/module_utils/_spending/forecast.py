@@ -23,13 +23,15 @@ class Demand:
     """A number of leases that a timer keeps: each ``interval``, those with less than ``drain`` left
     are replaced.
 
-    A new one lasts for ``life``.
+    A new one lasts for ``life``. So many of them as ``may_sleep`` are not kept while nobody uses
+    them.
     """
 
     count: int
     life: float
     drain: float
     interval: float
+    may_sleep: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def per_day(demands: Iterable[Demand]) -> PerDay:
     most = 0.0
     for demand in demands:
         lasting = max(demand.life - demand.drain, demand.interval)
-        least += demand.count * DAY / (lasting + demand.interval)
+        least += (demand.count - demand.may_sleep) * DAY / (lasting + demand.interval)
         most += demand.count * DAY / lasting
     return PerDay(least, most)
 

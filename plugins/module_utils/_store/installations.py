@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from .store import Connection, Store, mapping_in
@@ -26,11 +26,11 @@ LIST = "list"
 
 _COLUMNS = (
     "id, kind, inventory, host, name, options, keys, installed_at, removed_at, refreshed_at, "
-    "seconds, problem"
+    "seconds, problem, sleeps"
 )
 _DECLARE = (
     "INSERT INTO installations (id, kind, inventory, host, name, options, keys, installed_at, "
-    "problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '') ON CONFLICT (id) DO UPDATE SET "
+    "problem, sleeps) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', '{}') ON CONFLICT (id) DO UPDATE SET "
     "options = excluded.options, keys = excluded.keys, installed_at = excluded.installed_at, "
     "removed_at = NULL"
 )
@@ -49,7 +49,9 @@ class Installation:
     ``id`` is also on the host. ``keys`` are digests of the keys by the names of pools. Times are
     Unix times, and None if that has not happened; ``seconds`` is the duration of the last refresh,
     from the start of Ansible.
-    ``problem`` is why the last refresh has failed, and empty if it succeeded.
+    ``problem`` is why the last refresh has failed, and empty if it succeeded. ``sleeps`` has the
+    pools that nobody uses now, by their names: ``since`` when, and how many leases were
+    ``not_bought`` since.
     """
 
     id: str
@@ -64,6 +66,7 @@ class Installation:
     refreshed_at: float | None = None
     seconds: float | None = None
     problem: str = ""
+    sleeps: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class Installations:
         with self.store.reading("installations", values["id"], fix):
             values["options"] = mapping_in(values["options"])
             values["keys"] = mapping_in(values["keys"])
+            values["sleeps"] = mapping_in(values["sleeps"])
         return Installation(**values)
 
     def declare(self, installations: Collection[Installation]) -> list[Installation]:
@@ -150,17 +154,27 @@ class Installations:
                 changed.append(found)
         return changed
 
-    def finish(self, identifier: str, problem: str, seconds: float | None) -> None:
-        """Record how a run has ended, and how long it took if it was a refresh."""
+    def finish(
+        self,
+        identifier: str,
+        problem: str,
+        seconds: float | None,
+        sleeps: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> None:
+        """Record how a run has ended, how long it took if it was a refresh, and which pools sleep
+        if it has found that out.
+        """
+        sleeping = None if sleeps is None else json.dumps(sleeps)
         now = self.store.wall_time()
         with self.store.transaction() as database:
             if not problem:
                 statement = "UPDATE installations SET refreshed_at = ? WHERE id = ?"
                 database.execute(statement, (now, identifier))
             statement = (
-                "UPDATE installations SET problem = ?, seconds = COALESCE(?, seconds) WHERE id = ?"
+                "UPDATE installations SET problem = ?, seconds = COALESCE(?, seconds), "
+                "sleeps = COALESCE(?, sleeps) WHERE id = ?"
             )
-            database.execute(statement, (problem, seconds, identifier))
+            database.execute(statement, (problem, seconds, sleeping, identifier))
 
     def set_state(self, lease_set: str, read: Callable[[Mapping[str, Any]], State]) -> State:
         """Return what is remembered of a set of leases, as ``read`` returns it: of an empty mapping

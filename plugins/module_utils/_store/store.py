@@ -71,8 +71,8 @@ CREATE TABLE registrations (
 CREATE TABLE installations (
   id TEXT PRIMARY KEY, kind TEXT NOT NULL, inventory TEXT NOT NULL, host TEXT NOT NULL, name TEXT
   NOT NULL, options TEXT NOT NULL, keys TEXT NOT NULL, installed_at FLOAT NOT NULL, removed_at
-  FLOAT, refreshed_at FLOAT, seconds FLOAT, problem TEXT NOT NULL, UNIQUE (kind, inventory, host,
-  name));
+  FLOAT, refreshed_at FLOAT, seconds FLOAT, problem TEXT NOT NULL, sleeps TEXT NOT NULL, UNIQUE
+  (kind, inventory, host, name));
 CREATE TABLE lease_sets (id TEXT PRIMARY KEY, state TEXT NOT NULL, at FLOAT NOT NULL); CREATE TABLE
 facts (key TEXT, name TEXT, object TEXT, value TEXT, at FLOAT, PRIMARY KEY (key, name, object))
 """

@@ -220,6 +220,26 @@ end)
 -- The responses that had come through each server whose checks failed, when it was last shown, and when there were last more.
 local passed = {}
 
+-- What each port had counted when it was last asked for, and when that had last changed. To a new process, each is in use. The
+-- clock is that of the process, which no step of the host's clock moves.
+local uses = {}
+
+-- For how many seconds a port has had no request, and no connection through it was open. What was denied is no request.
+local function unused(name)
+    local stats = core.frontends[name .. ".port"]:get_stats()
+    local all = stats.mode == "http" and stats.req_tot or stats.stot
+    local count = (tonumber(all) or 0) - (tonumber(stats.dreq) or 0)
+    local open = 0
+    for _, backend in ipairs({name, name .. ".any"}) do
+        open = open + (tonumber(core.backends[backend]:get_stats().scur) or 0)
+    end
+    local now = core.now().sec
+    if open > 0 or not uses[name] or uses[name].count ~= count then
+        uses[name] = {count = count, at = now}
+    end
+    return now - uses[name].at
+end
+
 -- What the refresh asks for: set what the file says now, and show what each exit does, and what passes while all checks fail.
 core.register_cli({"show", "exits"}, "show exits : set the leases of the file, and show each exit", function(applet)
     if apply() then
@@ -231,6 +251,12 @@ core.register_cli({"show", "exits"}, "show exits : set the leases of the file, a
         return
     end
     applet:send("time " .. os.time() .. "\n")
+    for name in pairs(core.frontends) do
+        local port = name:match("^(.*)%.port$")
+        if port then
+            applet:send("unused " .. port .. " " .. unused(port) .. "\n")
+        end
+    end
     for name, own in pairs(leases) do
         for id, lease in pairs(own) do
             local server = core.backends[name] and core.backends[name].servers[id]
