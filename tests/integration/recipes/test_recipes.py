@@ -39,8 +39,11 @@ PASSWORD = "0123456789ab"
 #: The address of a client in a network that the guide does not allow.
 FOREIGN = "198.51.100.9"
 PLAY = "- hosts: all\n  gather_facts: false\n  roles: [qingguo.qgnet.proxy_gateway]\n"
+REFRESH = "qingguo.qgnet.refresh_proxies"
 #: The first run of Go compiles its library, on a machine that may be busy.
 RUN_SECONDS = 300
+#: How long all leases of the simulator have ended then.
+WEEK = 7 * 24 * 3600
 #: The programs of the guide, each with the command that runs it.
 PROGRAMS: dict[str, str] = {}
 for block in blocks(document("crawlers")):
@@ -116,6 +119,10 @@ class Crawler:
         """Install a gateway with variables of the guide, as a daemon below the directory of the
         test.
         """
+        self.play(PLAY, variables)
+
+    def play(self, play: str, variables: dict[str, Any]) -> None:
+        """Run a playbook for this machine, with variables of the guide."""
         own = {"directory": str(self.playground.root), "service": "daemon"}
         host = {
             "ansible_connection": "local",
@@ -127,7 +134,7 @@ class Crawler:
             "QG_PASSWORD": PASSWORD,
             "QG_API_URL": self.sim.api_url,
         }
-        self.playground.play(PLAY, inventory=inventory, environment=environment).ok()
+        self.playground.play(play, inventory=inventory, environment=environment).ok()
 
     def exit_of(self, address: str) -> str:
         """Return the exit that curl has by an address, which has to be that of a lease."""
@@ -289,11 +296,8 @@ def test_a_browser_needs_no_password_at_a_slot_that_adds_it(
 def test_requests_waits_while_there_is_no_lease(crawler: Crawler) -> None:
     leases = crawler.playground.root / "qg-proxy-gateway.leases"
     text = leases.read_text(encoding="utf-8")
-    ask = f"curl --silent --proxy {IN_TURN} --output /dev/null --write-out %{{http_code}} http://d.qg.net/ip"
     leases.write_text("", encoding="utf-8")
-    # A request that is made in the moment of the change may break.
-    while crawler.run(f"{ask} || true") != "503":
-        time.sleep(0.1)
+    wait_for_no_lease(crawler)
     # Behind the first two attempts.
     timer = threading.Timer(1, leases.write_text, [text])
     timer.start()
@@ -303,6 +307,31 @@ def test_requests_waits_while_there_is_no_lease(crawler: Crawler) -> None:
     timer.join()
     assert len(seen) == 4
     assert set(seen) <= crawler.exits
+
+
+def wait_for_no_lease(crawler: Crawler) -> None:
+    ask = f"curl --silent --proxy {IN_TURN} --output /dev/null --write-out %{{http_code}} http://d.qg.net/ip"
+    # A request that is made in the moment of the change may break.
+    while crawler.run(f"{ask} || true") != "503":
+        time.sleep(0.1)
+
+
+def test_a_pool_sleeps_until_a_program_wants_it(crawler: Crawler) -> None:
+    variables = yaml.safe_load(guide_block("proxy_gateway_pools").text)
+    variables.update(proxy_gateway_bind=crawler.gateway, proxy_gateway_idle=1)
+    crawler.install(variables)
+    crawler.play(REFRESH, variables)
+    time.sleep(1)
+    crawler.sim.advance(WEEK)
+
+    crawler.play(REFRESH, variables)
+
+    assert crawler.sim.leases() == []
+    wait_for_no_lease(crawler)
+    crawler.play(REFRESH, variables)
+    assert len(crawler.exits) == 2
+    seen = addresses(crawler.run(PROGRAMS["crawl_requests.py"], PROXY=crawler.typed(IN_TURN)))
+    assert set(seen) == crawler.exits
 
 
 @pytest.fixture
