@@ -26,7 +26,7 @@ _tests:
 	@$(NOX) -s "unit(2.21)" "integration(2.21)" $(if $(QGNET_ALL),"unit(2.16)" "integration(2.16)" coverage)
 
 _checks:
-	@$(NOX) -s "sanity(2.21)" molecule lint $(if $(QGNET_ALL),eda recipes "sanity(2.16)" docs docs-check license-check extra-checks build-import-check) >.cache/checks.log 2>&1; code=$$?; cat .cache/checks.log; exit $$code
+	@$(NOX) -s "sanity(2.21)" molecule lint $(if $(QGNET_ALL),eda "sanity(2.16)" docs docs-check license-check extra-checks build-import-check) >.cache/checks.log 2>&1; code=$$?; cat .cache/checks.log; exit $$code
 
 lint: .venv/.ready ## style, types, changelog, licenses (ARGS="ruff mypy": these alone)
 	@$(NOX) -s lint $(REST)

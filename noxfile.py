@@ -22,6 +22,7 @@ from nox.command import CommandFailed
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
 import workspace
+from core_tests import core_tests
 from workspace import CACHE, CORES, DATABASE, HOSTS, INTEGRATION, NEWEST, WORKERS
 
 # As CI and a release run them: also the tests that are marked as slow, and with the coverage
@@ -31,24 +32,12 @@ ON_CORES = [nox.param(python, core, id=core) for core, python in CORES.items()]
 # Hosts of the lab hide the home of the caller from what runs on them.
 CALLERS_HOME = {"HOME": os.environ.get("QGNET_HOME", str(Path.home()))}
 NEWEST_PYTHON = "3.13"
-#: These go through the modules on another ansible-core and its Python, and reach 98 percent of the
-#: lines that all tests of behavior do. Others would go through the same lines once more, which do
-#: not know on what they run.
-MODULES = (
-    "test_account_api.py",
-    "test_calls.py",
-    "test_doctor.py",
-    "test_forecast.py",
-    "test_former_defects.py",
-    "test_gateway_slots.py",
-    "test_leases.py",
-    "test_ledger.py",
-    "test_mistakes.py",
-    "test_monopolies.py",
-    "test_products.py",
-    "test_report.py",
-    "test_whitelist.py",
-)
+#: What "make test" runs.
+QUICK = "not slow and not nightly"
+#: What another ansible-core than the newest runs of that.
+ON_OTHER_CORES = f"{QUICK} and not newest"
+#: Tests of tests/integration that have sessions of their own.
+OTHER_SESSIONS = ("--ignore=tests/integration/eda", "--ignore=tests/integration/recipes")
 SYSTEMD = "ip=iproute2 mmdebstrap systemd-nspawn=systemd-container"
 
 nox.needs_version = ">=2025.5.1"
@@ -134,9 +123,9 @@ def run_tests(session: nox.Session, core: str, programs: str, *folders: str) -> 
     sync(session, "tests", core=core, programs=programs)
     measured = ""
     settings = {}
-    marks = ["-m", "not slow"]
+    marks = ["-m", QUICK]
     if core != NEWEST:
-        marks = ["-m", "not slow and not newest"]
+        marks = ["-m", ON_OTHER_CORES]
         settings["QGNET_FEW_EXAMPLES"] = "1"
     elif ALL:
         marks = ["-m", "not nightly"]
@@ -149,8 +138,7 @@ def run_tests(session: nox.Session, core: str, programs: str, *folders: str) -> 
 def unit(session: nox.Session, core: str) -> None:
     folders = ["tests/behavior", "tests/unit", "tests/contract"]
     if core != NEWEST:
-        behavior = (f"tests/behavior/{name}" for name in MODULES)
-        folders = [*behavior, "tests/unit/plugins", "tests/unit/eda"]
+        folders = core_tests(*folders)
     run_tests(session, core, f"{DATABASE} curl", *folders)
 
 
@@ -160,8 +148,7 @@ def integration(session: nox.Session, core: str) -> None:
     # A slow test draws the page of the simulator, and another one follows the guide to
     # ansible-rulebook.
     more = " chromium =default-jre-headless" if ALL and core == NEWEST else ""
-    others = ("--ignore=tests/integration/eda", "--ignore=tests/integration/recipes")
-    run_tests(session, core, INTEGRATION + more, "tests/integration", *others)
+    run_tests(session, core, INTEGRATION + more, "tests/integration", *OTHER_SESSIONS)
 
 
 @nox.session(python=CORES["2.22"])
@@ -172,10 +159,8 @@ def devel(session: nox.Session) -> None:
     session.run_install(
         "uv", "pip", "install", "--quiet", *(session.posargs or [source]), external=True
     )
-    marks = ("-m", "not slow and not newest")
-    pytest(
-        session, *marks, "tests/unit/plugins", "tests/integration", "--ignore=tests/integration/eda"
-    )
+    tests = core_tests("tests/behavior", "tests/unit")
+    pytest(session, "-m", ON_OTHER_CORES, *tests, "tests/integration", *OTHER_SESSIONS)
 
 
 @nox.session(python=NEWEST_PYTHON)
@@ -398,8 +383,9 @@ define(
     "tests/benchmarks/bench.py",
     PYTHONPATH=f"{ROOT}/tests",
 )
-# Whole months, and all combinations of what the tests of a change try some of.
-define("nightly", DATABASE, "pytest", *WORKERS, "-m=nightly", "tests/behavior", "tests/unit")
+# Whole months, gateways under load, and all combinations of what the tests of a change try some of.
+NIGHTLY = ("-m=nightly", "tests/behavior", "tests/unit", "tests/integration", *OTHER_SESSIONS)
+define("nightly", INTEGRATION, "pytest", *WORKERS, *NIGHTLY)
 # Random defects in the code that pays, writes or waits: --seed, --number.
 define("planted", f"{DATABASE} curl", "python", "tools/plant.py")
 DEMO = "curl haproxy" if "gateway" in sys.argv else "curl"

@@ -196,7 +196,17 @@ def run(checkout: Path, given: Path, *arguments: str) -> int:
         "QGNET_REACHING": str(given),
     }
     limits = ("-o", f"faulthandler_timeout={SECONDS}", "-o", "faulthandler_exit_on_timeout=true")
-    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "reaching", "-m", "not slow"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-s",
+        "-p",
+        "reaching",
+        "-m",
+        "not slow and not nightly",
+    ]
     command += [*limits, *arguments]
     return subprocess.run(command, cwd=checkout, env=settings, check=False).returncode
 

@@ -28,6 +28,7 @@ from behavior.gateway_month import (
     Month,
 )
 from behavior.gateway_month import REJECTED as ANSWERS_407
+from support.parameters import first_by_day
 
 SEEDS = range(1, 2 + int(os.environ.get("QGNET_EXPLORE", 0)))
 #: When a paused pool buys its next probe at the latest, and until that is checked.
@@ -116,23 +117,18 @@ def live(month: Month, between: int, off: float) -> None:
         assert (fleet.node.store / "state.sqlite3").stat().st_size < STORED
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [KINDS[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:])],
-    ids=str,
-)
+@pytest.mark.parametrize("kind", first_by_day(KINDS))
 def test_some_days(kind: Kind, folder: Path) -> None:
     live(Month(kind, 1, folder), 0, 1.5 * HOUR)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("kind", first_by_day(KINDS))
 def test_some_days_of_two_stores(kind: Kind, folder: Path) -> None:
     """The control nodes know of each other only what QG.net shows."""
     live(Month(kind, 1, folder, stores=2), 0, 1.5 * HOUR)
 
 
-@pytest.mark.slow
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", KINDS, ids=str)

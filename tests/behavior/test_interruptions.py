@@ -75,7 +75,7 @@ LOSSES = {
 }
 #: These end no process: the run comes to the same as without them.
 HARMLESS = ("suspension", "clock set back", "clock set forward")
-#: What makes a difference to the next run most often; the rest is slow.
+#: What makes a difference to the next run most often; the rest is for the night.
 QUICK = [
     ("death", "answered", 50),
     ("death", "lost after", 50),
@@ -95,7 +95,7 @@ def is_telling(event: str, loss: str, lag: int) -> bool:
     return bool(lag) or loss in ("lost after", "late")
 
 
-SLOW = [
+OTHERS = [
     case
     for case in itertools.product(EVENTS, LOSSES, (0, 50))
     if is_telling(*case) and case not in QUICK
@@ -113,14 +113,14 @@ OF_A_REPLACEMENT = ("release of a replacement", "order of a replacement")
 def cases() -> Iterator[Any]:
     """Yield each kind of call with what happens to it."""
     for kind in SCENES:
-        for case in (*QUICK, *SLOW):
+        for case in (*QUICK, *OTHERS):
             if case[0] not in OF_PROCESSES and kind.name not in OF_A_MACHINE:
                 continue
             name = "-".join(map(str, (kind, *case)))
             is_quick = case in QUICK and kind.name not in SIMILAR
             if kind.name in OF_A_REPLACEMENT:
                 is_quick = is_quick and case[1] == "lost after"
-            marks = () if is_quick else pytest.mark.slow
+            marks = () if is_quick else pytest.mark.nightly
             yield pytest.param(kind, *case, id=name, marks=marks)
 
 

@@ -36,6 +36,7 @@ from hypothesis.stateful import (
 )
 from support.invariants import Result
 from support.node import PAUSE, RESPONSE, STORE, Node, in_virtual_time, memory_directory
+from support.parameters import first_by_day
 from support.postgres import Databases, database_server
 from support.vendor import CLASSIC, KEY, PATHS, LateCall, Vendor, books, plan_of
 
@@ -502,7 +503,7 @@ def test_nothing_is_paid_for_twice_or_lost(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.newest
-@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("name", first_by_day(KEYS))
 def test_nothing_is_paid_for_twice_or_lost_with_a_database(
     name: str, database_server: Databases
 ) -> None:

@@ -22,7 +22,6 @@ from support.vendor import Answer, Call, Killed
 
 #: Products that the table tells from "exclusive" in nothing: the quick tests leave them out.
 ALIKE = ("share", "longterm")
-NIGHTLY = (pytest.mark.slow, pytest.mark.nightly)
 
 
 def row(kind: Kind, *others: str) -> Any:
@@ -146,9 +145,9 @@ CASES_OF_READINGS = [
     (1, "answered"),
     pytest.param(0, "answered", marks=pytest.mark.slow),
     pytest.param(1, "reset after", marks=pytest.mark.slow),
-    pytest.param(0, "reset after", marks=NIGHTLY),
-    pytest.param(0, "reset before", marks=NIGHTLY),
-    pytest.param(1, "reset before", marks=NIGHTLY),
+    pytest.param(0, "reset after", marks=pytest.mark.nightly),
+    pytest.param(0, "reset before", marks=pytest.mark.nightly),
+    pytest.param(1, "reset before", marks=pytest.mark.nightly),
 ]
 
 

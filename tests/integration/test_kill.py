@@ -45,7 +45,7 @@ def vendor() -> Iterator[Simulator]:
         yield sim
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.nightly)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     """What the two control nodes share."""
     if request.param == "sqlite":

@@ -847,7 +847,7 @@ def test_a_thousand_false_reports_cost_no_more_than_the_bound(gateway: Gateway) 
 FAST: dict[str, Any] = {"proxy_gateway_exit_timeout": 1.0}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_few_tunnels_fail_whatever_an_exit_does(gateway: Gateway, upstreams: Upstreams) -> None:
     # With a site that answers at once, the speed of the machine would decide how many requests
     # meet the exit.
@@ -882,7 +882,7 @@ def load_during(gateway: Gateway, site: Site, count: int, work: Callable[[], obj
     return Load(answers)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.newest
 def test_twenty_thousand_requests_while_leases_are_replaced_and_exits_die(
     gateway: Gateway, upstreams: Upstreams
@@ -940,6 +940,7 @@ def test_twenty_thousand_requests_while_leases_are_replaced_and_exits_die(
 # --- leases
 
 
+@pytest.mark.nightly
 @pytest.mark.measured
 def test_leases_of_a_minute_with_credentials_and_a_vendor_that_dies(gateway: Gateway) -> None:
     gateway.sim.configure(plan={"kind": "share", "channels": 10}, whitelist=[])
@@ -1259,7 +1260,7 @@ def assert_a_successor_takes_over_early_and_for_good(
         assert len(serving()) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_no_client_waits_for_ever_for_an_exit_that_has_left_its_slot(
     gateway: Gateway, upstreams: Upstreams
 ) -> None:
@@ -1287,7 +1288,7 @@ def test_no_client_waits_for_ever_for_an_exit_that_has_left_its_slot(
     assert loads[0].failures <= 4 * changes
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.newest
 def test_no_request_of_a_slot_takes_the_exit_of_another_one(
     gateway: Gateway, upstreams: Upstreams
@@ -2070,7 +2071,7 @@ def test_a_gateway_that_cannot_run_buys_nothing_more(gateway: Gateway) -> None:
     assert gateway.ask().status == 200
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.newest
 def test_what_passed_while_checks_failed_long_ago_hides_no_outage(
     gateway: Gateway, upstreams: Upstreams

@@ -49,3 +49,12 @@ def slow_cases(*cases: Any) -> list[ParameterSet]:
     """
     rows = [case if isinstance(case, tuple) else (case,) for case in cases]
     return [pytest.param(*row, marks=pytest.mark.slow) for row in rows]
+
+
+def first_by_day(values: Iterable[Any]) -> list[ParameterSet]:
+    """Return parameters of which each change is tested with the first, and the others every
+    night.
+    """
+    first, *others = values
+    marked = [pytest.param(value, id=str(value), marks=pytest.mark.nightly) for value in others]
+    return [pytest.param(first, id=str(first)), *marked]

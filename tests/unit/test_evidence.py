@@ -420,7 +420,6 @@ def test_two_disturbances_cost_nothing(story: tuple[str, ...], has_quota: bool) 
     assert explore(story, 2, has_quota=has_quota) > 50
 
 
-@pytest.mark.slow
 @pytest.mark.nightly
 @pytest.mark.parametrize("has_quota", [True, False])
 @pytest.mark.parametrize("story", STORIES, ids=" ".join)

@@ -561,7 +561,6 @@ def test_headers(reported: dict[str, str]) -> None:
     hear_account_api("refusal", json.dumps({"Code": 408}), 200, reported)
 
 
-@pytest.mark.slow
 @pytest.mark.nightly
 def test_each_hostile_value_in_each_place_of_each_response() -> None:
     """What the audit found, one by one: the seeds of the fuzzer."""
