@@ -373,6 +373,9 @@ def define(name: str, programs: str, *command: str, group: str = "tests", **env:
 
 
 define("simulator", "", "qgnet-simulator")
+# Gateways in real time: control nodes that die, outages, minutes of load.
+LAB = ("python", "tests/benchmarks/gateway_lab.py")
+define("gateway-lab", INTEGRATION, *LAB, PYTHONPATH=f"{ROOT}/tests")
 # What QG.net's documents leave open, asked of the simulator, or with QG_KEY of QG.net (--write,
 # --paid).
 define("contract", "", "pytest", "tests/contract")
