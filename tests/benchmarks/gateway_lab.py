@@ -75,7 +75,9 @@ class Figure:
     is_wrong: bool = False
 
     def __str__(self) -> str:
-        mark = "" if self.is_met else " WRONG" if self.is_wrong else " above the goal"
+        mark = ""
+        if not self.is_met:
+            mark = " WRONG" if self.is_wrong else " above the goal"
         return f"{self.name:62} {self.value:>12}  {self.goal}{mark}"
 
 
@@ -329,8 +331,10 @@ def load(lab: Lab) -> Iterator[Figure]:
     shift = lab.now() - time.time()
     reported: set[str] = set()
 
+    def clock() -> float:
+        return time.time() + shift
+
     async def all_of_them(is_over: asyncio.Event) -> None:
-        clock = lambda: time.time() + shift  # noqa: E731
         await asyncio.gather(*(use(lab, client, is_over, clock) for client in clients))
 
     async def begin() -> tuple[asyncio.Event, asyncio.Task[None]]:
@@ -395,9 +399,9 @@ def silent(lab: Lab) -> Iterator[Figure]:
     lab.play(ROLE)
     usual = lab.play()
     with socket.create_server(("127.0.0.1", 0)) as says_nothing:
-        own = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1"}
-        lab.hosts["host6"] |= own
-        lab.hosts["host6"]["ansible_port"] = says_nothing.getsockname()[1]
+        host, own_port = says_nothing.getsockname()
+        address = {"ansible_host": host, "ansible_port": own_port}
+        lab.hosts["host6"] |= {"ansible_connection": "ssh", **address}
         lab.sim.advance(60 * LIFETIME - DRAIN - 3)
         took = lab.play(fails=True)
     yield seconds("beyond a usual refresh, one of seven hosts drops packets", took - usual, 3)
