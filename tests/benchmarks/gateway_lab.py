@@ -239,11 +239,13 @@ def outage(lab: Lab) -> Iterator[Figure]:
         before = len(lab.paid)
         time.sleep(lab.outage)
         trials = len(lab.paid) - before
+        refused = lab.ask(port).status
         lab.sim.configure(whitelist=[SEEN_AS])
         began = time.monotonic()
         while lab.ask(port).status != 200:
             time.sleep(0.2)
         took = time.monotonic() - began
+    yield exactly("status of a request at the end of the outage", refused, 503)
     yield seconds(f"share is back after {lab.outage:.0f} s of 407", took, 60)
     most = round(lab.outage / (60 * LIFETIME)) + 4
     yield Figure("trials bought meanwhile", str(trials), f"at most {most}", trials <= most)
