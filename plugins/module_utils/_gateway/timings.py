@@ -40,7 +40,7 @@ def names_for(kind: str, pool: Pool) -> Names:
 
 def check_timings(kind: str, pools: Sequence[Pool], interval: int) -> None:
     """Refuse a drain that a refresh would miss, or that leases of the requested duration would not
-    outlast.
+    outlast, and an idle time within which nothing may have come to the pool.
 
     A lease that lasts long enough at one refresh must not end before the next one. The shortest
     drain is looked at first, so that the interval in the message suits all pools.
@@ -50,6 +50,11 @@ def check_timings(kind: str, pools: Sequence[Pool], interval: int) -> None:
         if pool.keep_alive is not None:
             life = parse_minutes("keep_alive", pool.keep_alive) * 60.0
         check_drain(pool.drain, life, names_for(kind, pool))
+        if 0 < pool.idle <= interval:
+            names = names_for(kind, pool)
+            problem = f"={pool.idle} is not more than {names.prefix}interval={interval}"
+            fix = f"a pool in use would sleep, too. Set idle={interval * 6}, for example"
+            raise OptionError(names.of("idle"), problem, fix)
     for pool in sorted(pools, key=lambda each: each.drain):
         if pool.drain > interval:
             continue

@@ -318,10 +318,11 @@ def wait_for_no_lease(crawler: Crawler) -> None:
 
 def test_a_pool_sleeps_until_a_program_wants_it(crawler: Crawler) -> None:
     variables = yaml.safe_load(guide_block("proxy_gateway_pools").text)
-    variables.update(proxy_gateway_bind=crawler.gateway, proxy_gateway_idle=1)
+    variables.update(proxy_gateway_bind=crawler.gateway)
+    variables.update(proxy_gateway_interval=1, proxy_gateway_idle=2)
     crawler.install(variables)
     crawler.play(REFRESH, variables)
-    time.sleep(1)
+    time.sleep(2)
     crawler.sim.advance(WEEK)
 
     crawler.play(REFRESH, variables)

@@ -564,6 +564,17 @@ def test_timings_that_cannot_work_are_refused_with_numbers_that_do(
     )
 
 
+@pytest.mark.parametrize(("idle", "interval"), [(1, 10), (10, 10), (59, 60)])
+def test_a_pool_that_would_sleep_while_it_is_used_is_refused(idle: int, interval: int) -> None:
+    numbers: Numbers = {"drain": interval + 5, "interval": interval}
+    with pytest.raises(OptionError) as refused:
+        gateway(idle=idle, **numbers)
+
+    assert refused.value.option == "proxy_gateway_idle"
+    assert phrases.NOT_MORE_THAN in sentence(refused)
+    assert gateway(idle=interval + 1, **numbers).pools[0].idle == interval + 1
+
+
 def test_the_numbers_for_one_pool_suit_the_others() -> None:
     numbers: dict[str, Any] = {"interval": 60}
     drains = {"a": 50, "b": 30, "c": 600}
