@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 import subprocess
@@ -90,3 +91,15 @@ def test_all_links_lead_to_the_version_of_a_release(tmp_path: Path) -> None:
 
     for path, copy in copies.items():
         assert copy.read_bytes() == path.read_bytes(), path.name
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs/docsite/rst").glob("*.rst")), ids=lambda path: path.stem
+)
+def test_each_row_of_a_table_has_all_columns(path: Path) -> None:
+    """A comma at the end of a line ends the row there, and what follows becomes another one."""
+    text = path.read_text(encoding="utf-8")
+    for table in re.findall(r"\.\. csv-table::\n   :header: (.*\n\n(?:   .*\n)+)", text):
+        lines = [line.strip() for line in table.splitlines() if line]
+        rows = [*csv.reader(lines, skipinitialspace=True)]
+        assert {len(row) for row in rows} == {len(rows[0])}, rows[0]
