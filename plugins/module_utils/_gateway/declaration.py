@@ -41,7 +41,7 @@ class Pool:
     """A number of leases of one key.
 
     A lease is replaced ``drain`` seconds before its end. ``keep_alive`` is the duration of new
-    leases as the user wrote it, and None for that of the plan. ``per_exit`` is the number of
+    leases in minutes, and None for that of the plan. ``per_exit`` is the number of
     requests that an exit has at a time, and 0 for any number. After ``idle`` seconds without a
     request, the pool sleeps: leases that end are not replaced. With 0, it never does. A list has
     one pool, without a ``port``. ``is_entry`` tells an entry of proxy_gateway_pools from a pool
@@ -55,7 +55,7 @@ class Pool:
     port: int = 0
     areas: tuple[str, ...] = ()
     isp: str | None = None
-    keep_alive: str | None = None
+    keep_alive: int | None = None
     credentials: bool = False
     sticky: str = "optional"
     per_exit: int = 0
@@ -67,7 +67,7 @@ class Pool:
     @property
     def terms(self) -> tuple[object, ...]:
         """What pools of a key have in common that share their leases."""
-        return (self.areas, self.isp, self.keep_alive, self.ignore_quota)
+        return (tuple(sorted(self.areas)), self.isp, self.keep_alive, self.ignore_quota)
 
     def sleeps_after(self, unused: float | None) -> bool:
         """Whether it sleeps after so many seconds without a request; None if they are unknown."""
@@ -211,6 +211,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "str | None": (str, type(None)),
     "bool": (bool,),
     "int": (int,),
+    "int | None": (int, type(None)),
     "float": (int, float),
     "tuple[Pool, ...]": (tuple,),
     _TEXTS: (),

@@ -10,10 +10,9 @@ import dataclasses
 import math
 
 from .._api.lease_client import Leases
-from .._api.leases import Lease, Quota
+from .._api.leases import Lease, Quota, Terms
 from .._api.parsing import parse_vendor_time
 from .._leases.api import LeaseApi
-from .._leases.lease_options import read_terms
 from .._paid.holdings import Holdings
 from .._paid.journal_reader import LAST_PURCHASES
 from .._paid.lifetime import MONTH
@@ -58,7 +57,7 @@ def demands_of(client: Leases, key: str) -> tuple[list[Demand], list[Installatio
         for pool in declared.pools:
             if installation.keys.get(pool.name) != digest:
                 continue
-            terms = read_terms(areas=pool.areas, isp=pool.isp, keep_alive=pool.keep_alive)
+            terms = Terms(areas=pool.areas, isp=pool.isp, keep_alive=pool.keep_alive)
             life = holdings.journal.lifetime(terms.keep_alive, MONTH)
             if life is None and not holdings.api.ends_by_itself:
                 life = _until_deadline(holdings)

@@ -93,10 +93,11 @@ def read_entry(
 
 def read_pool(name: str, port: int, values: Mapping[str, Any], product: str, names: Names) -> Pool:
     """Return a pool, checked as far as is possible without knowing the product of its key."""
+    keep_alive = _minutes(names, values["keep_alive"])
     drain = values["drain"]
     if drain is None:
         # The shorter one suits leases of a minute, unless new ones are known to last longer.
-        is_long = product in _LONG or (_minutes(names, values["keep_alive"]) or 1) > 1
+        is_long = product in _LONG or (keep_alive or 1) > 1
         drain = 60 if is_long else 15
     has_slots = values.get("slots", False)
     sticky = values.get("sticky")
@@ -111,7 +112,7 @@ def read_pool(name: str, port: int, values: Mapping[str, Any], product: str, nam
         product=product,
         areas=check_areas(names.of("areas"), values["areas"]),
         isp=values["isp"],
-        keep_alive=values["keep_alive"],
+        keep_alive=keep_alive,
         credentials=values["credentials"],
         sticky=sticky,
         per_exit=values.get("per_exit", 0),
@@ -129,7 +130,8 @@ def check_pool(names: Names, pool: Pool) -> None:
         raise unusable(names, "name", pool.name, "give 1 to 32 letters, digits and underscores")
     check_range(names.of("count"), pool.count, 1, MAX_PER_CALL)
     check_areas(names.of("areas"), pool.areas)
-    _minutes(names, pool.keep_alive)
+    if pool.keep_alive is not None:
+        check_range(names.of("keep_alive"), pool.keep_alive, 1, 525600)
     check_range(names.of("drain"), pool.drain, 1, 86400)
     check_range(names.of("per_exit"), pool.per_exit, 0, MAX_CONNECTIONS)
     check_range(names.of("idle"), pool.idle, 0, MAX_IDLE)
@@ -143,7 +145,6 @@ def _minutes(names: Names, keep_alive: str | None) -> int | None:
     if not isinstance(minutes, int):
         fix = "give whole minutes, such as 5m or 1h"
         raise unusable(names, "keep_alive", keep_alive, fix)
-    check_range(names.of("keep_alive"), minutes, 1, 525600)
     return minutes
 
 

@@ -22,12 +22,12 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from .._api.lease_client import Leases
-from .._api.leases import Lease
+from .._api.leases import Lease, Terms
 from .._core.checks import can_be_exit, is_ipv4
 from .._core.errors import CallError, OptionError, QgError, Reason
 from .._core.runtime import Announcer, wall_time
 from .._leases.api import LeaseApi
-from .._leases.lease_options import check_new_terms, desired_leases, read_terms, with_codes
+from .._leases.lease_options import check_new_terms, desired_leases, with_codes
 from .._leases.leasing import NamedLeases, ensure_leases, release_leases
 from .._leases.operations import lease_results, unusable_leases
 from .._paid.holdings import Holdings, ListRead
@@ -163,7 +163,7 @@ class Supplier:
     def _connect(self, lease_set: LeaseSet) -> tuple[Leases, Desired]:
         """Return the client for the key of a set, and what is to be held with it."""
         pool = lease_set.pool
-        terms = read_terms(areas=pool.areas, isp=pool.isp, keep_alive=pool.keep_alive)
+        terms = Terms(areas=pool.areas, isp=pool.isp, keep_alive=pool.keep_alive)
         desired = desired_leases(
             lease_set.count,
             terms,
@@ -410,7 +410,7 @@ def _message(error: QgError, lease_set: LeaseSet) -> str:
 def _name(client: Leases, lease_set: LeaseSet, what: str) -> str:
     """Return the name of what the store remembers of a set, whatever hosts and pools it serves."""
     pool = lease_set.pool
-    terms = json.dumps([pool.areas, pool.isp, pool.keep_alive])
+    terms = json.dumps([sorted(pool.areas), pool.isp, pool.keep_alive])
     return client.caller.store.digest(what, client.caller.key_digest, client.product, terms)
 
 

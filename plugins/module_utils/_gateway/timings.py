@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .._core.checks import parse_minutes
 from .._core.errors import OptionError
 from .._paid.lifetime import MATCHING_SHARE, seconds
 from .declaration import Pool
@@ -48,7 +47,7 @@ def check_timings(kind: str, pools: Sequence[Pool], interval: int) -> None:
     for pool in pools:
         life = None
         if pool.keep_alive is not None:
-            life = parse_minutes("keep_alive", pool.keep_alive) * 60.0
+            life = pool.keep_alive * 60.0
         check_drain(pool.drain, life, names_for(kind, pool))
         if 0 < pool.idle <= interval:
             names = names_for(kind, pool)

@@ -508,6 +508,14 @@ def test_keep_alive_is_a_number_or_a_duration(value: Any) -> None:
     assert proxy_list(keep_alive=value).pools[0].drain == 60
 
 
+def test_terms_are_the_same_however_they_are_written() -> None:
+    """Pools with the same terms share their leases."""
+    written = gateway(keep_alive="60m", areas=["350500", "320800"]).pools[0]
+
+    assert gateway(keep_alive="1h", areas=["320800", "350500"]).pools[0].terms == written.terms
+    assert gateway(keep_alive="1h", areas=["350500"]).pools[0].terms != written.terms
+
+
 # Interval, drain and lifetime.
 
 
