@@ -108,6 +108,25 @@ def test_the_ledger_is_what_the_vendor_was_paid_for(node: Node, fault: str) -> N
     assert node.vendor.calls() == [], "it makes no call"
 
 
+def test_the_ledger_of_a_product_lacks_those_of_others(new_node: Callable[..., Node]) -> None:
+    node = new_node()
+    node.ok(ALLOCATE, count=2)
+    node.vendor.configure(plan={"kind": "share"})
+    # What was held before stays held.
+    node.ok(ALLOCATE, count=3, product="share")
+    node.vendor.forget()
+
+    for product, bought in (("classic", 2), ("share", 1)):
+        read = node.ok(LEDGER, product=product)
+
+        assert [entry["product"] for entry in read["entries"]] == [product]
+        assert [(each["product"], each["received"]) for each in read["totals"]] == [
+            (product, bought)
+        ]
+    assert node.ok(LEDGER, product="auto")["count"] == 2
+    assert node.vendor.calls() == []
+
+
 def test_an_entry_outlasts_what_it_bought(node: Node) -> None:
     node.ok(ALLOCATE, count=2)
     (first,) = node.ok(LEDGER)["entries"]
