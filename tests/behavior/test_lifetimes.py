@@ -33,6 +33,23 @@ def fleet_of(node: Node, **options: Any) -> Fleet:
 # Leases.
 
 
+def test_a_lease_that_ends_while_a_run_waits_does_not_count(new_node: Make) -> None:
+    node = new_node("share", channels=9, lifetime=1)
+    node.ok(ALLOCATE, count=1)
+    paths = PATHS["share"]
+    assert paths.quota
+    # The list has shown the first lease, which has a second left then.
+    node.vendor.advance(59 - node.vendor.clock.now() % 1)
+    node.vendor.before(paths.quota, lambda: node.vendor.advance(5))
+    node.vendor.forget()
+
+    result = node.ok(ALLOCATE, count=2)
+
+    assert len(result["allocated"]) == 2
+    assert [sent["num"] for sent in node.sent(paths.get)] == ["2"]
+    assert node.vendor.paid == 3
+
+
 @pytest.mark.parametrize(
     ("product", "minutes", "fits", "longest"),
     [
