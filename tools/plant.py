@@ -39,7 +39,7 @@ CODE = {
     ),
     "_spending": ("caps", "forecast"),
     "_leases": ("origin",),
-    "_gateway": ("exits", "lease_sets", "policy", "sightings", "slots", "supply"),
+    "_gateway": ("exits", "judging", "lease_sets", "policy", "sightings", "slots", "supply"),
     "_store": ("facts", "installations", "rate_limiter", "registrations", "sqlite"),
     "_api": ("caller", "key"),
     "_whitelist": ("edit", "fleet", "kept"),

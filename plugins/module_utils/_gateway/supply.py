@@ -15,7 +15,7 @@ import contextlib
 import dataclasses
 import json
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Address
@@ -38,11 +38,12 @@ from .._store.installations import Installations
 from .._store.store import Store
 from .._task.api_options import Connection
 from .._task.products import UnknownKeyError, check_served, lease_client
+from .judging import forgiven, is_well, live_exits, matching, new_servers
 from .lease_sets import LeaseSet, Need
 from .logins import OWN_PASSWORD
 from .pause_text import why_paused
-from .policy import Cause, Decision, Exit, PoolState, after_purchase, decide
-from .sightings import SEEN_FOR, Sightings
+from .policy import Cause, Decision, PoolState, after_purchase, decide
+from .sightings import Seen, Sightings
 from .slots import SlotLease, assign, slots_as_json, slots_from_json, vacant
 from .timings import check_drain, drain_error, names_for
 
@@ -196,44 +197,19 @@ class Supplier:
         if not self.check:
             sightings.record(lease_set, name)
         supply.unused = seen.unused
-        count = lease_set.count_after(seen.unused)
-        desired = dataclasses.replace(desired, count=count)
-        if not count:
+        desired = dataclasses.replace(desired, count=lease_set.count_after(seen.unused))
+        if not desired.count:
             supply.per_second = _saved_per_second(client, desired, lease_set)
         supply.working = frozenset(server for server, each in seen.exits.items() if each.works)
         state = installations.set_state(name, PoolState.from_json)
         supply.reports_since = state.reports_since
-        if _is_well(state, seen.exits.values()):
+        if is_well(state, seen.exits.values()):
             self._lease(client, desired, lease_set, supply)
             return
         with client.caller.key_lock("judging", "the exits of a pool"):
             state = installations.set_state(name, PoolState.from_json)
-            if any(need.is_reconfigured for need in lease_set.needs):
-                # The exits are as good as new ones, of which nothing is known yet.
-                state = dataclasses.replace(state, pause=None)
-            if any(need.forgets_reports for need in lease_set.needs):
-                reported = _reported(state, seen.exits.values())
-                state = state.forgetting(reported, self.store.now())
-            holdings = Holdings(LeaseApi(client))
-            holdings.look(self._earlier(client))
-            self._keep(client, holdings)
-            lasts_by_server = _matching(holdings, desired, lease_set.drain)
-            life = holdings.journal.lifetime(desired.terms.keep_alive, MONTH) or _UNKNOWN_LIFETIME
-            new = _new(holdings, lease_set)
-            live = []
-            for server, lasts in sorted(lasts_by_server.items()):
-                seen_exit = seen.exits.get(server)
-                if seen_exit or server in state.bad:
-                    known = seen_exit or Exit(server, works=None)
-                    live.append(dataclasses.replace(known, ends_soon=not lasts))
-                elif server in new:
-                    # Another run has just bought it. It may work, and is no spare exit of this set.
-                    live.append(Exit(server, works=None, ends_soon=True))
-            now = self.store.now()
-            if count:
-                decision = decide(state, live, count=count, lifetime=life, now=now)
-            else:
-                decision = Decision(None, frozenset(state.bad), state.as_of(now, life))
+            state = forgiven(state, lease_set, seen.exits.values(), self.store.now())
+            decision, listed = self._judge(client, desired, lease_set, state, seen)
             supply.bad = decision.exclude
             supply.reports_since = decision.state.reports_since
             supply.warnings += decision.warnings
@@ -248,7 +224,7 @@ class Supplier:
                 # Before the payment, so that a run that is killed has used up what it may buy.
                 installations.save_set_state(name, decision.state.as_json())
                 # Only once, since a product that refuses this now would refuse it in each run.
-                excluded = decision.exclude & lasts_by_server.keys() - state.bad.keys()
+                excluded = decision.exclude & listed - state.bad.keys()
                 _release(client, excluded - seen.working_elsewhere)
             wanted = dataclasses.replace(desired, count=decision.count or 0)
             try:
@@ -258,6 +234,24 @@ class Supplier:
                     state = after_purchase(state, decision, supply.bought, self.store.now())
                     state = state.with_bad(supply.bad)
                     installations.save_set_state(name, state.as_json())
+
+    def _judge(
+        self, client: Leases, desired: Desired, lease_set: LeaseSet, state: PoolState, seen: Seen
+    ) -> tuple[Decision, Set[str]]:
+        """Return what the policy decides, and the servers of the leases by which it does."""
+        holdings = Holdings(LeaseApi(client))
+        holdings.look(self._earlier(client))
+        self._keep(client, holdings)
+        lasts_by_server = matching(holdings, desired, lease_set.drain)
+        life = holdings.journal.lifetime(desired.terms.keep_alive, MONTH) or _UNKNOWN_LIFETIME
+        now = self.store.now()
+        if not desired.count:
+            decision = Decision(None, frozenset(state.bad), state.as_of(now, life))
+            return decision, lasts_by_server.keys()
+        new = new_servers(holdings, lease_set)
+        live = live_exits(lasts_by_server, new, state.bad, seen.exits)
+        decision = decide(state, live, count=desired.count, lifetime=life, now=now)
+        return decision, lasts_by_server.keys()
 
     def _earlier(self, client: Leases) -> ListRead[Lease] | None:
         """Return the list of a key that the run has read for another set, if that was just now."""
@@ -414,31 +408,6 @@ def _name(client: Leases, lease_set: LeaseSet, what: str) -> str:
     return client.caller.store.digest(what, client.caller.key_digest, client.product, terms)
 
 
-def _is_well(state: PoolState, exits: Iterable[Exit]) -> bool:
-    """Whether nothing is known against any exit."""
-    return state.pause is None and not state.bad and all(each.works is not False for each in exits)
-
-
-def _reported(state: PoolState, exits: Iterable[Exit]) -> set[str]:
-    """Return the servers that clients have reported, whether they were replaced or not."""
-    reported = {server for server, bad in state.bad.items() if bad.cause is Cause.REPORTED}
-    return reported.union(each.server for each in exits if each.cause is Cause.REPORTED)
-
-
-def _matching(holdings: Holdings[Lease], desired: Desired, drain: float) -> dict[str, bool]:
-    """Return whether each lease of the set lasts, by its server.
-
-    Leases that do not match the areas and the provider of the set are left out, since they may
-    serve other pools. A set without either holds all leases of the key, whatever their duration.
-    """
-    traits = holdings.traits()
-    lasts_by_server = {}
-    for name in dataclasses.replace(desired, min_remaining=0).plan(traits, holdings.areas).keep:
-        remaining = traits[name].remaining
-        lasts_by_server[holdings.held[name].server] = remaining is None or remaining >= drain
-    return lasts_by_server
-
-
 def _saved_per_second(client: Leases, desired: Desired, lease_set: LeaseSet) -> float:
     """Return how many leases a set that sleeps would buy in a second for each of its pools; 0 if it
     is unknown how long they last.
@@ -447,18 +416,6 @@ def _saved_per_second(client: Leases, desired: Desired, lease_set: LeaseSet) -> 
     if life is None:
         return 0.0
     return lease_set.count / len(lease_set.needs) / max(life - lease_set.drain, lease_set.interval)
-
-
-def _new(holdings: Holdings[Lease], lease_set: LeaseSet) -> set[str]:
-    """Return the servers of leases that were bought so lately that a run may have yet to serve
-    them.
-    """
-    since = holdings.now() - SEEN_FOR * lease_set.interval
-    servers = set()
-    for record in holdings.snapshot.records:
-        if record.is_bought and record.at > since and record.name in holdings.held:
-            servers.add(holdings.held[record.name].server)
-    return servers
 
 
 def _release(client: Leases, servers: frozenset[str]) -> None:
