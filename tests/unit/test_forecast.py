@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._spending.forecast import (
     Budget,
     Demand,
+    allowed_after,
     cap_reached_after,
     duration,
     forecast,
@@ -72,6 +73,31 @@ def test_a_cap_leaves_what_the_shown_need_does_not_take() -> None:
 
     assert str(per_day([day])) == "2"
     assert forecast([day], Budget(cap=5000)).endswith(f"{phrases.IS_NOT_REACHED} 4,998.")
+
+
+@pytest.mark.parametrize(("channels", "free"), [(4, "2 of the 4"), (2, "0 of the 2"), (1, None)])
+def test_whether_a_plan_has_channels_enough(channels: int, free: str | None) -> None:
+    said = forecast([Demand(2, life=86400, drain=15, interval=10)], Budget(channels=channels))
+
+    if free is None:
+        assert said.endswith(f"{phrases.PLAN_HAS_ONLY} 1 channel.")
+    else:
+        assert f"{free} channels of the plan would be free" in said
+
+
+@pytest.mark.parametrize(
+    ("recent", "hours"),
+    [
+        ([], 0),
+        ([(HOUR, 4)], 0),
+        ([(HOUR, 5)], 23),
+        # Enough of them are a day old when the first one is.
+        ([(20 * HOUR, 2), (HOUR, 4)], 4),
+        ([(20 * HOUR, 1), (HOUR, 5)], 23),
+    ],
+)
+def test_when_a_cap_allows_a_purchase_again(recent: list[tuple[float, int]], hours: float) -> None:
+    assert allowed_after(5, recent) == hours * HOUR
 
 
 @pytest.mark.parametrize(
