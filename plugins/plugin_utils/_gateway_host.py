@@ -267,7 +267,12 @@ if [ $way = restart ]; then
 fi
 {_IS_OURS} && kill -USR2 $pid || haproxy -W -D -p {{run}}.pid -f {{file}}.cfg 2>&1 9<&- || exit 1"""
 _STOP_SYSTEMD = "systemctl disable --now --quiet {name} 2>/dev/null"
-_STOP_DAEMON = f"{_PID}; {_IS_OURS} && kill $pid"
+#: Its processes are known by their commands, since somebody may have deleted its file.
+_STOP_DAEMON = """\
+for each in /proc/[0-9]*; do
+    [ "$(cat $each/comm 2>/dev/null)" = haproxy ] || continue
+    tr '\\0' '\\n' <$each/cmdline 2>/dev/null | grep -qxF -- {file}.cfg && kill ${{each#/proc/}}
+done"""
 _LOG = (
     "journalctl --unit={name} --since=@$began --grep=ALERT --lines=4 --output=cat --quiet "
     "2>/dev/null"

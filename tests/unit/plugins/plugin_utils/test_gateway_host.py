@@ -208,7 +208,10 @@ def test_files_of_a_host_whose_clock_was_ahead_do_not_hide_which_process_serves(
 def test_a_number_that_another_process_has_got_is_not_signaled(tmp_path: Path) -> None:
     """As after a restart of a container, whose programs soon have the same numbers again."""
     programs = tmp_path / "programs"
-    link_programs(programs, "sh", "cat", "date", "grep", "perl", "rm", "sleep")
+    link_programs(programs, "sh", "cat", "date", "grep", "perl", "rm", "sleep", "tr")
+    process_of_haproxy = tmp_path / "bin" / "haproxy"
+    process_of_haproxy.parent.mkdir()
+    process_of_haproxy.symlink_to(sys.executable)
     # It waits for the end of a process, and not for what serves.
     write_program(programs, "seq", '[ "$1" = 50 ] && echo 1 2 3 4 5 6 7 8 9')
     write_program(programs, "haproxy", f"echo >{tmp_path}/started")
@@ -220,7 +223,7 @@ def test_a_number_that_another_process_has_got_is_not_signaled(tmp_path: Path) -
         """Return the signal that a process with this number and these arguments gets."""
         program = "import time; print(flush=True); time.sleep(600)"
         with subprocess.Popen(
-            [sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE
+            [process_of_haproxy, "-c", program, *arguments], stdout=subprocess.PIPE
         ) as process:
             assert process.stdout is not None
             process.stdout.readline()
