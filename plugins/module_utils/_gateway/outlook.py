@@ -10,7 +10,7 @@ import dataclasses
 import math
 
 from .._api.lease_client import Leases
-from .._api.leases import Lease, Quota, Terms
+from .._api.leases import Lease, Quota
 from .._api.parsing import parse_vendor_time
 from .._leases.api import LeaseApi
 from .._paid.holdings import Holdings
@@ -57,8 +57,7 @@ def demands_of(client: Leases, key: str) -> tuple[list[Demand], list[Installatio
         for pool in declared.pools:
             if installation.keys.get(pool.name) != digest:
                 continue
-            terms = Terms(areas=pool.areas, isp=pool.isp, keep_alive=pool.keep_alive)
-            life = holdings.journal.lifetime(terms.keep_alive, MONTH)
+            life = holdings.journal.lifetime(pool.keep_alive, MONTH)
             if life is None and not holdings.api.ends_by_itself:
                 life = _until_deadline(holdings)
             if life is None:

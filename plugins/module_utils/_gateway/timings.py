@@ -45,12 +45,12 @@ def check_timings(kind: str, pools: Sequence[Pool], interval: int) -> None:
     drain is looked at first, so that the interval in the message suits all pools.
     """
     for pool in pools:
+        names = names_for(kind, pool)
         life = None
         if pool.keep_alive is not None:
             life = pool.keep_alive * 60.0
-        check_drain(pool.drain, life, names_for(kind, pool))
+        check_drain(pool.drain, life, names)
         if 0 < pool.idle <= interval:
-            names = names_for(kind, pool)
             problem = f"={pool.idle} is not more than {names.prefix}interval={interval}"
             fix = f"a pool in use would sleep, too. Set idle={interval * 6}, for example"
             raise OptionError(names.of("idle"), problem, fix)
