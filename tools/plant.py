@@ -34,8 +34,8 @@ UTILS = Path("plugins/module_utils")
 #: The code that pays, writes or waits.
 CODE = {
     "_paid": (
-        *("books", "ensure", "evidence", "holdings", "journal", "journal_reader", "lifetime"),
-        *("matching", "reconciling", "release", "replacement", "result", "snapshot"),
+        *("ensure", "evidence", "holdings", "journal", "journal_reader", "lifetime"),
+        *("matching", "paying", "reconciling", "release", "replacement", "result", "snapshot"),
     ),
     "_spending": ("caps", "forecast"),
     "_leases": ("origin",),

@@ -240,7 +240,7 @@ class Supplier:
     ) -> tuple[Decision, Set[str]]:
         """Return what the policy decides, and the servers of the leases by which it does."""
         holdings = Holdings(LeaseApi(client))
-        holdings.look(self._earlier(client))
+        holdings.read(self._earlier(client))
         self._keep(client, holdings)
         lasts_by_server = matching(holdings, desired, lease_set.drain)
         life = holdings.journal.lifetime(desired.terms.keep_alive, MONTH) or _UNKNOWN_LIFETIME
@@ -310,7 +310,7 @@ class Supplier:
             ignore_quota=ignore_quota,
             earlier=self._earlier(client),
         )
-        self._keep(client, result.books)
+        self._keep(client, result.holdings)
         if self.check:
             supply.unbought += result.missing
         supply.bought += result.missing if self.check else len(result.allocated)
@@ -324,7 +324,7 @@ class Supplier:
         now = clock.now()
         supply.lasting = [_lasting(lease, client.product, now) for lease in result.leases]
         supply.held = frozenset(lease.name for lease in result.after)
-        supply.missed = frozenset(result.books.missing)
+        supply.missed = frozenset(result.holdings.missing)
         supply.clock_ahead = wall_time() - clock.now()
         if result.error:
             supply.problem = supply.problem or _message(result.error, lease_set)

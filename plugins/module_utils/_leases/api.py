@@ -2,9 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The leases of a key, as :class:`.._paid.books.Books` knows them, and what each product lets its
-customers do.
-"""
+"""What the gate needs to know of leases, and what each product lets its customers do."""
 
 from __future__ import annotations
 
@@ -18,10 +16,11 @@ from .._api.leases import Lease, NamedArea, Quota, Terms, oldest_first
 from .._core.errors import QgError
 from .._core.runtime import module_command
 from .._core.text import format_sample
+from .._paid.holdings import Holdings
 from .._paid.journal_reader import LEASES
 from .._paid.matching import Traits
 from .._paid.paid_api import BUY, DROP, SWAP, Item, PaidApi, Span
-from .._paid.reconciling import Reconciled
+from .._paid.reconciling import look_without_lock
 
 #: The maximum number of leases that one call can request (vendor doc 174).
 MAX_PER_CALL = 100
@@ -143,8 +142,8 @@ def held_leases(client: Leases) -> list[Lease]:
     """Return the leases that count as held, also those that lists lack, until two have lacked them:
     before, nothing would be bought for them.
     """
-    holdings = Reconciled(LeaseApi(client), ignore_quota=True)
-    holdings.look_without_lock()
+    holdings = Holdings(LeaseApi(client), ignore_quota=True)
+    look_without_lock(holdings)
     return oldest_first(holdings.held.values())
 
 

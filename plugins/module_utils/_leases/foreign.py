@@ -42,7 +42,7 @@ def leases_with_origins(client: Leases) -> tuple[list[Lease], Origins]:
     names.
     """
     holdings = Holdings(LeaseApi(client))
-    holdings.look()
+    holdings.read()
     # A purchase of another process, which the list shows already, is either open or recorded now.
     open_calls = holdings.journal.open()
     holdings.use_records()

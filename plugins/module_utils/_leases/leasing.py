@@ -16,10 +16,11 @@ from .._api.lease_client import Leases
 from .._api.leases import Lease, Terms
 from .._core.errors import OptionError, QgError
 from .._core.text import counted, format_sample, one_line
-from .._paid.books import Books, locked_books
 from .._paid.ensure import Ensuring, check_room
-from .._paid.holdings import ListRead
+from .._paid.holdings import Holdings, ListRead
 from .._paid.matching import Desired
+from .._paid.paying import check_cap, check_drop
+from .._paid.reconciling import confirm_again, locked_holdings, make_certain, settle
 from .._paid.release import fewest_first, release
 from .._paid.replacement import Replacement, forget_replacements
 from .._paid.result import Result
@@ -78,18 +79,18 @@ def ensure_leases(
 
     ``earlier`` is a list that the run has read lately: it is enough if nothing is to be done.
     """
-    with locked_books(
+    with locked_holdings(
         LeaseApi(client),
         cap=cap,
         ignore_quota=ignore_quota,
         await_releases=not check,
         earlier=earlier,
-    ) as books:
-        run = _EnsuringLeases(books, desired)
-        result = LeaseResult(books)
+    ) as holdings:
+        run = _EnsuringLeases(holdings, desired)
+        result = LeaseResult(holdings)
         run.prepare(check=check)
         if check:
-            result.released = [books.held[name] for name in run.first.surplus]
+            result.released = [holdings.held[name] for name in run.first.surplus]
         else:
             with result.completed():
                 run.apply()
@@ -110,24 +111,24 @@ class _EnsuringLeases(Ensuring[Lease]):
 
     def apply(self) -> None:
         """Buy what is missing, and release the surplus."""
-        books = self.books
+        holdings = self.holdings
         surplus = [*self.first.surplus]
         if surplus:
             # Before anything is bought, since a release that would hit others is refused.
-            books.check_drop(surplus)
-            forget_replacements(books)
+            check_drop(holdings, surplus)
+            forget_replacements(holdings)
         # If there are enough channels, allocate before releasing.
-        is_short = bool(books.quota and surplus and books.quota.available < self.first.needed)
+        is_short = bool(holdings.quota and surplus and holdings.quota.available < self.first.needed)
         if is_short:
             # The fewest first, since a plan by volume gets no channel back.
-            before = books.quota
-            first, others = fewest_first(books, surplus)
-            release(books, first)
-            books.confirm_again(self.first.needed)
-            check_room(books, before, len(others), needed=self.first.needed)
-            release(books, others)
+            before = holdings.quota
+            first, others = fewest_first(holdings, surplus)
+            release(holdings, first)
+            confirm_again(holdings, self.first.needed)
+            check_room(holdings, before, len(others), needed=self.first.needed)
+            release(holdings, others)
         self.buy()
-        release(books, [name for name in surplus if name in books.held])
+        release(holdings, [name for name in surplus if name in holdings.held])
         self.check_new()
 
     def usable(self) -> list[Lease]:
@@ -161,7 +162,7 @@ class _EnsuringLeases(Ensuring[Lease]):
         return QgError(f"{missing} of count={self.desired.count} {are} missing: {reason}")
 
     def _is_usable(self, lease: Lease) -> bool:
-        return lease.is_usable(self.books.api.caller.api_host)
+        return lease.is_usable(self.holdings.api.caller.api_host)
 
     def _is_excluded(self, lease: Lease) -> bool:
         return not self.desired.exclude_ips.isdisjoint((lease.ip, lease.server))
@@ -171,39 +172,39 @@ def release_leases(
     client: Leases, named: NamedLeases | None, *, check: bool = False
 ) -> LeaseResult:
     """Release the held leases that are ``named``, or all."""
-    with locked_books(LeaseApi(client)) as books:
+    with locked_holdings(LeaseApi(client)) as holdings:
         if not check:
-            _find(books, Choice(named))
-        leases = _chosen(books, named)
-        books.check_drop(leases)
-        result = LeaseResult(books, chosen=[*leases.values()])
+            _find(holdings, Choice(named))
+        leases = _chosen(holdings, named)
+        check_drop(holdings, leases)
+        result = LeaseResult(holdings, chosen=[*leases.values()])
         if check:
             result.released = [*leases.values()]
         else:
-            forget_replacements(books)
+            forget_replacements(holdings)
             with result.completed():
-                release(books, [*leases])
+                release(holdings, [*leases])
         return result
 
 
-def _find(books: Books[Lease], choice: Choice) -> None:
+def _find(holdings: Holdings[Lease], choice: Choice) -> None:
     """Make certain which leases are held that are chosen; unless they are named, what calls without
     a result have done, too.
     """
     named = choice.named
     count = choice.count or math.inf
     if named is None:
-        books.settle()
-        books.find(lambda _lease: True, lambda leases: len(leases) >= count)
+        settle(holdings)
+        make_certain(holdings, lambda _lease: True, lambda leases: len(leases) >= count)
     else:
-        books.find(named.selects, lambda leases: not named.missing_from(leases))
+        make_certain(holdings, named.selects, lambda leases: not named.missing_from(leases))
 
 
-def _chosen(books: Books[Lease], named: NamedLeases | None) -> dict[str, Lease]:
+def _chosen(holdings: Holdings[Lease], named: NamedLeases | None) -> dict[str, Lease]:
     """Return the held leases that are named, or all."""
     if named is None:
-        return books.certain
-    return {name: lease for name, lease in books.certain.items() if named.selects(lease)}
+        return holdings.certain
+    return {name: lease for name, lease in holdings.certain.items() if named.selects(lease)}
 
 
 def replace_leases(
@@ -221,33 +222,33 @@ def replace_leases(
     ``terms`` leave open.
     """
     named = choice.named
-    with locked_books(
+    with locked_holdings(
         LeaseApi(client), cap=cap, ignore_quota=ignore_quota, await_releases=not check
-    ) as books:
+    ) as holdings:
         if not check:
             # What an earlier replacement has done decides which leases there are, and how many.
-            books.settle()
-            _find(books, choice)
-        chosen = _chosen(books, named)
+            settle(holdings)
+            _find(holdings, choice)
+        chosen = _chosen(holdings, named)
         names = sorted(named.names) if named else None
         request = {"names": names, "count": choice.count, "terms": terms.as_json()}
-        work = Replacement.begin(books, request, chosen, choice.count, terms)
-        result = LeaseResult(books, missing=work.number, chosen=[*chosen.values()])
+        work = Replacement.begin(holdings, request, chosen, choice.count, terms)
+        result = LeaseResult(holdings, missing=work.number, chosen=[*chosen.values()])
         if work.continues:
-            before = [books.api.from_item(item) for item in work.before.values()]
+            before = [holdings.api.from_item(item) for item in work.before.values()]
             result.chosen += [lease for lease in before if lease.name in work.old]
         else:
             if work.number > len(chosen):
                 leases = counted(work.number, "lease")
                 problem = f"={leases} cannot be replaced, since the key holds {len(chosen)}"
                 raise OptionError("count", problem, "lower count")
-            work.terms = successor_terms(books.terms(), [*chosen.values()], terms)
+            work.terms = successor_terms(holdings.terms(), [*chosen.values()], terms)
         # Before the first release: a lease must not be released if its successor must not be
         # bought.
         still_old = work.still_named() if named else work.still_old()
-        books.check_cap(work.needed() + len(still_old))
+        check_cap(holdings, work.needed() + len(still_old))
         if named:
-            books.check_drop(chosen)
+            check_drop(holdings, chosen)
         if check:
             if work.number == len(chosen):
                 result.released = [*chosen.values()]

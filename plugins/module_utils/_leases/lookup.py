@@ -103,7 +103,7 @@ def _matching(client: Leases, desired: Desired, max_age: float) -> list[Lease]:
         with client.caller.key_lock("reading"):
             # Another run may have read it while this one waited.
             if not _use_cached(api, holdings, max_age):
-                holdings.look()
+                holdings.read()
                 remembered = _RememberedList(
                     holdings.snapshot.read_at,
                     client.caller.vendor_clock.now(),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The reserved lines of a key, as :class:`.._paid.books.Books` knows them.
+"""What the gate needs to know of reserved lines.
 
 QG.net carries out an application some time after the response, which has no documented format.
 So no response names what was applied for, and the list decides.

@@ -121,7 +121,7 @@ def task_result(outcome: MonopolyResult, api: Monopolies, mode: Mode, state: str
         already_present = uuids_of(outcome.before)
     result = {
         "changed": bool(outcome.changed or predicted),
-        "monopolies": _described(outcome.after, outcome.books.terms()),
+        "monopolies": _described(outcome.after, outcome.holdings.terms()),
         "count": len(outcome.after),
         "already_present": already_present,
         "missing": outcome.missing,
@@ -178,7 +178,7 @@ def _run(params: Params, mode: Mode) -> dict[str, Any]:
 def _run_info(params: Params, mode: Mode) -> dict[str, Any]:
     api = _client(params, mode)
     holdings = Holdings(MonopolyApi(api))
-    holdings.look()
+    holdings.read()
     held = holdings.certain
     return {
         "changed": False,

@@ -17,10 +17,17 @@ from .._api.monopolies import Monopolies, Monopoly
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.runtime import module_command
 from .._core.text import format_sample
-from .._paid.books import Books, locked_books
 from .._paid.ensure import Ensuring
+from .._paid.holdings import Holdings
 from .._paid.matching import Desired
-from .._paid.reconciling import POLL
+from .._paid.reconciling import (
+    POLL,
+    locked_holdings,
+    look,
+    look_without_lock,
+    make_certain,
+    settle,
+)
 from .._paid.release import release
 from .._paid.result import Result
 from .._paid.uncertainty import explaining
@@ -66,11 +73,13 @@ class MonopolyResult(Result[Monopoly]):
     @property
     def changed(self) -> bool:
         """Whether the run changed anything."""
-        return bool(self.books.is_accepted or self.allocated or self.released or self.redialed)
+        return bool(
+            self.holdings.effects.is_accepted or self.allocated or self.released or self.redialed
+        )
 
     def note_redialed(self) -> None:
         """Note what the list shows to be redialed, although its call has failed."""
-        done = redialed_since(self.before, self.books.held.values())
+        done = redialed_since(self.before, self.holdings.held.values())
         self.redialed += [refused.uuid for refused in self.refused if refused.uuid in done]
         self.refused = [refused for refused in self.refused if refused.uuid not in done]
 
@@ -89,11 +98,11 @@ def hold(
     Surplus reserved lines stay. An error before the first list is raised; a later one is part of
     the result.
     """
-    with locked_books(
+    with locked_holdings(
         MonopolyApi(client), cap=cap, ignore_quota=ignore_quota, await_releases=not check
-    ) as books:
-        run = Ensuring(books, desired)
-        result = MonopolyResult(books)
+    ) as holdings:
+        run = Ensuring(holdings, desired)
+        result = MonopolyResult(holdings)
         with result.completed():
             run.prepare(check=check)
             if not check:
@@ -108,7 +117,7 @@ def hold(
             _wait_online(result, _coming(run, result.allocated), advice)
     # A failure must not hide what was paid for.
     with contextlib.suppress(QgError):
-        result.before = [books.held[uuid] for uuid in run.first.keep if uuid in books.held]
+        result.before = [holdings.held[uuid] for uuid in run.first.keep if uuid in holdings.held]
         result.after = run.matching()
         run.warn()
     return result
@@ -128,11 +137,11 @@ def release_held(
     client: Monopolies, uuids: Collection[str] | None, *, check: bool
 ) -> MonopolyResult:
     """Release these reserved lines, or all; one that is not held counts as released."""
-    with locked_books(MonopolyApi(client)) as books:
+    with locked_holdings(MonopolyApi(client)) as holdings:
         if not check:
-            _find(books, uuids)
-        result = MonopolyResult(books)
-        selected = _selected(books, uuids)
+            _find(holdings, uuids)
+        result = MonopolyResult(holdings)
+        selected = _selected(holdings, uuids)
         # The list shows whole seconds, so the application may be up to one second later.
         latest = client.caller.vendor_clock.now() - 1
         old = []
@@ -159,20 +168,23 @@ def release_held(
     return result
 
 
-def _find(books: Books[Monopoly], uuids: Collection[str] | None) -> None:
+def _find(holdings: Holdings[Monopoly], uuids: Collection[str] | None) -> None:
     """Make certain which of these are held; of all, what calls without a result have done, too."""
     if uuids is None:
-        books.settle()
-        books.find(lambda _monopoly: True, lambda _monopolies: False)
+        settle(holdings)
+        make_certain(holdings, lambda _monopoly: True, lambda _monopolies: False)
     else:
-        books.find(
+        make_certain(
+            holdings,
             lambda monopoly: monopoly.uuid in uuids,
             lambda monopolies: set(uuids) <= set(uuids_of(monopolies)),
         )
 
 
-def _selected(books: Books[Monopoly], uuids: Collection[str] | None) -> list[Monopoly]:
-    return [monopoly for uuid, monopoly in books.certain.items() if uuids is None or uuid in uuids]
+def _selected(holdings: Holdings[Monopoly], uuids: Collection[str] | None) -> list[Monopoly]:
+    return [
+        monopoly for uuid, monopoly in holdings.certain.items() if uuids is None or uuid in uuids
+    ]
 
 
 def uuids_of(monopolies: Iterable[Monopoly | Refused]) -> list[str]:
@@ -181,13 +193,13 @@ def uuids_of(monopolies: Iterable[Monopoly | Refused]) -> list[str]:
 
 
 def _release(result: MonopolyResult, uuids: list[str]) -> None:
-    books = result.books
+    holdings = result.holdings
     try:
-        release(books, uuids)
+        release(holdings, uuids)
     except UncertainOutcomeError:
         raise
     except QgError as error:
-        result.refused += [Refused(uuid, error.message) for uuid in uuids if uuid in books.held]
+        result.refused += [Refused(uuid, error.message) for uuid in uuids if uuid in holdings.held]
 
 
 def redial(
@@ -197,17 +209,17 @@ def redial(
 
     A redial costs nothing, and may be repeated.
     """
-    with locked_books(MonopolyApi(client)) as books:
+    with locked_holdings(MonopolyApi(client)) as holdings:
         if not check:
-            _find(books, uuids)
-        if unknown := [uuid for uuid in uuids or () if uuid not in books.held]:
+            _find(holdings, uuids)
+        if unknown := [uuid for uuid in uuids or () if uuid not in holdings.held]:
             command = module_command("qg_monopoly_info")
             raise QgError(
                 f"uuids contains reserved lines that this key does not hold: {sample(unknown)}. "
                 f"Nothing was redialed. Remove them, or check with `{command}`."
             )
-        result = MonopolyResult(books)
-        result.before = _selected(books, uuids)
+        result = MonopolyResult(holdings)
+        result.before = _selected(holdings, uuids)
         names = []
         for monopoly in result.before:
             if monopoly.state in TRANSITIONAL_STATES:
@@ -225,7 +237,7 @@ def redial(
     if not check and not result.error:
         with result.completed():
             if result.redialed:
-                books.look_without_lock()
+                look_without_lock(holdings)
             if wait:
                 try:
                     _wait_online(
@@ -256,15 +268,15 @@ def _await_interval(client: Monopolies, monopolies: Collection[Monopoly]) -> Non
 
 
 def _redial_batch(client: Monopolies, result: MonopolyResult, batch: Sequence[str]) -> None:
-    books = result.books
+    holdings = result.holdings
     try:
         client.redial_monopolies(batch)
         result.redialed += batch
     except CallError as error:
         if error.may_have_effect:
-            with explaining(books.api, REDIAL, error):
-                books.wait(POLL, f"{books.api.listing} may lag", books.api.list_call)
-                books.look()
+            with explaining(holdings.api, REDIAL, error):
+                holdings.wait(POLL, f"{holdings.api.listing} may lag", holdings.api.list_call)
+                look(holdings)
         result.refused += [Refused(uuid, error.message) for uuid in batch]
 
 
@@ -298,12 +310,12 @@ def releasable_from(monopoly: Monopoly) -> datetime.datetime | None:
 
 def _wait_online(result: MonopolyResult, uuids: Collection[str], advice: str) -> None:
     """Read the list until these are online, redialed ones anew, or until max_wait is used up."""
-    books = result.books
+    holdings = result.holdings
 
     def states() -> dict[str, str]:
         """Return the state of each reserved line, or that its redial is not visible yet."""
-        late = set(result.redialed) - redialed_since(result.before, books.held.values())
-        held = {uuid: books.held[uuid].state for uuid in uuids if uuid in books.held}
+        late = set(result.redialed) - redialed_since(result.before, holdings.held.values())
+        held = {uuid: holdings.held[uuid].state for uuid in uuids if uuid in holdings.held}
         return held | dict.fromkeys(held.keys() & late, "not redialed yet")
 
     def progress() -> str:
@@ -314,18 +326,21 @@ def _wait_online(result: MonopolyResult, uuids: Collection[str], advice: str) ->
         return ", ".join(parts)
 
     interval = FIRST_INTERVAL
+    max_wait = holdings.api.caller.budget.max_wait
     while left := [uuid for uuid, state in states().items() if state != "online"]:
         try:
-            books.wait(interval, "reserved lines are not online yet", books.api.list_call, progress)
-            books.look_without_lock()
+            holdings.wait(
+                interval, "reserved lines are not online yet", holdings.api.list_call, progress
+            )
+            look_without_lock(holdings)
         except WaitBudgetExceeded:
             raise QgError(
-                f"{progress()}, and max_wait ({books.budget.max_wait:g} seconds) is used up; not "
-                f"ready: {sample(left)}. {advice}",
-                endpoint=books.api.list_call,
+                f"{progress()}, and max_wait ({max_wait:g} seconds) is used up; not ready: "
+                f"{sample(left)}. {advice}",
+                endpoint=holdings.api.list_call,
             ) from None
         interval = min(interval * INTERVAL_GROWTH, MAX_INTERVAL)
-    if gone := sorted(set(uuids).difference(books.held)):
+    if gone := sorted(set(uuids).difference(holdings.held)):
         raise QgError(f"The list no longer contains: {sample(gone)}.")
 
 

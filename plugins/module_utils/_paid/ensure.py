@@ -18,11 +18,12 @@ from .._core.errors import (
     WaitBudgetExceeded,
 )
 from .._core.text import counted, format_sample
-from .books import Books
+from .holdings import Holdings
 from .lifetime import check_min_remaining
 from .matching import Desired, Match, Plan
 from .paid_api import BUY
-from .reconciling import POLL
+from .paying import buy, check_cap
+from .reconciling import POLL, confirm, confirm_again, look, read_quota, settle
 from .release import ATTEMPTS
 from .uncertainty import unseen
 
@@ -33,7 +34,7 @@ CHANNEL_WAIT = 45.0
 
 
 def buy_needed(
-    books: Books[Any],
+    holdings: Holdings[Any],
     needed: Callable[[], int],
     terms: Terms,
     *,
@@ -44,62 +45,67 @@ def buy_needed(
     ``at_once`` returns how many one call may buy now; without it, as many as a call can.
     """
     failed = 0
-    until = books.now() + CHANNEL_WAIT
+    until = holdings.now() + CHANNEL_WAIT
     while number := needed():
-        books.confirm_again(number)
+        confirm_again(holdings, number)
         if needed() != number:
             continue
-        bought = len(books.bought)
-        size = min(number, books.api.max_per_call)
+        bought = len(holdings.effects.bought)
+        size = min(number, holdings.api.max_per_call)
         if at_once is not None:
             size = min(size, at_once())
         try:
-            error = books.buy(size, terms)
+            error = buy(holdings, size, terms)
         except CallError as refusal:
             if refusal.reason is Reason.FAILED and not failed:
                 failed += 1
-                _pause_after(books, refusal)
+                _pause_after(holdings, refusal)
                 continue
             # A released channel is not free at once, and not every plan has a quota that shows it.
-            if refusal.reason is not Reason.CHANNELS or not books.released or books.now() >= until:
+            if (
+                refusal.reason is not Reason.CHANNELS
+                or not holdings.released
+                or holdings.now() >= until
+            ):
                 raise
-            books.wait(POLL, "a released channel is not free yet", books.api.calls[BUY])
+            holdings.wait(POLL, "a released channel is not free yet", holdings.api.calls[BUY])
             continue
-        if len(books.bought) > bought:
+        if len(holdings.effects.bought) > bought:
             continue
         failed += 1
         if error is None and needed() == number:
-            raise unseen(books.api, BUY)
+            raise unseen(holdings.api, BUY)
         if error is not None and (not error.retryable or failed >= ATTEMPTS):
             # The quota may show what the list does not.
-            books.confirm()
+            confirm(holdings)
             if needed() == number:
                 sent = counted(failed, "attempt")
                 error.message += (
-                    f" After {sent}, {books.api.listing} shows nothing new. {books.payments()}"
+                    f" After {sent}, {holdings.api.listing} shows nothing new. "
+                    f"{holdings.payments()}"
                 )
                 raise error
 
 
-def _pause_after(books: Books[Any], refusal: CallError) -> None:
+def _pause_after(holdings: Holdings[Any], refusal: CallError) -> None:
     """Wait and read the list before QG.net is asked once more for what it could not allocate."""
     try:
-        books.wait(POLL, "QG.net could not allocate", books.api.calls[BUY])
+        holdings.wait(POLL, "QG.net could not allocate", holdings.api.calls[BUY])
     except WaitBudgetExceeded:
         raise refusal from None
-    books.look()
+    look(holdings)
 
 
-def check_room(books: Books[Any], before: Quota | None, others: int, *, needed: int) -> None:
+def check_room(holdings: Holdings[Any], before: Quota | None, others: int, *, needed: int) -> None:
     """Keep the others if a released resource has freed no channel, as with a plan by volume.
 
     So many channels are ``needed`` since the release.
     """
-    quota = books.quota
+    quota = holdings.quota
     if not others or before is None or quota is None or quota.available > before.available:
         return
     if quota.available < needed:
-        noun = books.api.noun
+        noun = holdings.api.noun
         raise QgError(
             f"A {noun} was released, but no channel came free for it, so the other "
             f"{counted(others, noun)} were kept. A plan that is billed by volume pays for every "
@@ -111,73 +117,75 @@ def check_room(books: Books[Any], before: Quota | None, others: int, *, needed: 
 class Ensuring(Generic[R]):
     """A run that ensures a number of resources."""
 
-    def __init__(self, books: Books[R], desired: Desired) -> None:
-        self.books = books
+    def __init__(self, holdings: Holdings[R], desired: Desired) -> None:
+        self.holdings = holdings
         self.desired = desired
         #: What has to change before the first change of this run.
         self.first = self.plan()
 
     def plan(self) -> Plan:
         """Return what has to change, with what is held now."""
-        books = self.books
-        return self.desired.plan(books.traits(), books.areas, books.bought, books.missing)
+        holdings = self.holdings
+        return self.desired.plan(
+            holdings.traits(), holdings.areas, holdings.effects.bought, holdings.missing
+        )
 
     def prepare(self, *, check: bool) -> None:
         """Have list and quota agree on what has to change.
 
         Raises QgError if it is not clear, or not possible.
         """
-        books = self.books
-        if not books.has_own_list and (self.first.needed or self.first.surplus):
+        holdings = self.holdings
+        if not holdings.has_own_list and (self.first.needed or self.first.surplus):
             # What is bought or released rests on a list of its own.
-            books.look()
-            books.settle(await_purchases=False, await_releases=not check)
+            look(holdings)
+            settle(holdings, await_purchases=False, await_releases=not check)
             self.first = self.plan()
         if not self.first.decided().needed:
             return
         self._check_life()
         if check:
             # A prediction need not be certain, and waits for nothing.
-            if books.read_quota():
-                books.look()
+            if read_quota(holdings):
+                look(holdings)
         else:
             try:
-                books.confirm()
+                confirm(holdings)
             except UncertainOutcomeError:
                 # A lack of channels is reported rather than a difference.
                 self._check_channels()
                 raise
         self.first = self.plan()
         self._check_channels()
-        books.check_cap(self.first.decided().needed)
+        check_cap(holdings, self.first.decided().needed)
 
     def buy(self) -> None:
         """Buy what is missing."""
-        buy_needed(self.books, self._needed, self.desired.terms, at_once=self._at_once)
+        buy_needed(self.holdings, self._needed, self.desired.terms, at_once=self._at_once)
 
     def _needed(self) -> int:
         """Return how many more are needed; what this run has bought counts, also if it is over."""
         plan = self.plan().decided()
-        return max(0, plan.needed - len(self.books.bought.keys() - plan.keep))
+        return max(0, plan.needed - len(self.holdings.effects.bought.keys() - plan.keep))
 
     def _at_once(self) -> int:
         """Return how many may be bought at once: one, until it is known how long new ones last."""
-        books = self.books
+        holdings = self.holdings
         life = self._check_life()
-        if self.desired.min_remaining and life is None and not books.bought:
+        if self.desired.min_remaining and life is None and not holdings.effects.bought:
             return 1
-        return books.api.max_per_call
+        return holdings.api.max_per_call
 
     def _life(self) -> float | None:
         """Return the seconds that new ones last: as responses have shown, or else a list."""
-        books = self.books
-        life = books.journal.lifetime(self.desired.terms.keep_alive)
+        holdings = self.holdings
+        life = holdings.journal.lifetime(self.desired.terms.keep_alive)
         if life is not None:
             return life
         # What a list has shown to be bought had at least as much left.
         lives = []
-        for record in books.snapshot.records:
-            is_new = record.is_bought and record.call in books.journal.of_run
+        for record in holdings.snapshot.records:
+            is_new = record.is_bought and record.call in holdings.journal.of_run
             if is_new and record.life is not None and not record.was_over:
                 lives.append(record.life)
         return max(lives, default=None)
@@ -196,32 +204,32 @@ class Ensuring(Generic[R]):
 
     def check_new(self) -> None:
         """Raise QgError if what this run has bought ends too soon."""
-        if self.books.bought:
+        if self.holdings.effects.bought:
             self._check_life()
         short = []
-        for name, traits in self.books.traits().items():
-            if name in self.books.bought and self.desired.lasts(traits) is Match.NO:
+        for name, traits in self.holdings.traits().items():
+            if name in self.holdings.effects.bought and self.desired.lasts(traits) is Match.NO:
                 short.append(traits.label)
         if short:
             raise QgError(
-                f"{counted(len(short), f'new {self.books.api.noun}', 'have')} too little time "
+                f"{counted(len(short), f'new {self.holdings.api.noun}', 'have')} too little time "
                 "left, since this task has waited or the plan was changed: "
                 f"{format_sample(short)}. Run it again."
             )
 
     def _check_channels(self) -> None:
         """Raise QgError if the plan has too few channels for what is missing."""
-        books = self.books
-        quota = books.quota
+        holdings = self.holdings
+        quota = holdings.quota
         plan = self.first.decided()
         if quota is None or (quota.balance is None and not quota.has_channels):
             return
-        noun = books.api.noun
+        noun = holdings.api.noun
         free = quota.available
         limit = f"of the plan's {counted(quota.total, 'channel')}"
         if quota.balance is not None:
             limit = "more within the plan's volume"
-        elif not books.ignore_quota:
+        elif not holdings.ignore_quota:
             # A release frees a channel, unless the quota counts something else.
             free += len(plan.surplus)
         if plan.needed > free:
@@ -229,26 +237,26 @@ class Ensuring(Generic[R]):
             fix = f"Set count={most}" if most else f"Wait until {noun}s end"
             raise QgError(
                 f"count={self.desired.count} needs {counted(plan.needed, f'more {noun}')} "
-                f"({len(plan.keep)} of the {len(books.held)} held ones match), but only {free} "
+                f"({len(plan.keep)} of the {len(holdings.held)} held ones match), but only {free} "
                 f"{limit} can be had. {fix}, release {noun}s that are not needed, or extend the "
                 "plan.",
                 quota=quota.described(),
-                held=len(books.held),
+                held=len(holdings.held),
                 missing=plan.needed,
             )
 
     def matching(self) -> list[R]:
         """Return the resources that count now."""
-        return [self.books.held[name] for name in self.plan().keep]
+        return [self.holdings.held[name] for name in self.plan().keep]
 
     def warn(self) -> None:
         """Warn of resources that count, and are listed elsewhere."""
-        books = self.books
+        holdings = self.holdings
         elsewhere = self.plan().elsewhere
         if elsewhere:
-            names = books.sample(books.held[name] for name in elsewhere)
-            books.warnings.append(
+            names = holdings.sample(holdings.held[name] for name in elsewhere)
+            holdings.warnings.append(
                 f"QG.net lists {names} in another area or with another ISP than was requested. "
-                f"They count for this request until they end, since another {books.api.noun} would "
-                "be paid for and be no better."
+                "They count for this request until they end, since another "
+                f"{holdings.api.noun} would be paid for and be no better."
             )

@@ -5,10 +5,10 @@
 """What the evidence about a key proves: what it holds, what became of a call, and what contradicts
 a payment.
 
-These are pure functions over a :class:`.snapshot.Snapshot`. :class:`.books.Books` collects it,
-waits and pays; it decides nothing that is not said here. A single list may be wrong, so two have to
-agree that something is not held. There are three witnesses beside the lists, each with a time of
-its own:
+These are pure functions over a :class:`.snapshot.Snapshot`. :mod:`.holdings` collects it,
+:mod:`.reconciling` waits, and :mod:`.paying` pays; they decide nothing that is not said here. A
+single list may be wrong, so two have to agree that something is not held. There are three witnesses
+beside the lists, each with a time of its own:
 
 * A call without a known result may still be carried out until
   :attr:`.snapshot.OpenCall.settles_at`.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What :class:`.books.Books` needs to know of what a key pays for: leases, or reserved lines (the
+"""What the gate needs to know of what a key pays for: leases, or reserved lines (the
 API's monopolies).
 """
 

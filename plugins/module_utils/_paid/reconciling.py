@@ -11,10 +11,10 @@ or be wrong once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from typing import TypeVar
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, TypeVar
 
-from .._api.leases import Quota
 from .._core.errors import UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import counted
 from .evidence import (
@@ -36,223 +36,213 @@ R = TypeVar("R")
 POLL = 5.0
 
 
-class Reconciled(Holdings[R]):
-    """What a key holds, within the lock of the key: nobody else writes to its journal.
+@contextlib.contextmanager
+def locked_holdings(
+    api: PaidApi[R],
+    *,
+    cap: int | None = None,
+    ignore_quota: bool = False,
+    await_releases: bool = False,
+    earlier: ListRead[R] | None = None,
+) -> Iterator[Holdings[R]]:
+    """Lock the key, read what it holds, and end the earlier calls whose effect the list shows.
 
-    ``bought`` is what calls of this run have paid for, and ``quota`` the last one that was read.
+    ``earlier`` is a list that the run has read lately.
+
+    With ``await_releases``, wait for the effect of earlier releases: what they name may be held no
+    more.
     """
+    with api.caller.key_lock():
+        holdings = Holdings(api, cap=cap, ignore_quota=ignore_quota)
+        look(holdings, earlier)
+        settle(holdings, await_purchases=False, await_releases=await_releases)
+        yield holdings
 
-    def __init__(self, api: PaidApi[R], *, ignore_quota: bool) -> None:
-        super().__init__(api)
-        self.budget = api.caller.budget
-        self.ignore_quota = ignore_quota
-        self.bought: dict[str, R] = {}
-        #: The calls that pay of which this run does not know what they did, by their numbers.
-        self.unanswered: dict[int, str] = {}
-        self.quota: Quota | None = None
-        self._has_warned = False
-        #: Whether list and quota have agreed, and all calls since have reported their whole effect.
-        self._is_clear = False
 
-    def look(self, earlier: ListRead[R] | None = None) -> None:
-        """Read what is held, and record what the list lacks, since lists are in order here."""
-        super().look(earlier)
-        changed = changed_by_list(self.snapshot)
-        if changed:
-            self.journal.update(changed)
-            self.use_records()
-        self._warn_of_missing()
+def look(holdings: Holdings[R], earlier: ListRead[R] | None = None) -> None:
+    """Read what is held, and record what the list lacks, since lists are in order here."""
+    holdings.read(earlier)
+    changed = changed_by_list(holdings.snapshot)
+    if changed:
+        holdings.journal.update(changed)
+        holdings.use_records()
+    holdings.warn_of_missing()
 
-    def _warn_of_missing(self) -> None:
-        last = self.snapshot.last()
-        lacked = [self.held[name] for name in self.missing if name in last]
-        if lacked and not self._has_warned:
-            self._has_warned = True
-            self.warnings.append(
-                f"{self.api.listing.capitalize()} lacks what this store has bought and what has "
-                f"not ended: {self.sample(lacked)}. It counts as held, and is not bought again, "
-                "until readings that are a minute apart have lacked it."
-            )
 
-    def look_without_lock(self) -> None:
-        """Read what is held after the lock of the key has ended.
+def look_without_lock(holdings: Holdings[Any]) -> None:
+    """Read what is held after the lock of the key has ended.
 
-        What the list lacks is looked for once more within the lock, so that it can be recorded.
-        """
-        super().look()
-        if self.missing:
-            with self.api.caller.key_lock():
-                self.look()
+    What the list lacks is looked for once more within the lock, so that it can be recorded.
+    """
+    holdings.read()
+    if holdings.missing:
+        with holdings.api.caller.key_lock():
+            look(holdings)
 
-    def find(
-        self, is_chosen: Callable[[R], bool], are_found: Callable[[Collection[R]], bool]
-    ) -> None:
-        """Look until it is certain which of the chosen ones are held: a single list that shows less
-        proves nothing.
 
-        ``are_found`` says whether all that are chosen by name are among these. What a list should
-        show is waited for, until one shows it or it counts as gone.
-        """
-        if not are_found(self.certain.values()):
-            self.look()
-        while missing := [name for name in self.missing if is_chosen(self.held[name])]:
-            self._wait_for_missing(missing)
-            self.look()
-        self.first = dict(self.held)
+def make_certain(
+    holdings: Holdings[R],
+    is_chosen: Callable[[R], bool],
+    are_found: Callable[[Collection[R]], bool],
+) -> None:
+    """Look until it is certain which of the chosen ones are held: a single list that shows less
+    proves nothing.
 
-    def _wait_for_missing(self, names: Sequence[str]) -> None:
-        last = self.snapshot.last()
-        moments = [last[name].missing_until for name in names if name in last]
-        until = max(moments, default=self.snapshot.read_at)
-        pause = min(POLL, until - self.snapshot.read_at)
-        if pause <= 0:
-            # The next look decides.
-            return
-        reason = f"{self.api.listing} lacks what should be held"
-        try:
-            self.wait(pause, reason, self.api.list_call)
-        except WaitBudgetExceeded:
-            lacked = self.sample(self.held[name] for name in names)
-            raise UncertainOutcomeError(
-                f"Whether the key still holds {lacked} is unknown: {self.api.listing} lacks "
-                "that, and should show it. Nothing was done. Run the task again in a minute, or "
-                "raise max_wait.",
-                endpoint=self.api.list_call,
-            ) from None
+    ``are_found`` says whether all that are chosen by name are among these. What a list should
+    show is waited for, until one shows it or it counts as gone.
+    """
+    if not are_found(holdings.certain.values()):
+        look(holdings)
+    while missing := [name for name in holdings.missing if is_chosen(holdings.held[name])]:
+        _wait_for_missing(holdings, missing)
+        look(holdings)
+    holdings.first = dict(holdings.held)
 
-    def settle(self, *, await_purchases: bool = True, await_releases: bool = True) -> None:
-        """End the open calls whose effect is known.
 
-        Wait for the effect of purchases and of releases, or raise UncertainOutcomeError.
-        """
-        for number in [call.id for call in self.snapshot.calls]:
-            # Another run, which has lost its lock, may have ended it.
-            while call := self._open_call(number):
-                result = verdict(call, self.snapshot)
-                if result.outcome is not Outcome.OPEN:
-                    self._close(call, result)
-                    break
-                if self.snapshot.read_at < call.settles_at:
-                    is_purchase = await_purchases and call.adds
-                    is_release = await_releases and call.removes
-                    if not is_purchase and not is_release:
-                        break
-                    self._wait_for(call, result)
-                self.look()
-
-    def _open_call(self, number: int) -> OpenCall | None:
-        return next((call for call in self.snapshot.calls if call.id == number), None)
-
-    def _close(self, call: OpenCall, result: Verdict) -> None:
-        """Record what an open call has done; from now on, the journal names its effect."""
-        is_whole = len(result.added) == call.adds
-        added = self._note(call, result.added)
-        self.journal.close(call.id, self.items(added), result.removed, whole=is_whole)
-        self._see(calls=[other for other in self.snapshot.calls if other is not call])
-        if is_whole:
-            self.unanswered.pop(call.id, None)
-        self.use_records()
-        # What the call may have removed, and has not, counts again.
-        self._warn_of_missing()
-
-    def _note(self, call: OpenCall, added: Collection[str]) -> dict[str, R]:
-        """Return what a call has added, which the result of this run names or a warning does."""
-        resources = {name: self.held[name] for name in added}
-        if call.id in self.journal.of_run:
-            self.bought.update(resources)
-        elif resources:
-            asked = counted(call.adds, self.api.noun)
-            names = self.sample(resources.values())
-            self.warnings.append(
-                f"An earlier run asked for {asked} and did not learn the result: {names} are held."
-            )
-        return resources
-
-    def _wait_for(self, call: OpenCall, result: Verdict) -> None:
-        seconds_left = call.settles_at - self.snapshot.read_at
-        pause = min(POLL, seconds_left)
-        try:
-            self.wait(pause, "the effect of a call is not known yet", call.endpoint)
-        except WaitBudgetExceeded:
-            self._note(call, result.added)
-            age = counted(round(self.now() - call.sent_at), "second")
-            raise unknown(
-                self.api,
-                call.endpoint,
-                f"it was sent {age} ago, {self.api.listing} may show its effect for another "
-                f"{seconds_left:.0f} seconds, and max_wait ends before that",
-            ) from None
-
-    def read_quota(self) -> bool:
-        """Read the quota; returns whether something contradicts a payment then.
-
-        With ``ignore_quota``, the channels in use contradict nothing; that too few are free does.
-        """
-        self.quota = self.api.quota()
-        used = None
-        if self.quota is not None and self.quota.has_channels and not self.ignore_quota:
-            used = self.quota.used
-        self._see(quota_used=used)
-        return contradiction(self.snapshot) is not None
-
-    def confirm_again(self, number: int) -> None:
-        """Wait as :meth:`confirm` does, unless nothing has contradicted a payment since it did.
-
-        A quota that has shown fewer channels than this ``number`` is read again.
-        """
-        is_short = self.quota is not None and self.quota.available < number
-        if is_short or not self._is_clear or self.snapshot.calls:
-            self.confirm()
-
-    def confirm(self) -> None:
-        """Wait until nothing contradicts a payment.
-
-        Raises UncertainOutcomeError if something still does in the end.
-        """
-        self.settle()
-        until = self.now() + LIST_LAG
-        self.read_quota()
-        while witness := contradiction(self.snapshot):
-            if witness is Witness.QUOTA:
-                self._wait_for_quota(until)
-            self.look()
-            if witness is Witness.QUOTA:
-                self.read_quota()
-        self._is_clear = True
-
-    def _wait_for_quota(self, until: float) -> None:
-        number = excess(self.snapshot)
-        reason = f"the quota counts {number} more in use than {self.api.listing} shows"
-        limit = f"this has not changed for {LIST_LAG:.0f} seconds"
-        if self.now() < until:
-            try:
-                self.wait(POLL, reason, self.api.list_call)
-                return
-            except WaitBudgetExceeded:
-                limit = "max_wait ends before they must agree"
+def _wait_for_missing(holdings: Holdings[R], names: Sequence[str]) -> None:
+    last = holdings.snapshot.last()
+    moments = [last[name].missing_until for name in names if name in last]
+    until = max(moments, default=holdings.snapshot.read_at)
+    pause = min(POLL, until - holdings.snapshot.read_at)
+    if pause <= 0:
+        # The next look decides.
+        return
+    reason = f"{holdings.api.listing} lacks what should be held"
+    try:
+        holdings.wait(pause, reason, holdings.api.list_call)
+    except WaitBudgetExceeded:
+        lacked = holdings.sample(holdings.held[name] for name in names)
         raise UncertainOutcomeError(
-            f"Whether the key holds {counted(number, f'more {self.api.noun}')} than "
-            f"{self.api.listing} shows is unknown: the quota counts {number} more in use, and "
-            f"{limit}. {self.payments()} {self.api.ignoring} {self.api.advice}",
-            endpoint=self.api.list_call,
+            f"Whether the key still holds {lacked} is unknown: {holdings.api.listing} lacks "
+            "that, and should show it. Nothing was done. Run the task again in a minute, or "
+            "raise max_wait.",
+            endpoint=holdings.api.list_call,
+        ) from None
+
+
+def settle(
+    holdings: Holdings[R], *, await_purchases: bool = True, await_releases: bool = True
+) -> None:
+    """End the open calls whose effect is known.
+
+    Wait for the effect of purchases and of releases, or raise UncertainOutcomeError.
+    """
+    for number in [call.id for call in holdings.snapshot.calls]:
+        # Another run, which has lost its lock, may have ended it.
+        while call := _open_call(holdings, number):
+            result = verdict(call, holdings.snapshot)
+            if result.outcome is not Outcome.OPEN:
+                _close(holdings, call, result)
+                break
+            if holdings.snapshot.read_at < call.settles_at:
+                is_purchase = await_purchases and call.adds
+                is_release = await_releases and call.removes
+                if not is_purchase and not is_release:
+                    break
+                _wait_for(holdings, call, result)
+            look(holdings)
+
+
+def _open_call(holdings: Holdings[R], number: int) -> OpenCall | None:
+    return next((call for call in holdings.snapshot.calls if call.id == number), None)
+
+
+def _close(holdings: Holdings[R], call: OpenCall, result: Verdict) -> None:
+    """Record what an open call has done; from now on, the journal names its effect."""
+    is_whole = len(result.added) == call.adds
+    added = _note(holdings, call, result.added)
+    holdings.journal.close(call.id, holdings.items(added), result.removed, whole=is_whole)
+    holdings.see(calls=[other for other in holdings.snapshot.calls if other is not call])
+    if is_whole:
+        holdings.effects.unanswered.pop(call.id, None)
+    holdings.use_records()
+    # What the call may have removed, and has not, counts again.
+    holdings.warn_of_missing()
+
+
+def _note(holdings: Holdings[R], call: OpenCall, added: Collection[str]) -> dict[str, R]:
+    """Return what a call has added, which the result of this run names or a warning does."""
+    resources = {name: holdings.held[name] for name in added}
+    if call.id in holdings.journal.of_run:
+        holdings.effects.bought.update(resources)
+    elif resources:
+        asked = counted(call.adds, holdings.api.noun)
+        names = holdings.sample(resources.values())
+        holdings.warnings.append(
+            f"An earlier run asked for {asked} and did not learn the result: {names} are held."
         )
+    return resources
 
-    def payments(self) -> str:
-        """Return what this run has paid for, or may have paid for, in whole sentences."""
-        sentences = []
-        if self.bought:
-            number = counted(len(self.bought), self.api.noun, "were")
-            sentences.append(f"{number} bought by this run: {self.sample(self.bought.values())}.")
-        if self.unanswered:
-            calls = " and ".join(dict.fromkeys(self.unanswered.values()))
-            sentences.append(f"What {calls} did is not known for sure.")
-        return " ".join(sentences) or "This run has paid for nothing."
 
-    def wait(
-        self, seconds: float, reason: str, call: str, examine: Callable[[], str] | None = None
-    ) -> None:
-        """Wait, at most for the remaining max_wait, so that the last look is at its end."""
-        rest = self.budget.max_wait - self.budget.waited
-        if rest > 0:
-            seconds = min(seconds, rest)
-        self.budget.wait(seconds, reason, call, examine=examine)
+def _wait_for(holdings: Holdings[R], call: OpenCall, result: Verdict) -> None:
+    seconds_left = call.settles_at - holdings.snapshot.read_at
+    pause = min(POLL, seconds_left)
+    try:
+        holdings.wait(pause, "the effect of a call is not known yet", call.endpoint)
+    except WaitBudgetExceeded:
+        _note(holdings, call, result.added)
+        age = counted(round(holdings.now() - call.sent_at), "second")
+        raise unknown(
+            holdings.api,
+            call.endpoint,
+            f"it was sent {age} ago, {holdings.api.listing} may show its effect for another "
+            f"{seconds_left:.0f} seconds, and max_wait ends before that",
+        ) from None
+
+
+def read_quota(holdings: Holdings[Any]) -> bool:
+    """Read the quota; returns whether something contradicts a payment then.
+
+    With ``ignore_quota``, the channels in use contradict nothing; that too few are free does.
+    """
+    holdings.quota = holdings.api.quota()
+    used = None
+    if holdings.quota is not None and holdings.quota.has_channels and not holdings.ignore_quota:
+        used = holdings.quota.used
+    holdings.see(quota_used=used)
+    return contradiction(holdings.snapshot) is not None
+
+
+def confirm_again(holdings: Holdings[R], number: int) -> None:
+    """Wait as :func:`confirm` does, unless nothing has contradicted a payment since it did.
+
+    A quota that has shown fewer channels than this ``number`` is read again.
+    """
+    is_short = holdings.quota is not None and holdings.quota.available < number
+    if is_short or not holdings.is_clear or holdings.snapshot.calls:
+        confirm(holdings)
+
+
+def confirm(holdings: Holdings[Any]) -> None:
+    """Wait until nothing contradicts a payment.
+
+    Raises UncertainOutcomeError if something still does in the end.
+    """
+    settle(holdings)
+    until = holdings.now() + LIST_LAG
+    read_quota(holdings)
+    while witness := contradiction(holdings.snapshot):
+        if witness is Witness.QUOTA:
+            _wait_for_quota(holdings, until)
+        look(holdings)
+        if witness is Witness.QUOTA:
+            read_quota(holdings)
+    holdings.is_clear = True
+
+
+def _wait_for_quota(holdings: Holdings[R], until: float) -> None:
+    number = excess(holdings.snapshot)
+    reason = f"the quota counts {number} more in use than {holdings.api.listing} shows"
+    limit = f"this has not changed for {LIST_LAG:.0f} seconds"
+    if holdings.now() < until:
+        try:
+            holdings.wait(POLL, reason, holdings.api.list_call)
+            return
+        except WaitBudgetExceeded:
+            limit = "max_wait ends before they must agree"
+    raise UncertainOutcomeError(
+        f"Whether the key holds {counted(number, f'more {holdings.api.noun}')} than "
+        f"{holdings.api.listing} shows is unknown: the quota counts {number} more in use, and "
+        f"{limit}. {holdings.payments()} {holdings.api.ignoring} {holdings.api.advice}",
+        endpoint=holdings.api.list_call,
+    )

@@ -13,9 +13,10 @@ from typing import Any
 
 from .._core.errors import CallError, QgError, Reason, WaitBudgetExceeded
 from .._core.text import counted
-from .books import Books
+from .holdings import Holdings
 from .paid_api import DROP
-from .reconciling import POLL
+from .paying import check_drop, drop
+from .reconciling import POLL, look, settle
 
 #: The attempts of a call that fails transiently.
 ATTEMPTS = 3
@@ -23,58 +24,58 @@ ATTEMPTS = 3
 _SEPARABLE = (Reason.COUNT, Reason.TOO_EARLY)
 
 
-def release(books: Books[Any], names: Sequence[str]) -> None:
+def release(holdings: Holdings[Any], names: Sequence[str]) -> None:
     """Release resources, the oldest first, since QG.net may keep young ones; spare all others."""
     error: QgError | None = None
-    still_held = _held(books, names)
+    still_held = _held(holdings, names)
     try:
         for attempt in range(ATTEMPTS):
             if attempt:
-                reason = f"{books.api.listing} still shows what was released"
-                books.wait(POLL, reason, books.api.calls[DROP])
-                books.look()
-                still_held = _held(books, still_held)
-            size = books.api.release_size(len(still_held))
-            error = _release_in_batches(books, still_held, size, still_held) or error
-            still_held = _held(books, still_held)
+                reason = f"{holdings.api.listing} still shows what was released"
+                holdings.wait(POLL, reason, holdings.api.calls[DROP])
+                look(holdings)
+                still_held = _held(holdings, still_held)
+            size = holdings.api.release_size(len(still_held))
+            error = _release_in_batches(holdings, still_held, size, still_held) or error
+            still_held = _held(holdings, still_held)
             if not still_held or (isinstance(error, CallError) and not error.retryable):
                 break
     except WaitBudgetExceeded as stopped:
         error = error or stopped
     except CallError as refusal:
         error = refusal
-    if books.snapshot.calls and still_held:
+    if holdings.snapshot.calls and still_held:
         # An earlier attempt without a response may be the reason of a refusal.
-        books.settle()
-    labels = [books.api.label(books.held[name]) for name in _held(books, names)]
+        settle(holdings)
+    labels = [holdings.api.label(holdings.held[name]) for name in _held(holdings, names)]
     if labels:
-        raise _still_held(books, error, labels)
+        raise _still_held(holdings, error, labels)
 
 
-def fewest_first(books: Books[Any], names: Sequence[str]) -> tuple[list[str], list[str]]:
+def fewest_first(holdings: Holdings[Any], names: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the fewest of the names that a call releases without the others: one, those of one
     address, or all; and the others.
     """
     by_address = defaultdict[str, list[str]](list)
-    for name, traits in books.traits().items():
+    for name, traits in holdings.traits().items():
         if name in names:
             for address in traits.addresses:
                 by_address[address].append(name)
     for group in [*([name] for name in names), *by_address.values()]:
         with contextlib.suppress(QgError):
-            books.check_drop(group)
+            check_drop(holdings, group)
             return group, [name for name in names if name not in group]
     return [*names], []
 
 
-def _held(books: Books[Any], names: Sequence[str]) -> list[str]:
+def _held(holdings: Holdings[Any], names: Sequence[str]) -> list[str]:
     """Return those of the names that are held for certain: what the list lacks may be gone."""
-    certain = books.certain
+    certain = holdings.certain
     return [name for name in names if name in certain]
 
 
 def _release_in_batches(
-    books: Books[Any], names: Sequence[str], size: int, going: Collection[str]
+    holdings: Holdings[Any], names: Sequence[str], size: int, going: Collection[str]
 ) -> CallError | None:
     """Release these in batches; returns the last error of a call that may have been carried out.
 
@@ -84,28 +85,28 @@ def _release_in_batches(
     error = None
     for first in range(0, len(names), size):
         # A batch without a response is followed by a look, and what has ended by then is gone.
-        batch = [name for name in names[first : first + size] if name in books.held]
+        batch = [name for name in names[first : first + size] if name in holdings.held]
         if not batch:
             continue
         try:
-            failure = books.drop(batch, going)
+            failure = drop(holdings, batch, going)
         except CallError as refusal:
             if refusal.reason not in _SEPARABLE or len(batch) == 1:
                 raise
-            failure = _release_in_batches(books, batch, 1, going)
+            failure = _release_in_batches(holdings, batch, 1, going)
         error = failure or error
     return error
 
 
-def _still_held(books: Books[Any], error: QgError | None, labels: Collection[str]) -> QgError:
+def _still_held(holdings: Holdings[Any], error: QgError | None, labels: Collection[str]) -> QgError:
     message = "QG.net reports success, but its list still shows them."
-    details: dict[str, Any] = {"endpoint": books.api.calls[DROP]}
+    details: dict[str, Any] = {"endpoint": holdings.api.calls[DROP]}
     rule = ""
     if error is not None:
         message = error.message
         details = error.details
     if isinstance(error, CallError) and error.reason in (*_SEPARABLE, Reason.PERMISSION):
         # The rule explains the refusal better than QG.net's code.
-        rule = books.api.rules
-    held = f"{counted(len(labels), books.api.noun, 'are')} still held: {', '.join(labels)}."
+        rule = holdings.api.rules
+    held = f"{counted(len(labels), holdings.api.noun, 'are')} still held: {', '.join(labels)}."
     return QgError(f"{rule} {message} {held}".lstrip(), **details)

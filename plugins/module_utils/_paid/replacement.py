@@ -16,9 +16,11 @@ from .._api.leases import Terms
 from .._core.errors import QgError, UncertainOutcomeError
 from .._store.facts import REPLACEMENT
 from .._store.store import after_the_call
-from .books import Books
 from .ensure import buy_needed, check_room
+from .holdings import Holdings
 from .paid_api import SWAP, Item
+from .paying import buy
+from .reconciling import confirm, confirm_again
 from .release import fewest_first, release
 from .uncertainty import unseen
 
@@ -35,7 +37,7 @@ class Replacement(Generic[R]):
     too many. ``old`` are the names of which this ``number`` is to go.
     """
 
-    books: Books[R]
+    holdings: Holdings[R]
     request: str
     before: dict[str, Item]
     old: list[str]
@@ -46,7 +48,7 @@ class Replacement(Generic[R]):
     @classmethod
     def begin(
         cls,
-        books: Books[R],
+        holdings: Holdings[R],
         request: Any,
         old: Collection[str],
         number: int | None,
@@ -63,14 +65,16 @@ class Replacement(Generic[R]):
             before = {name: Item(**item) for name, item in begun["before"].items()}
             begun_terms = Terms.from_json(begun["terms"])
             begun_number = begun["number"]
-            return cls(books, text, before, begun["old"], begun_number, begun_terms, continues=True)
+            return cls(
+                holdings, text, before, begun["old"], begun_number, begun_terms, continues=True
+            )
 
-        interrupted = books.api.caller.host_facts.read(REPLACEMENT, parse, text)
+        interrupted = holdings.api.caller.host_facts.read(REPLACEMENT, parse, text)
         if interrupted is not None:
             return interrupted
         if number is None:
             number = len(old)
-        return cls(books, text, books.items(books.held), list(old), number, terms)
+        return cls(holdings, text, holdings.items(holdings.held), list(old), number, terms)
 
     def _as_json(self) -> str:
         before = {name: item._asdict() for name, item in self.before.items()}
@@ -83,20 +87,20 @@ class Replacement(Generic[R]):
         """Return how many successors are to be bought: what is gone beyond the number, QG.net has
         taken back.
         """
-        lost = [name for name, item in self.before.items() if self.books.is_lost(name, item)]
-        new = self.books.held.keys() - self.before.keys()
+        lost = [name for name, item in self.before.items() if self.holdings.is_lost(name, item)]
+        new = self.holdings.held.keys() - self.before.keys()
         return max(0, min(len(lost), self.number) - len(new))
 
     def still_named(self) -> list[str]:
         """Return the old ones that are still held."""
-        return [name for name in self.old if name in self.books.held]
+        return [name for name in self.old if name in self.holdings.held]
 
     def still_old(self) -> list[str]:
         """Return which are yet to be replaced, if it does not matter which: what is gone counts as
         replaced, and so does what has a successor.
         """
-        gone = self.before.keys() - self.books.held.keys()
-        new = self.books.certain.keys() - self.before.keys()
+        gone = self.before.keys() - self.holdings.held.keys()
+        new = self.holdings.certain.keys() - self.before.keys()
         return self.still_named()[: max(0, self.number - max(len(gone), len(new)))]
 
     def by_name(self) -> None:
@@ -112,49 +116,49 @@ class Replacement(Generic[R]):
         """
         with self._remembered():
             if self.number and not self.continues:
-                self._swap(min(self.number, self.books.api.max_per_call))
+                self._swap(min(self.number, self.holdings.api.max_per_call))
             if rest := self.still_old():
                 self._replace(rest)
-            buy_needed(self.books, self.needed, self.terms)
+            buy_needed(self.holdings, self.needed, self.terms)
 
     def _swap(self, number: int) -> None:
-        books = self.books
-        failure = books.buy(number, self.terms, SWAP)
+        holdings = self.holdings
+        failure = buy(holdings, number, self.terms, SWAP)
         if failure is not None and not failure.may_have_effect:
             # QG.net may have released them before it refused.
-            buy_needed(books, self.needed, self.terms)
+            buy_needed(holdings, self.needed, self.terms)
             raise failure
         if failure is None and len(self.still_old()) == self.number:
-            raise unseen(books.api, SWAP)
+            raise unseen(holdings.api, SWAP)
 
     def _replace(self, old: Sequence[str]) -> None:
         """Release these, and buy successors: the fewest first, the others if that works."""
-        books = self.books
+        holdings = self.holdings
         # Before the first release: a resource must not be released if its successor must not be
         # bought.
-        books.confirm()
-        quota = books.quota
-        buy_needed(books, self.needed, self.terms)
-        first, others = fewest_first(books, old)
+        confirm(holdings)
+        quota = holdings.quota
+        buy_needed(holdings, self.needed, self.terms)
+        first, others = fewest_first(holdings, old)
         for batch in (first, others):
             try:
-                release(books, [name for name in batch if name in books.held])
+                release(holdings, [name for name in batch if name in holdings.held])
             except UncertainOutcomeError:
                 raise
             except QgError:
                 # Successors for the released ones, even if not all could be released.
-                buy_needed(books, self.needed, self.terms)
+                buy_needed(holdings, self.needed, self.terms)
                 raise
             # If channels were short, what the release has freed decides about the others.
-            books.confirm_again(len(old))
-            buy_needed(books, self.needed, self.terms)
+            confirm_again(holdings, len(old))
+            buy_needed(holdings, self.needed, self.terms)
             if batch is first:
-                check_room(books, quota, len(others), needed=len(old))
+                check_room(holdings, quota, len(others), needed=len(old))
 
     @contextlib.contextmanager
     def _remembered(self) -> Iterator[None]:
         """Remember what the body replaces, until it is over, or has failed without a change."""
-        facts = self.books.api.caller.host_facts
+        facts = self.holdings.api.caller.host_facts
         if not self.continues:
             facts.save(REPLACEMENT, self._as_json(), self.request)
         try:
@@ -162,14 +166,17 @@ class Replacement(Generic[R]):
         except UncertainOutcomeError:
             raise
         except QgError:
-            if not self.books.snapshot.calls and self.books.certain.keys() == self.before.keys():
+            if (
+                not self.holdings.snapshot.calls
+                and self.holdings.certain.keys() == self.before.keys()
+            ):
                 with after_the_call():
                     facts.forget(REPLACEMENT, self.request)
             raise
         facts.forget(REPLACEMENT, self.request)
 
 
-def forget_replacements(books: Books[Any]) -> None:
+def forget_replacements(holdings: Holdings[Any]) -> None:
     """Forget interrupted replacements: what was released since must not be bought again."""
     with after_the_call():
-        books.api.caller.host_facts.forget_all(REPLACEMENT)
+        holdings.api.caller.host_facts.forget_all(REPLACEMENT)

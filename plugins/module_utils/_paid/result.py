@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from .._core.errors import QgError, UnexpectedError
 from .._store.store import StateError
 from .._task.operation import Mode
-from .books import Books
+from .holdings import Holdings
 
 R = TypeVar("R")
 
@@ -27,7 +27,7 @@ class Result(Generic[R]):
     would buy. With an ``error``, the other fields are still correct.
     """
 
-    books: Books[R]
+    holdings: Holdings[R]
     before: list[R] = field(default_factory=list)
     after: list[R] = field(default_factory=list)
     allocated: list[R] = field(default_factory=list)
@@ -36,13 +36,13 @@ class Result(Generic[R]):
     error: QgError | None = None
 
     def __post_init__(self) -> None:
-        self.before = list((self.books.first or {}).values())
+        self.before = list((self.holdings.first or {}).values())
         self.after = list(self.before)
 
     @property
     def warnings(self) -> list[str]:
         """The warnings of the run."""
-        return self.books.warnings
+        return self.holdings.warnings
 
     def common(self, mode: Mode, what: str, before: str, after: str) -> dict[str, Any]:
         """Return what the result of any task has: the warnings, the difference and the error."""
@@ -59,12 +59,12 @@ class Result(Generic[R]):
     @contextlib.contextmanager
     def completed(self) -> Iterator[None]:
         """Keep the error of the body, and add the effects of its calls, even if they fail."""
-        books = self.books
+        holdings = self.holdings
         try:
             yield
         except StateError as error:
-            message = f"{error.message} {books.payments()}"
-            if books.bought or books.unanswered:
+            message = f"{error.message} {holdings.payments()}"
+            if holdings.effects.bought or holdings.effects.unanswered:
                 message += (
                     " With the same store, the next run counts what was bought, and does not buy "
                     "it again."
@@ -75,6 +75,6 @@ class Result(Generic[R]):
         except Exception as error:
             # A defect hides nothing that was paid for.
             self.error = UnexpectedError(error, "The task was not completed")
-        self.after = list(books.held.values())
-        self.allocated = list(books.bought.values())
-        self.released = list(books.released.values())
+        self.after = list(holdings.held.values())
+        self.allocated = list(holdings.effects.bought.values())
+        self.released = list(holdings.released.values())

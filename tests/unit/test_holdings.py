@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The books of a key: what contradicts a payment."""
+"""What a key holds, and what contradicts a payment."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.lease_client im
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Terms
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.runtime import SILENT, use
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.api import LeaseApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.books import locked_books
 from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.matching import Desired, Traits
+from ansible_collections.qingguo.qgnet.plugins.module_utils._paid.reconciling import (
+    locked_holdings,
+    look,
+    read_quota,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.api_options import (
     PROXY_API_OPTIONS,
     Connection,
@@ -35,10 +39,10 @@ def test_the_quota_counts_unless_its_reader_says_otherwise(
     params = {**read_options(PROXY_API_OPTIONS, node.options, place="option"), "product": CLASSIC}
     with use(node.runtime):
         client = Leases(key_caller(Connection.of(params), SILENT))
-        with locked_books(LeaseApi(client), **options) as books:
+        with locked_holdings(LeaseApi(client), **options) as holdings:
             # Without a quota that counts, two lists have to agree.
-            books.look()
-            assert books.read_quota() is contradicts
+            look(holdings)
+            assert read_quota(holdings) is contradicts
 
 
 def test_whether_a_resource_lasts_long_enough_is_unclear_without_its_end() -> None:
