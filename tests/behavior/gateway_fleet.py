@@ -62,6 +62,8 @@ IS_SILENT: State = ("DOWN", "L7TOUT", "-")
 FAILS: State = ("DOWN", "L7STS", "502")
 UNCHECKED: State = ("UP", "INI", "-")
 REPORTED: State = ("REPORTED", "L7OK", "200")
+#: The fixture new_node.
+NewNode = Callable[..., Node]
 #: Seconds for which HAProxy has not checked an exit that is new to it.
 CHECKED_AFTER = 2.0
 
@@ -207,6 +209,20 @@ class Fleet:
     def problem(self) -> str:
         """The problem of the first host after the last run."""
         return self.problems[self.host.name]
+
+    def let(self, state: State, *servers: str, on: str = "") -> None:
+        """Let these exits do this from now on, and all others work: on all hosts, or on one."""
+        self._let(lambda server: state if server in servers else WORKS, on)
+
+    def let_all(self, state: State, on: str = "") -> None:
+        """Let all exits do this from now on: on all hosts, or on one."""
+        self._let(lambda _server: state, on)
+
+    def _let(self, state_of: Callable[[str], State], host: str) -> None:
+        if host:
+            self.state_on[host] = state_of
+        else:
+            self.state_of = state_of
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return rows of the store, as another process of the node reads them."""

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from behavior.gateway_fleet import FAILS, REJECTS, REPORTED, WORKS, Fleet, gateway
+from behavior.gateway_fleet import FAILS, REJECTS, REPORTED, WORKS, Fleet, NewNode, gateway
 from support.node import Node
 from support.vendor import PATHS
 
@@ -27,7 +26,7 @@ def fleet_of(node: Node, names: tuple[str, ...] = ("web1",), **options: Any) -> 
 
 
 @pytest.fixture
-def node(new_node: Callable[..., Node]) -> Node:
+def node(new_node: NewNode) -> Node:
     return new_node("share", channels=40, lifetime=10)
 
 
@@ -253,12 +252,12 @@ def test_exits_that_fail_while_nobody_uses_them_are_not_replaced(
     fleet.run()
     fleet.run_for(IDLE + 30)
     bad = fleet.host.exits[0]
-    fleet.state_of = lambda server: state if server == bad else WORKS
+    fleet.let(state, bad)
 
     assert fleet.run_for(2 * MINUTE) == 0
 
     assert fleet.problem == ""
-    fleet.state_of = lambda _server: WORKS
+    fleet.let_all(WORKS)
     fleet.run_for(HOUR)
     use(fleet)
     fleet.vendor.advance(10)
@@ -269,7 +268,7 @@ def test_exits_that_fail_while_nobody_uses_them_are_not_replaced(
 def test_an_exit_that_failed_in_the_sleep_is_replaced_after_it(fleet: Fleet) -> None:
     fleet.run_for(IDLE + 30)
     bad = fleet.host.exits[0]
-    fleet.state_of = lambda server: FAILS if server == bad else WORKS
+    fleet.let(FAILS, bad)
     assert fleet.run_for(30) == 0
     use(fleet)
 
@@ -320,9 +319,7 @@ def test_check_mode_buys_nothing_for_a_pool_that_sleeps(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.nightly)])
-def test_a_run_that_is_killed_when_a_pool_wakes_pays_once(
-    new_node: Callable[..., Node], stride: int
-) -> None:
+def test_a_run_that_is_killed_when_a_pool_wakes_pays_once(new_node: NewNode, stride: int) -> None:
     """The next run has what the killed one has bought."""
     steps = 0
     was_killed = True
@@ -359,7 +356,7 @@ def test_a_run_that_is_killed_when_a_pool_wakes_pays_once(
     ids=["1 minute", "5 minutes", "1 day"],
 )
 def test_a_month_of_a_crawler_that_works_two_hours_a_day(
-    new_node: Callable[..., Node],
+    new_node: NewNode,
     product: str,
     minutes: int,
     drain: int,

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from behavior.gateway_fleet import IS_SILENT, REPORTED, WORKS, Fleet, gateway
+from behavior.gateway_fleet import IS_SILENT, REPORTED, WORKS, Fleet, NewNode, gateway
 from behavior.worlds import World
 from support import phrases
 from support.node import Node
@@ -26,7 +26,7 @@ def fleet_of(node: Node, count: int = 3, names: Sequence[str] = HOSTS, drain: in
 
 
 @pytest.fixture
-def fleet(new_node: Callable[..., Node]) -> Fleet:
+def fleet(new_node: NewNode) -> Fleet:
     """Two hosts with three slots each, and leases that last for ten minutes."""
     return fleet_of(new_node("share", channels=20, lifetime=10))
 
@@ -87,7 +87,7 @@ def test_a_successor_waits_at_the_slot_of_the_lease_that_ends(fleet: Fleet) -> N
     assert slots(fleet, waiting=True) == {}
 
 
-def test_leases_that_were_released_leave_their_slots(new_node: Callable[..., Node]) -> None:
+def test_leases_that_were_released_leave_their_slots(new_node: NewNode) -> None:
     node = new_node("classic", channels=6, lifetime=1440)
     fleet = fleet_of(node, count=2, names=("web1",))
     released: set[str] = set()
@@ -112,7 +112,7 @@ def test_leases_that_were_released_leave_their_slots(new_node: Callable[..., Nod
 def test_an_exit_that_is_down_is_replaced_at_its_slot_and_nowhere_else(fleet: Fleet) -> None:
     fleet.run()
     first = slots(fleet)
-    fleet.state_of = lambda server: IS_SILENT if server == first[2] else WORKS
+    fleet.let(IS_SILENT, first[2])
 
     assert fleet.run_for(MINUTE) == 1
 
@@ -122,16 +122,14 @@ def test_an_exit_that_is_down_is_replaced_at_its_slot_and_nowhere_else(fleet: Fl
     assert slots(fleet, "web2") == after
 
 
-def test_a_successor_that_is_down_is_replaced_before_it_serves(
-    new_node: Callable[..., Node],
-) -> None:
+def test_a_successor_that_is_down_is_replaced_before_it_serves(new_node: NewNode) -> None:
     fleet = fleet_of(new_node("share", channels=20), count=1, drain=30)
     fleet.run()
     first = slots(fleet)
     fleet.vendor.advance(35)
     fleet.run()
     successor = slots(fleet, waiting=True)[1]
-    fleet.state_of = lambda server: IS_SILENT if server == successor else WORKS
+    fleet.let(IS_SILENT, successor)
 
     assert fleet.run_for(15, step=5) == 1
 
@@ -181,7 +179,7 @@ def test_more_slots_keep_the_first_ones_and_buy_the_others(fleet: Fleet) -> None
 
 @pytest.mark.parametrize(("more", "fewer"), [(5, 2), (3, 2)])
 def test_a_host_with_fewer_slots_takes_no_lease_from_the_slots_of_others(
-    new_node: Callable[..., Node], more: int, fewer: int
+    new_node: NewNode, more: int, fewer: int
 ) -> None:
     """It buys what its slots lack although the key holds more leases than it needs, and no more
     than that.
@@ -193,7 +191,7 @@ def test_a_host_with_fewer_slots_takes_no_lease_from_the_slots_of_others(
     fleet.run(only=["web1"])
     assert slots(fleet) == {slot: first[slot] for slot in range(1, fewer + 1)}
     fleet.vendor.advance(10)
-    fleet.state_of = lambda server: IS_SILENT if server == first[1] else WORKS
+    fleet.let(IS_SILENT, first[1])
     fleet.run(only=["web1"])
     fleet.vendor.advance(10)
 
@@ -217,7 +215,7 @@ def test_with_fewer_slots_the_leases_of_the_others_end_by_themselves(fleet: Flee
 
 
 def test_a_slot_whose_exits_are_reported_beyond_the_bound_gets_them_again_in_turn(
-    new_node: Callable[..., Node],
+    new_node: NewNode,
 ) -> None:
     node = new_node("share", channels=20, lifetime=60)
     declared = gateway("share", count=2, slots=True, reports=True)
@@ -237,7 +235,7 @@ def test_a_slot_whose_exits_are_reported_beyond_the_bound_gets_them_again_in_tur
         assert fleet.problem == ""
         assert phrases.REPORTED_FIRST in " ".join(fleet.warnings)
     assert len(had) == 3
-    fleet.state_of = lambda _server: WORKS
+    fleet.let_all(WORKS)
     last = slots(fleet)
     assert fleet.run_for(30 * MINUTE, step=60) == 0
     assert slots(fleet) == last
@@ -274,9 +272,7 @@ def test_a_pool_that_gets_slots_and_loses_them_serves_the_same_leases(fleet: Fle
 @pytest.mark.parametrize(
     ("drain", "steps"), [(40, 40), pytest.param(15, 360, marks=pytest.mark.slow)]
 )
-def test_no_slot_has_the_exit_of_another_one(
-    new_node: Callable[..., Node], drain: int, steps: int
-) -> None:
+def test_no_slot_has_the_exit_of_another_one(new_node: NewNode, drain: int, steps: int) -> None:
     """Leases of a minute, two hosts whose runs alternate, and now and then an exit that is down."""
     count = 4
     fleet = fleet_of(new_node("share", channels=40), count=count, drain=drain)

@@ -10,7 +10,6 @@ import dataclasses
 import itertools
 import socket
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from behavior.gateway_fleet import (
     UNCHECKED,
     WORKS,
     Fleet,
+    NewNode,
     State,
     exit_at,
     gateway,
@@ -41,6 +41,7 @@ MINUTE = 60.0
 HOUR = 3600.0
 PRODUCTS = ("classic", "share", "longterm", "exclusive", "overseas")
 BAD: list[State] = [REJECTS, REFUSES, IS_SILENT, FAILS]
+LABELS_AND_SLOTS: list[dict[str, Any]] = [{}, {"slots": True, "sticky": "none"}]
 
 
 def fleet_of(node: Node, names: tuple[str, ...] = ("web1",), **options: Any) -> Fleet:
@@ -48,18 +49,22 @@ def fleet_of(node: Node, names: tuple[str, ...] = ("web1",), **options: Any) -> 
 
 
 @pytest.fixture
-def fleet(new_node: Callable[..., Node]) -> Fleet:
+def fleet(new_node: NewNode) -> Fleet:
     """A host with a gateway of four exits that last for ten minutes."""
     return fleet_of(new_node("share", channels=20, lifetime=10), count=4)
+
+
+@pytest.fixture
+def pair(new_node: NewNode) -> Fleet:
+    """Two hosts with such gateways."""
+    return fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
 
 
 # Ordinary runs.
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
-def test_a_first_installation_buys_the_count_at_once(
-    new_node: Callable[..., Node], product: str
-) -> None:
+def test_a_first_installation_buys_the_count_at_once(new_node: NewNode, product: str) -> None:
     fleet = fleet_of(new_node(product, channels=20), count=4)
 
     assert fleet.run() == 4
@@ -77,9 +82,7 @@ def test_check_mode_buys_nothing_and_says_what_would_be_bought(fleet: Fleet) -> 
     assert fleet.run() == 4
 
 
-def test_a_hundred_hosts_share_one_set_of_leases(
-    new_node: Callable[..., Node],
-) -> None:
+def test_a_hundred_hosts_share_one_set_of_leases(new_node: NewNode) -> None:
     names = tuple(f"web{number}" for number in range(100))
     fleet = fleet_of(new_node("share", channels=20), names, count=4)
     path = PATHS["share"].get
@@ -123,30 +126,7 @@ def test_a_lease_is_replaced_before_it_ends_and_drained_until_then(fleet: Fleet)
     assert len(fleet.host.servers) == 4
 
 
-def test_two_pools_of_a_host_with_different_terms_have_leases_of_their_own(
-    new_node: Callable[..., Node],
-) -> None:
-    node = new_node("share", channels=20)
-    area = str(node.vendor.stock[0].area_id)
-    other = next(str(row.area_id) for row in node.vendor.stock if str(row.area_id) != area)
-    pools = [
-        {"name": "a", "port": 3129, "count": 2, "areas": [area]},
-        {"name": "b", "port": 3130, "count": 1, "areas": [other]},
-    ]
-    fleet = fleet_of(node, pools=pools)
-
-    assert fleet.run() == 3
-
-    by_pool: dict[str, set[str]] = {"a": set(), "b": set()}
-    for server in fleet.host.servers:
-        by_pool[server.pool].add(server.server)
-    assert len(by_pool["a"]) == 2
-    assert len(by_pool["b"]) == 1
-    assert not by_pool["a"] & by_pool["b"]
-    assert fleet.run() == 0
-
-
-def test_fifty_pools_of_a_key_cost_one_list_of_each_run(new_node: Callable[..., Node]) -> None:
+def test_fifty_pools_of_a_key_cost_one_list_of_each_run(new_node: NewNode) -> None:
     """A list for each pool would use up the limit of a minute, and each refresh would wait."""
     node = new_node("share", channels=60, lifetime=60)
     row = node.vendor.stock[0]
@@ -167,7 +147,7 @@ def test_fifty_pools_of_a_key_cost_one_list_of_each_run(new_node: Callable[..., 
 
     # A purchase rests on a list of its own.
     gone = fleet.host.exits[7]
-    fleet.state_of = lambda server: IS_SILENT if server == gone else WORKS
+    fleet.let(IS_SILENT, gone)
     node.vendor.advance(10)
     node.vendor.forget()
 
@@ -182,7 +162,7 @@ def test_fifty_pools_of_a_key_cost_one_list_of_each_run(new_node: Callable[..., 
 
 
 def test_two_gateways_of_a_host_with_different_terms_have_leases_of_their_own(
-    new_node: Callable[..., Node],
+    new_node: NewNode,
 ) -> None:
     """Their pools have the same name and the same key."""
     node = new_node("share", channels=20)
@@ -200,7 +180,7 @@ def test_two_gateways_of_a_host_with_different_terms_have_leases_of_their_own(
 
 
 def test_a_pool_of_more_exits_than_another_with_the_same_terms_serves_both(
-    new_node: Callable[..., Node],
+    new_node: NewNode,
 ) -> None:
     pools = [{"name": "a", "port": 3129, "count": 2}, {"name": "b", "port": 3130, "count": 3}]
     fleet = fleet_of(new_node("share", channels=20), pools=pools)
@@ -215,7 +195,7 @@ def test_a_pool_of_more_exits_than_another_with_the_same_terms_serves_both(
 def test_nothing_is_bought_while_an_exit_lives_that_answers_407(fleet: Fleet) -> None:
     fleet.run()
     fleet.vendor.advance(10)
-    fleet.state_of = lambda _server: REJECTS
+    fleet.let_all(REJECTS)
 
     assert fleet.run_for(9 * MINUTE + 30, step=30) == 0
 
@@ -229,11 +209,11 @@ def test_a_correction_of_what_made_exits_fail_is_no_failure(fleet: Fleet) -> Non
     """The exits have not been checked since, so that nothing is known against them."""
     fleet.run()
     fleet.vendor.advance(10)
-    fleet.state_of = lambda _server: REJECTS
+    fleet.let_all(REJECTS)
     fleet.run()
     assert phrases.ANSWERED_407 in fleet.problem
 
-    fleet.state_of = lambda _server: UNCHECKED
+    fleet.let_all(UNCHECKED)
     fleet.host.is_reconfigured = True
     assert fleet.run() == 0
 
@@ -243,19 +223,17 @@ def test_a_correction_of_what_made_exits_fail_is_no_failure(fleet: Fleet) -> Non
     assert fleet.problem == ""
 
     # It was no correction.
-    fleet.state_of = lambda _server: REJECTS
+    fleet.let_all(REJECTS)
     assert fleet.run() == 0
     assert phrases.ANSWERED_407 in fleet.problem
 
 
-def test_a_pool_with_a_key_of_its_own_is_told_which_password_it_has(
-    new_node: Callable[..., Node],
-) -> None:
+def test_a_pool_with_a_key_of_its_own_is_told_which_password_it_has(new_node: NewNode) -> None:
     pools = [{"name": "own", "port": 3129, "key": KEY, "count": 2, "credentials": True}]
     fleet = fleet_of(new_node("share", channels=20), pools=pools)
     fleet.run()
     fleet.vendor.advance(10)
-    fleet.state_of = lambda _server: REJECTS
+    fleet.let_all(REJECTS)
 
     fleet.run()
 
@@ -263,7 +241,7 @@ def test_a_pool_with_a_key_of_its_own_is_told_which_password_it_has(
 
 
 def test_a_key_or_an_area_that_cannot_be_right_is_found_before_anything_is_bought(
-    new_node: Callable[..., Node],
+    new_node: NewNode,
 ) -> None:
     node = new_node("share", channels=20)
     good = fleet_of(node, count=2)
@@ -290,9 +268,7 @@ def test_an_outage_of_the_vendor_is_no_mistake(fleet: Fleet) -> None:
     assert fleet.check() == ""
 
 
-def test_a_wrong_password_is_found_before_anything_is_bought(
-    new_node: Callable[..., Node],
-) -> None:
+def test_a_wrong_password_is_found_before_anything_is_bought(new_node: NewNode) -> None:
     node = new_node("share", channels=20)
     node.vendor.configure(pwd="Hush4Hush", api_auth=True)
 
@@ -312,28 +288,27 @@ def test_a_wrong_password_is_found_before_anything_is_bought(
     ],
 )
 def test_a_pool_without_an_exit_that_works_probes_after_1_2_4_minutes_up_to_a_life(
-    new_node: Callable[..., Node], state: State, lifetime: int, expected: list[int]
+    new_node: NewNode, state: State, lifetime: int, expected: list[int]
 ) -> None:
     fleet = fleet_of(new_node("share", channels=20, lifetime=lifetime), count=9)
     fleet.run()
     fleet.vendor.advance(20)
-    fleet.state_of = lambda _server: state
+    fleet.let_all(state)
 
     assert probe_times(fleet, 0.3 * HOUR) == expected
 
 
-@pytest.mark.parametrize("minutes", [15, 60, pytest.param(240, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("state", [REJECTS, IS_SILENT])
-def test_leases_of_a_minute_are_back_a_minute_after_an_outage_of_any_length(
-    new_node: Callable[..., Node], state: State, minutes: int
+def test_leases_of_a_minute_are_back_a_minute_after_an_outage_of_an_hour(
+    new_node: NewNode, state: State
 ) -> None:
     fleet = fleet_of(new_node("share", channels=20), count=4)
     fleet.run()
     fleet.vendor.advance(10)
-    fleet.state_of = lambda _server: state
-    fleet.run_for(minutes * MINUTE)
+    fleet.let_all(state)
+    fleet.run_for(HOUR)
     assert fleet.problem
-    fleet.state_of = lambda _server: WORKS
+    fleet.let_all(WORKS)
 
     fleet.run_for(MINUTE + 30)
 
@@ -341,12 +316,11 @@ def test_leases_of_a_minute_are_back_a_minute_after_an_outage_of_any_length(
     assert len(fleet.host.exits) == 4
 
 
-@pytest.mark.parametrize("state", [IS_SILENT, REFUSES, FAILS])
-def test_what_ends_soon_while_a_run_probes_is_not_bought_too(fleet: Fleet, state: State) -> None:
+def test_what_ends_soon_while_a_run_probes_is_not_bought_too(fleet: Fleet) -> None:
     """All four leases are to be replaced between the decision for one probe and its purchase."""
     fleet.run()
     fleet.vendor.advance(10 * MINUTE - fleet.host.gateway.pools[0].drain - 1)
-    fleet.state_of = lambda _server: state
+    fleet.let_all(IS_SILENT)
     fleet.vendor.before("/share/channels", lambda: fleet.vendor.advance(2))
 
     assert fleet.run() == 1
@@ -355,7 +329,7 @@ def test_what_ends_soon_while_a_run_probes_is_not_bought_too(fleet: Fleet, state
 
 
 def test_what_another_run_has_just_bought_is_checked_before_a_pool_is_paused(
-    new_node: Callable[..., Node],
+    new_node: NewNode,
 ) -> None:
     """Of two exits, one has ended, and another host has just got its successor. The other fails."""
     node = new_node("share", channels=20, lifetime=10)
@@ -367,7 +341,7 @@ def test_what_another_run_has_just_bought_is_checked_before_a_pool_is_paused(
     fleet.run()
     second = node.vendor.leases[1].host
     node.vendor.advance(5 * MINUTE - 10)
-    fleet.state_of = lambda server: FAILS if server == second else WORKS
+    fleet.let(FAILS, second)
     assert fleet.run(only=["web1"]) == 1
     node.vendor.advance(11)
 
@@ -410,12 +384,16 @@ def test_exits_that_all_fail_are_told_by_their_cause_and_one_is_probed_at_once(
 ) -> None:
     fleet.run()
     fleet.vendor.advance(10)
-    fleet.state_of = lambda _server: state
+    fleet.let_all(state)
 
     assert fleet.run() == 1
     assert phrase in fleet.problem
     assert phrases.ONE_AT_A_TIME in fleet.problem
-    fleet.vendor.advance(10)
+    # The probe is waited for.
+    fleet.vendor.advance(1)
+    assert fleet.run() == 0
+    assert phrases.NOT_ALL_CHECKED in fleet.problem
+    fleet.vendor.advance(9)
     assert fleet.run() == 0
     assert phrase in fleet.problem
 
@@ -434,13 +412,11 @@ def test_a_pool_is_not_told_that_all_exits_do_what_only_some_do(fleet: Fleet, st
     assert (phrases.ANSWERED_407 in fleet.problem) is (state is REJECTS)
 
 
-def test_a_pool_of_one_exit_is_told_that_the_next_one_is_bought_in_a_day(
-    new_node: Callable[..., Node],
-) -> None:
+def test_a_pool_of_one_exit_is_told_that_the_next_one_is_bought_in_a_day(new_node: NewNode) -> None:
     fleet = fleet_of(new_node("exclusive", channels=20, lifetime=1440), count=1)
     fleet.run()
     fleet.vendor.advance(10)
-    fleet.state_of = lambda _server: IS_SILENT
+    fleet.let_all(IS_SILENT)
 
     assert fleet.run() == 1
 
@@ -454,10 +430,10 @@ def test_a_pool_of_one_exit_is_told_that_the_next_one_is_bought_in_a_day(
 def test_a_pool_goes_on_by_itself_when_its_exits_work_again(fleet: Fleet, state: State) -> None:
     fleet.run()
     fleet.vendor.advance(10)
-    fleet.state_of = lambda _server: state
+    fleet.let_all(state)
     fleet.run_for(3 * MINUTE)
     assert fleet.problem
-    fleet.state_of = lambda _server: WORKS
+    fleet.let_all(WORKS)
     fleet.vendor.advance(10)
 
     assert fleet.run() <= 4
@@ -466,53 +442,22 @@ def test_a_pool_goes_on_by_itself_when_its_exits_work_again(fleet: Fleet, state:
     assert len(fleet.host.exits) >= 4
 
 
-@pytest.mark.parametrize("state", BAD)
-def test_a_pool_goes_on_by_its_probe_when_the_leases_of_before_have_ended(
-    new_node: Callable[..., Node], state: State
-) -> None:
-    fleet = fleet_of(new_node("share", channels=20), count=4)
-    fleet.run()
-    fleet.vendor.advance(20)
-    fleet.state_of = lambda _server: state
-    fleet.run_for(2 * MINUTE + 30)
-    fleet.state_of = lambda _server: WORKS
-    # The last probe at most.
-    assert len(fleet.vendor.leases) <= 1
-
-    assert fleet.run_for(MINUTE) >= 4
-
-    assert fleet.problem == ""
-    assert len(fleet.host.exits) == 4
-
-
-def test_an_unchecked_probe_is_waited_for(fleet: Fleet) -> None:
-    fleet.run()
-    fleet.vendor.advance(10)
-    fleet.state_of = lambda _server: IS_SILENT
-    fleet.run()
-    fleet.vendor.advance(1)
-
-    assert fleet.run() == 0
-
-    assert phrases.NOT_ALL_CHECKED in fleet.problem
-
-
 # Some exits that fail.
 
 
-@pytest.mark.parametrize("state", [REFUSES, IS_SILENT, FAILS, REJECTS])
+@pytest.mark.parametrize("state", BAD)
 def test_one_exit_that_fails_is_replaced_and_serves_nobody_until_its_end(
     fleet: Fleet, state: State
 ) -> None:
     fleet.run()
     failed = fleet.host.exits[0]
-    fleet.state_of = lambda server: state if server == failed else WORKS
+    fleet.let(state, failed)
 
     assert fleet.run_for(MINUTE) == 1
 
     assert fleet.problem == ""
     assert failed not in [server.server for server in fleet.host.servers]
-    fleet.state_of = lambda _server: WORKS
+    fleet.let_all(WORKS)
     assert fleet.run_for(8 * MINUTE) == 0
     assert failed not in [server.server for server in fleet.host.servers]
 
@@ -521,7 +466,7 @@ def test_one_exit_that_fails_is_replaced_and_serves_nobody_until_its_end(
 
 
 @pytest.fixture
-def reporting(new_node: Callable[..., Node]) -> Fleet:
+def reporting(new_node: NewNode) -> Fleet:
     """Two hosts with gateways of four exits that last for ten minutes, whose clients may report
     them.
     """
@@ -534,7 +479,7 @@ def test_an_exit_that_one_host_reports_is_replaced_at_once_for_all(reporting: Fl
     reporting.run()
     banned = reporting.host.exits[0]
     reporting.vendor.advance(10)
-    reporting.state_on["web2"] = lambda server: REPORTED if server == banned else WORKS
+    reporting.let(REPORTED, banned, on="web2")
 
     assert reporting.run() == 1
 
@@ -546,13 +491,9 @@ def test_an_exit_that_one_host_reports_is_replaced_at_once_for_all(reporting: Fl
         assert banned not in [server.server for server in host.servers]
 
 
-@pytest.mark.parametrize("options", [{}, {"reports": False}])
-def test_nobody_is_believed_who_reports_to_a_gateway_without_reports(
-    new_node: Callable[..., Node], options: dict[str, Any]
-) -> None:
-    fleet = fleet_of(new_node("share", channels=20, lifetime=10), count=4, **options)
+def test_nobody_is_believed_who_reports_to_a_gateway_without_reports(fleet: Fleet) -> None:
     fleet.run()
-    fleet.state_of = lambda _server: REPORTED
+    fleet.let_all(REPORTED)
 
     assert fleet.run_for(5 * MINUTE) == 0
 
@@ -562,7 +503,7 @@ def test_a_program_that_reports_everything_buys_as_many_as_the_bound_says_and_is
 ) -> None:
     """At the bound, the exits take turns, so that programs that report nothing are served, too."""
     reporting.run()
-    reporting.state_of = lambda _server: REPORTED
+    reporting.let_all(REPORTED)
     served: set[str] = set()
 
     paid = 0
@@ -587,7 +528,7 @@ def test_an_exit_that_is_reported_beyond_the_bound_is_replaced_by_the_one_report
         banned = next(server for server in reporting.host.exits if server not in reported)
         reported.append(banned)
         reporting.vendor.advance(10)
-        reporting.state_on["web1"] = lambda server: REPORTED if server == reported[-1] else WORKS
+        reporting.let(REPORTED, reported[-1], on="web1")
         reporting.run()
 
     assert reporting.vendor.paid == 8
@@ -604,7 +545,7 @@ def test_what_a_host_reported_before_reports_were_forgotten_does_not_count_later
     reporting.run()
     banned = reporting.host.exits
     reporting.vendor.advance(10)
-    reporting.state_on["web2"] = lambda server: REPORTED if server in banned else WORKS
+    reporting.let(REPORTED, *banned, on="web2")
     assert reporting.run(only=["web2"]) == 4
     reporting.hosts["web2"].take(
         [exit_at(server, number) for number, server in enumerate(banned, 1)],
@@ -623,9 +564,9 @@ def test_what_a_host_reported_before_reports_were_forgotten_does_not_count_later
         assert not any(server.reported for server in host.servers)
 
 
-@pytest.mark.parametrize("options", [{}, {"slots": True, "sticky": "none"}])
+@pytest.mark.parametrize("options", LABELS_AND_SLOTS)
 def test_a_run_that_forgets_reports_lets_the_exits_serve_again_that_were_reported(
-    new_node: Callable[..., Node], options: dict[str, Any]
+    new_node: NewNode, options: dict[str, Any]
 ) -> None:
     """The cap has let nothing take their places."""
     node = new_node("share", channels=20, lifetime=10)
@@ -633,11 +574,11 @@ def test_a_run_that_forgets_reports_lets_the_exits_serve_again_that_were_reporte
     fleet.run()
     held = fleet.host.exits
     fleet.vendor.advance(10)
-    fleet.state_of = lambda _server: REPORTED
+    fleet.let_all(REPORTED)
     assert fleet.run(cap=2) == 0
     assert "max_new_per_day=2" in fleet.problem
     assert not set(held).intersection(fleet.host.exits)
-    fleet.state_of = lambda _server: WORKS
+    fleet.let_all(WORKS)
     fleet.host.forgets_reports = True
     fleet.vendor.advance(10)
 
@@ -647,20 +588,11 @@ def test_a_run_that_forgets_reports_lets_the_exits_serve_again_that_were_reporte
     assert fleet.host.exits == held
 
 
-def test_reports_buy_no_more_than_the_cap_allows(reporting: Fleet) -> None:
-    reporting.run()
-    reporting.vendor.advance(10)
-    reporting.state_of = lambda _server: REPORTED
-
-    assert reporting.run(cap=5) == 1
-    assert "max_new_per_day=5" in reporting.problem
-
-
 def test_reports_of_exits_of_which_all_answer_407_buy_nothing(reporting: Fleet) -> None:
     """HAProxy takes no report of an exit that is down, but others may do what it does."""
     reporting.run()
     reporting.vendor.advance(10)
-    reporting.state_of = lambda _server: REJECTS
+    reporting.let_all(REJECTS)
     assert reporting.run() == 0
     first = reporting.host.exits[0]
     reporting.state_of = lambda server: REJECTS if server == first else REPORTED
@@ -671,13 +603,13 @@ def test_reports_of_exits_of_which_all_answer_407_buy_nothing(reporting: Fleet) 
 
 @pytest.mark.parametrize("product", ["exclusive", "longterm"])
 def test_a_failed_exit_of_a_product_that_releases_is_released(
-    new_node: Callable[..., Node], product: str
+    new_node: NewNode, product: str
 ) -> None:
     fleet = fleet_of(new_node(product, channels=20, lifetime=1440), count=4)
     fleet.run()
     fleet.run_for(HOUR, step=600)
     failed = fleet.host.exits[0]
-    fleet.state_of = lambda server: IS_SILENT if server == failed else WORKS
+    fleet.let(IS_SILENT, failed)
 
     sold = fleet.run_for(20 * MINUTE, step=60)
 
@@ -686,11 +618,6 @@ def test_a_failed_exit_of_a_product_that_releases_is_released(
     assert failed not in fleet.host.exits
     # A lease of longterm can be released from its deadline on.
     assert (failed in servers_held(fleet.node)) is (product == "longterm")
-
-
-def servers_held(node: Node) -> set[str]:
-    """The servers of the leases that QG.net's books have."""
-    return {lease.host for lease in node.vendor.leases}
 
 
 def test_exits_that_fail_one_after_the_other_are_replaced_within_the_bound(fleet: Fleet) -> None:
@@ -707,13 +634,18 @@ def test_exits_that_fail_one_after_the_other_are_replaced_within_the_bound(fleet
     assert good in fleet.host.exits
 
 
+def servers_held(node: Node) -> set[str]:
+    """The servers of the leases that QG.net's books have."""
+    return {lease.host for lease in node.vendor.leases}
+
+
 def port_of(_ports: UnboundPorts, _key: str, lease: Any) -> int:
     """Return the same port for each lease of an address."""
     return 20000 + int(lease.ip.rpartition(".")[2])
 
 
 def test_an_address_that_is_leased_again_is_judged_anew_within_the_bound(
-    new_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
+    new_node: NewNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(UnboundPorts, "open", port_of)
     fleet = fleet_of(new_node("classic", channels=20, lifetime=1440), count=3)
@@ -728,14 +660,14 @@ def test_an_address_that_is_leased_again_is_judged_anew_within_the_bound(
     assert fleet.problem == ""
     assert set(fleet.host.exits) & set(failed)
     assert fleet.run_for(10 * HOUR, step=600) == 0
-    fleet.state_of = lambda _server: WORKS
+    fleet.let_all(WORKS)
     assert fleet.run_for(HOUR, step=600) == 0
     assert len(fleet.host.exits) == 3
 
 
 @pytest.mark.parametrize("late", [4, 3])
 def test_late_checks_of_exclusive_leases_stay_within_the_bound_for_a_day(
-    new_node: Callable[..., Node], late: int
+    new_node: NewNode, late: int
 ) -> None:
     """Of five exits, so many are down at any time."""
     fleet = fleet_of(new_node("exclusive", channels=40), count=5)
@@ -754,7 +686,7 @@ def test_late_checks_of_exclusive_leases_stay_within_the_bound_for_a_day(
 
 @pytest.mark.parametrize("product", ["classic", "share"])
 def test_the_life_of_leases_is_known_long_after_they_were_bought(
-    new_node: Callable[..., Node], product: str
+    new_node: NewNode, product: str
 ) -> None:
     """Otherwise the documented life of the product would decide, or a day, and with it how long an
     exit may be down and for how long a purchase counts.
@@ -763,7 +695,7 @@ def test_the_life_of_leases_is_known_long_after_they_were_bought(
     fleet.run()
     fleet.vendor.advance(90 * MINUTE)
     failed = fleet.host.exits[0]
-    fleet.state_of = lambda server: IS_SILENT if server == failed else WORKS
+    fleet.let(IS_SILENT, failed)
 
     # The patience is a hundred-and-twentieth part of four hours.
     assert fleet.run_for(110) == 0
@@ -778,51 +710,46 @@ def test_the_life_of_leases_is_known_long_after_they_were_bought(
     [(REJECTS, phrases.THIS_HOST_ALONE), (IS_SILENT, phrases.NO_EXIT_FOR_THIS_HOST)],
 )
 def test_a_host_that_is_alone_shut_out_fails_and_buys_nothing(
-    new_node: Callable[..., Node], state: State, phrase: str
+    pair: Fleet, state: State, phrase: str
 ) -> None:
-    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
-    fleet.run()
-    fleet.vendor.advance(10)
-    fleet.state_on["web2"] = lambda _server: state
+    pair.run()
+    pair.vendor.advance(10)
+    pair.let_all(state, on="web2")
 
-    assert fleet.run() == 0
+    assert pair.run() == 0
 
-    assert fleet.problems["web1"] == ""
-    assert phrase in fleet.problems["web2"]
+    assert pair.problems["web1"] == ""
+    assert phrase in pair.problems["web2"]
 
 
 @pytest.mark.parametrize("state", [REJECTS, IS_SILENT])
 def test_a_host_that_is_shut_out_is_not_told_of_others_of_which_nothing_is_known(
-    new_node: Callable[..., Node], state: State
+    pair: Fleet, state: State
 ) -> None:
-    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
-    fleet.run()
-    fleet.vendor.advance(10)
-    fleet.state_on = {"web1": lambda _server: UNCHECKED, "web2": lambda _server: state}
+    pair.run()
+    pair.vendor.advance(10)
+    pair.state_on = {"web1": lambda _server: UNCHECKED, "web2": lambda _server: state}
 
-    assert fleet.run() == 0
+    assert pair.run() == 0
 
-    assert phrases.SHUT_OUT in fleet.problems["web2"]
-    assert "others" not in fleet.problems["web2"]
+    assert phrases.SHUT_OUT in pair.problems["web2"]
+    assert "others" not in pair.problems["web2"]
 
 
-def test_a_host_whose_haproxy_does_not_answer_hides_nothing_that_others_know(
-    new_node: Callable[..., Node],
-) -> None:
-    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
-    fleet.run()
-    fleet.hosts["web2"].answers = False
-    failed = fleet.host.exits[0]
-    fleet.state_of = lambda server: IS_SILENT if server == failed else WORKS
+def test_a_host_whose_haproxy_does_not_answer_hides_nothing_that_others_know(pair: Fleet) -> None:
+    pair.run()
+    pair.hosts["web2"].answers = False
+    failed = pair.host.exits[0]
+    pair.let(IS_SILENT, failed)
 
-    assert fleet.run_for(MINUTE) == 1
-    assert failed not in fleet.host.exits
+    assert pair.run_for(MINUTE) == 1
+    assert failed not in pair.host.exits
 
-    fleet.state_of = lambda _server: IS_SILENT
+    pair.let_all(IS_SILENT)
     # A probe, as if the first host were alone.
-    fleet.run_for(20)
-    assert phrases.ANSWERED_NOTHING in fleet.problem
-    assert len(fleet.vendor.leases) <= 6
+    pair.run_for(20)
+    assert phrases.ANSWERED_NOTHING in pair.problem
+    assert len(pair.vendor.leases) <= 6
 
 
 def test_nothing_is_known_of_exits_while_no_haproxy_answers(fleet: Fleet) -> None:
@@ -837,7 +764,7 @@ def test_nothing_is_known_of_exits_while_no_haproxy_answers(fleet: Fleet) -> Non
 def test_exits_whose_leases_have_ended_say_nothing_of_the_host(fleet: Fleet) -> None:
     fleet.run()
     fleet.vendor.advance(11 * MINUTE)
-    fleet.state_of = lambda _server: REFUSES
+    fleet.let_all(REFUSES)
 
     assert fleet.run() == 4
 
@@ -859,48 +786,41 @@ def run_apart(fleet: Fleet, seconds: float) -> int:
 @pytest.mark.parametrize("number", [1, 4])
 @pytest.mark.parametrize("state", BAD)
 def test_an_exit_that_works_for_a_host_of_another_run_is_not_replaced(
-    new_node: Callable[..., Node], state: State, number: int
+    pair: Fleet, state: State, number: int
 ) -> None:
     """As if one run refreshed both: one host may be what is shut out."""
-    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
-    assert run_apart(fleet, 10) == 4
-    exits = fleet.host.exits
+    assert run_apart(pair, 10) == 4
+    exits = pair.host.exits
     down = exits[:number]
-    fleet.state_on["web2"] = lambda server: state if server in down else WORKS
+    pair.let(state, *down, on="web2")
 
-    assert run_apart(fleet, 5 * MINUTE) == 0
+    assert run_apart(pair, 5 * MINUTE) == 0
 
-    assert fleet.problems["web1"] == ""
-    assert bool(fleet.problems["web2"]) == (number == 4)
-    assert [host.exits for host in fleet.hosts.values()] == [exits, exits]
+    assert pair.problems["web1"] == ""
+    assert bool(pair.problems["web2"]) == (number == 4)
+    assert [host.exits for host in pair.hosts.values()] == [exits, exits]
 
 
-def test_an_exit_that_fails_for_hosts_of_separate_runs_is_replaced_once(
-    new_node: Callable[..., Node],
-) -> None:
-    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
-    run_apart(fleet, 10)
-    failed = fleet.host.exits[0]
-    fleet.state_of = lambda server: IS_SILENT if server == failed else WORKS
+def test_an_exit_that_fails_for_hosts_of_separate_runs_is_replaced_once(pair: Fleet) -> None:
+    run_apart(pair, 10)
+    failed = pair.host.exits[0]
+    pair.let(IS_SILENT, failed)
 
-    assert run_apart(fleet, MINUTE) == 1
+    assert run_apart(pair, MINUTE) == 1
 
-    for host in fleet.hosts.values():
+    for host in pair.hosts.values():
         assert len(host.exits) == 4
         assert failed not in host.exits
 
 
-def test_what_a_host_saw_that_is_refreshed_no_more_counts_for_three_intervals(
-    new_node: Callable[..., Node],
-) -> None:
-    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
-    run_apart(fleet, 20)
-    failed = fleet.host.exits[0]
-    fleet.state_of = lambda server: IS_SILENT if server == failed else WORKS
-    del fleet.hosts["web1"]
+def test_what_a_host_saw_that_is_refreshed_no_more_counts_for_three_intervals(pair: Fleet) -> None:
+    run_apart(pair, 20)
+    failed = pair.host.exits[0]
+    pair.let(IS_SILENT, failed)
+    del pair.hosts["web1"]
 
-    assert run_apart(fleet, 20) == 0
-    assert run_apart(fleet, 20) == 1
+    assert run_apart(pair, 20) == 0
+    assert run_apart(pair, 20) == 1
 
 
 @pytest.mark.parametrize(
@@ -914,20 +834,19 @@ def test_what_a_host_saw_that_is_refreshed_no_more_counts_for_three_intervals(
     ],
 )
 def test_a_damaged_row_of_what_a_run_saw_is_one_sentence_with_its_name_and_the_fix(
-    new_node: Callable[..., Node], damaged: str
+    pair: Fleet, damaged: str
 ) -> None:
-    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
-    run_apart(fleet, 20)
-    [(damaged_row,), _other_row] = fleet.rows(
+    run_apart(pair, 20)
+    [(damaged_row,), _other_row] = pair.rows(
         "SELECT id FROM lease_sets WHERE state LIKE '%until%' ORDER BY id"
     )
-    state = fleet.node.store / "state.sqlite3"
+    state = pair.node.store / "state.sqlite3"
     with contextlib.closing(sqlite3.connect(state)) as store, store:
         store.execute("UPDATE lease_sets SET state = ? WHERE id = ?", (damaged, damaged_row))
 
-    assert run_apart(fleet, 20) == 0
+    assert run_apart(pair, 20) == 0
 
-    for problem in fleet.problems.values():
+    for problem in pair.problems.values():
         assert phrases.ROW_OF_LEASE_SETS.format(damaged_row) in problem
         assert phrases.DELETE_THE_SET.format(damaged_row) in problem
 
@@ -938,29 +857,23 @@ def lie(fleet: Fleet, host: str, servers: list[str], state: State) -> None:
     fleet.hosts[host].lies = printed([row(each, state, 9999.0) for each in known], known)
 
 
-def test_reports_of_servers_that_the_key_does_not_hold_decide_nothing(
-    new_node: Callable[..., Node],
-) -> None:
-    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
-    fleet.run()
-    lie(fleet, "web2", [f"192.0.2.{number}:2000" for number in range(1, 60)], IS_SILENT)
+def test_reports_of_servers_that_the_key_does_not_hold_decide_nothing(pair: Fleet) -> None:
+    pair.run()
+    lie(pair, "web2", [f"192.0.2.{number}:2000" for number in range(1, 60)], IS_SILENT)
 
-    assert fleet.run_for(5 * MINUTE) == 0
+    assert pair.run_for(5 * MINUTE) == 0
 
-    assert fleet.problems["web1"] == ""
-    assert fleet.warnings == []
+    assert pair.problems["web1"] == ""
+    assert pair.warnings == []
 
 
-def test_a_host_that_lies_about_all_exits_does_not_take_them_from_others(
-    new_node: Callable[..., Node],
-) -> None:
-    fleet = fleet_of(new_node("share", channels=20, lifetime=10), ("web1", "web2"), count=4)
-    fleet.run()
-    fleet.vendor.advance(10)
-    lie(fleet, "web2", fleet.host.exits, IS_SILENT)
+def test_a_host_that_lies_about_all_exits_does_not_take_them_from_others(pair: Fleet) -> None:
+    pair.run()
+    pair.vendor.advance(10)
+    lie(pair, "web2", pair.host.exits, IS_SILENT)
 
-    assert fleet.run_for(5 * MINUTE) == 0
-    assert fleet.problems["web1"] == ""
+    assert pair.run_for(5 * MINUTE) == 0
+    assert pair.problems["web1"] == ""
 
 
 def test_a_host_that_lies_alone_costs_no_more_than_the_bound(fleet: Fleet) -> None:
@@ -978,9 +891,7 @@ def test_a_host_that_lies_alone_costs_no_more_than_the_bound(fleet: Fleet) -> No
 
 
 @pytest.mark.parametrize("product", ["exclusive", "longterm"])
-def test_a_host_that_lies_releases_no_lease_of_another_set(
-    new_node: Callable[..., Node], product: str
-) -> None:
+def test_a_host_that_lies_releases_no_lease_of_another_set(new_node: NewNode, product: str) -> None:
     """Its reports only count for leases of its own terms."""
     node = new_node(product, channels=40, lifetime=1440)
     areas = sorted({str(row.area_id) for row in node.vendor.stock})[:2]
@@ -1024,11 +935,11 @@ def run_both(first: Fleet, second: Fleet, seconds: float) -> int:
 
 
 def test_an_exit_that_works_for_a_pool_with_other_terms_is_neither_replaced_nor_released(
-    new_node: Callable[..., Node],
+    new_node: NewNode,
 ) -> None:
     node = new_node("exclusive", channels=20, lifetime=1440)
     of_area, anywhere, failed = two_pools(node)
-    anywhere.state_of = lambda server: IS_SILENT if server == failed else WORKS
+    anywhere.let(IS_SILENT, failed)
 
     assert run_both(of_area, anywhere, 30 * MINUTE) == 0
 
@@ -1037,11 +948,11 @@ def test_an_exit_that_works_for_a_pool_with_other_terms_is_neither_replaced_nor_
 
 
 def test_a_banned_exit_is_not_released_while_a_pool_with_other_terms_uses_it(
-    new_node: Callable[..., Node],
+    new_node: NewNode,
 ) -> None:
     node = new_node("exclusive", channels=20, lifetime=1440)
     of_area, anywhere, banned = two_pools(node, reports=True)
-    anywhere.state_of = lambda server: REPORTED if server == banned else WORKS
+    anywhere.let(REPORTED, banned)
 
     assert run_both(of_area, anywhere, 30 * MINUTE) == 1
 
@@ -1051,7 +962,7 @@ def test_a_banned_exit_is_not_released_while_a_pool_with_other_terms_uses_it(
 
 
 def test_a_banned_exit_is_released_although_it_has_worked_for_a_host_of_another_run(
-    new_node: Callable[..., Node],
+    new_node: NewNode,
 ) -> None:
     node = new_node("exclusive", channels=20, lifetime=1440)
     first = fleet_of(node, ("web1",), count=2, reports=True)
@@ -1060,16 +971,14 @@ def test_a_banned_exit_is_released_although_it_has_worked_for_a_host_of_another_
     assert second.run() == 0
     node.vendor.advance(2 * HOUR)
     banned = second.host.exits[0]
-    second.state_of = lambda server: REPORTED if server == banned else WORKS
+    second.let(REPORTED, banned)
 
     assert run_both(first, second, MINUTE) == 1
 
     assert banned not in servers_held(node)
 
 
-def test_an_exit_that_fails_for_two_pools_of_a_run_is_replaced_at_once(
-    new_node: Callable[..., Node],
-) -> None:
+def test_an_exit_that_fails_for_two_pools_of_a_run_is_replaced_at_once(new_node: NewNode) -> None:
     """What the run before has seen of its hosts says nothing now."""
     node = new_node("share", channels=20, lifetime=10)
     area = str(node.vendor.stock[0].area_id)
@@ -1081,7 +990,7 @@ def test_an_exit_that_fails_for_two_pools_of_a_run_is_replaced_at_once(
     fleet.run()
     fleet.run_for(20)
     failed = next(server.server for server in fleet.host.servers if server.pool == "b")
-    fleet.state_of = lambda server: IS_SILENT if server == failed else WORKS
+    fleet.let(IS_SILENT, failed)
     fleet.run()
     node.vendor.advance(10)
 
@@ -1138,7 +1047,7 @@ def test_an_exit_that_has_a_name_is_replaced_as_others_are(
     assert all(server.startswith("192.0.2.7:") for server in fleet.host.exits)
     failed = fleet.host.exits[0]
     port = failed.rpartition(":")[2]
-    fleet.state_of = lambda server: IS_SILENT if server == failed else WORKS
+    fleet.let(IS_SILENT, failed)
 
     assert fleet.run_for(20 * MINUTE, step=60) == 1
 
@@ -1147,7 +1056,7 @@ def test_an_exit_that_has_a_name_is_replaced_as_others_are(
     assert f"exits.vendor.example:{port}" not in servers_held(fleet.node)
 
     # While no exit works, the pool is paused as any other.
-    fleet.state_of = lambda _server: REJECTS
+    fleet.let_all(REJECTS)
     fleet.run()
     node_paid = fleet.vendor.paid
     fleet.run_for(5 * MINUTE)
@@ -1155,7 +1064,7 @@ def test_an_exit_that_has_a_name_is_replaced_as_others_are(
     assert phrases.ANSWERED_407 in fleet.problem
 
 
-@pytest.mark.parametrize("options", [{}, {"slots": True, "sticky": "none"}])
+@pytest.mark.parametrize("options", LABELS_AND_SLOTS)
 def test_an_exit_whose_name_has_several_addresses_keeps_its_first_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
 ) -> None:
@@ -1170,11 +1079,11 @@ def test_an_exit_whose_name_has_several_addresses_keeps_its_first_one(
     assert fleet.run_for(HOUR, step=600) == 0
     assert fleet.host.exits == first
 
-    fleet.state_of = lambda address: IS_SILENT if address == first[0] else WORKS
+    fleet.let(IS_SILENT, first[0])
     assert fleet.run_for(20 * MINUTE, step=60) == 1
     assert first[0] not in fleet.host.exits
 
-    fleet.state_of = lambda _address: WORKS
+    fleet.let_all(WORKS)
     last = fleet.host.exits
     assert len(last) == 2
     give_exits_an_address(monkeypatch)
@@ -1224,7 +1133,7 @@ def test_an_api_that_is_down_is_a_problem_once_leases_are_missing(fleet: Fleet) 
 def test_an_api_that_is_down_is_a_problem_while_no_exit_works(fleet: Fleet) -> None:
     fleet.run()
     fleet.vendor.advance(10)
-    fleet.state_of = lambda _server: IS_SILENT
+    fleet.let_all(IS_SILENT)
     break_api(fleet)
 
     assert fleet.run() == 0
@@ -1234,7 +1143,7 @@ def test_an_api_that_is_down_is_a_problem_while_no_exit_works(fleet: Fleet) -> N
 
 @pytest.mark.parametrize("product", ["classic", "share", "exclusive"])
 def test_leases_are_served_while_channels_and_cap_are_short(
-    new_node: Callable[..., Node], product: str
+    new_node: NewNode, product: str
 ) -> None:
     """The cap is used up, and the plan has fewer channels than are missing."""
     node = new_node(product, channels=6, lifetime=10)
@@ -1252,9 +1161,7 @@ def test_leases_are_served_while_channels_and_cap_are_short(
 
 
 @pytest.mark.parametrize("product", ["overseas", "share", "exclusive"])
-def test_what_a_plan_without_a_quota_has_left_is_leased(
-    new_node: Callable[..., Node], product: str
-) -> None:
+def test_what_a_plan_without_a_quota_has_left_is_leased(new_node: NewNode, product: str) -> None:
     """It shrinks, and its quota is not shown."""
     node = new_node(product, channels=5, lifetime=10)
     fleet = Fleet(node, gateway(product, count=5), ("web1",))
@@ -1270,9 +1177,7 @@ def test_what_a_plan_without_a_quota_has_left_is_leased(
     assert fleet.problem
 
 
-def test_less_is_asked_for_until_a_plan_without_a_quota_has_it(
-    new_node: Callable[..., Node],
-) -> None:
+def test_less_is_asked_for_until_a_plan_without_a_quota_has_it(new_node: NewNode) -> None:
     """Four are missing, and one can be had."""
     fleet = fleet_of(new_node("overseas", channels=3, lifetime=10), count=2)
     fleet.run()
@@ -1301,9 +1206,7 @@ def test_leases_whose_end_nobody_can_read_serve(fleet: Fleet) -> None:
     assert len(fleet.host.exits) == 4
 
 
-def test_an_option_that_only_the_product_refuses_is_named_as_in_the_role(
-    new_node: Callable[..., Node],
-) -> None:
+def test_an_option_that_only_the_product_refuses_is_named_as_in_the_role(new_node: NewNode) -> None:
     fleet = fleet_of(new_node("share", channels=20), areas=["Atlantis"])
 
     assert fleet.run() == 0
@@ -1321,9 +1224,9 @@ def test_only_the_first_purchase_remembers_what_was_held_before(fleet: Fleet) ->
     assert {text for (text,) in before[1:]} == {"[]"}
 
 
-@pytest.mark.parametrize("options", [{}, {"slots": True, "sticky": "none"}])
+@pytest.mark.parametrize("options", LABELS_AND_SLOTS)
 def test_a_cap_below_what_was_bought_hides_no_lease_from_a_new_host(
-    new_node: Callable[..., Node], options: dict[str, Any]
+    new_node: NewNode, options: dict[str, Any]
 ) -> None:
     fleet = fleet_of(new_node("share", channels=20, lifetime=10), count=4, **options)
     fleet.run()
@@ -1350,7 +1253,7 @@ def test_what_the_cap_allows_is_bought_and_the_run_fails_with_its_sentence(fleet
 
 
 def test_what_channels_allow_is_bought_and_the_run_fails_with_their_sentence(
-    new_node: Callable[..., Node],
+    new_node: NewNode,
 ) -> None:
     fleet = fleet_of(new_node("share", channels=3, lifetime=10), count=4)
 
@@ -1372,9 +1275,9 @@ def test_a_cap_that_is_reached_fails_the_run_while_the_leases_of_before_still_se
     assert len(fleet.host.exits) == 4
 
 
-@pytest.mark.parametrize("options", [{}, {"slots": True, "sticky": "none"}])
+@pytest.mark.parametrize("options", LABELS_AND_SLOTS)
 def test_leases_that_qg_net_has_taken_back_serve_nobody_and_fail_the_run(
-    new_node: Callable[..., Node], options: dict[str, Any]
+    new_node: NewNode, options: dict[str, Any]
 ) -> None:
     """Until lists that lie far enough apart have lacked them, nothing is bought for them."""
     fleet = fleet_of(new_node("share", channels=20, lifetime=10), count=6, **options)
@@ -1407,9 +1310,7 @@ def test_a_lease_whose_name_has_no_address_serves_nobody(
     assert fleet.problem
 
 
-def test_channels_that_are_free_are_used_when_they_are_too_few(
-    new_node: Callable[..., Node],
-) -> None:
+def test_channels_that_are_free_are_used_when_they_are_too_few(new_node: NewNode) -> None:
     """The leases of before serve on beside the new ones."""
     fleet = fleet_of(new_node("classic", channels=8, lifetime=5), count=5, drain=60)
     assert fleet.run() == 5
@@ -1422,7 +1323,7 @@ def test_channels_that_are_free_are_used_when_they_are_too_few(
     assert first < set(fleet.host.exits)
 
 
-def test_a_wrong_key_of_one_pool_stops_that_pool_alone(new_node: Callable[..., Node]) -> None:
+def test_a_wrong_key_of_one_pool_stops_that_pool_alone(new_node: NewNode) -> None:
     pools = [{"name": "a", "port": 3129, "count": 2}, {"name": "b", "port": 3130, "count": 2}]
     fleet = fleet_of(new_node("share", channels=20), pools=pools)
     fleet.host.keys["a"] = "WRONGKEY"
@@ -1434,9 +1335,7 @@ def test_a_wrong_key_of_one_pool_stops_that_pool_alone(new_node: Callable[..., N
     assert {server.pool for server in fleet.host.servers} == {"b"}
 
 
-def test_a_pool_that_is_refused_keeps_its_leases_and_stops_no_other(
-    new_node: Callable[..., Node],
-) -> None:
+def test_a_pool_that_is_refused_keeps_its_leases_and_stops_no_other(new_node: NewNode) -> None:
     """Its key is not the one that it was installed with, for example."""
     pools = [
         {"name": "a", "port": 3129, "count": 2},
@@ -1457,7 +1356,7 @@ def test_a_pool_that_is_refused_keeps_its_leases_and_stops_no_other(
     assert len([each for each in fleet.host.servers if each.pool == "b" and not each.drained]) == 2
 
 
-def test_a_key_that_can_be_none_is_named_by_its_pool(new_node: Callable[..., Node]) -> None:
+def test_a_key_that_can_be_none_is_named_by_its_pool(new_node: NewNode) -> None:
     fleet = fleet_of(new_node("share", channels=20), pools=[{"name": "a", "port": 3129}])
     fleet.host.keys["a"] = "TWO KEYS"
 
@@ -1466,7 +1365,7 @@ def test_a_key_that_can_be_none_is_named_by_its_pool(new_node: Callable[..., Nod
     assert fleet.problem.startswith("Pool a of web1: The key of pool a contains a blank")
 
 
-def volume_node(new_node: Callable[..., Node]) -> Node:
+def volume_node(new_node: NewNode) -> Node:
     """A key of the classic API whose plan is billed by volume: its quota counts what was ever
     leased.
     """
@@ -1474,7 +1373,7 @@ def volume_node(new_node: Callable[..., Node]) -> Node:
 
 
 def test_a_plan_by_volume_needs_the_option_to_ignore_the_quota_in_its_pool(
-    new_node: Callable[..., Node],
+    new_node: NewNode,
 ) -> None:
     pools: list[dict[str, Any]] = [
         {"name": "a", "port": 3129, "count": 2, "ignore_quota": True},
@@ -1489,7 +1388,7 @@ def test_a_plan_by_volume_needs_the_option_to_ignore_the_quota_in_its_pool(
 
 
 def test_what_a_neighbor_saw_before_an_exit_went_down_does_not_vouch_for_it(
-    new_node: Callable[..., Node],
+    new_node: NewNode,
 ) -> None:
     """The neighbor is refreshed each hour."""
     fleet = fleet_of(new_node("exclusive", channels=20), ("quick", "slow"), count=2)
@@ -1498,7 +1397,7 @@ def test_what_a_neighbor_saw_before_an_exit_went_down_does_not_vouch_for_it(
     fleet.vendor.advance(10)
     fleet.run()
     failed = fleet.host.exits[0]
-    fleet.state_of = lambda server: IS_SILENT if server == failed else WORKS
+    fleet.let(IS_SILENT, failed)
 
     paid = fleet.vendor.paid
     for _run in range(40):
@@ -1511,13 +1410,13 @@ def test_what_a_neighbor_saw_before_an_exit_went_down_does_not_vouch_for_it(
 
 
 def test_an_exit_that_has_worked_for_a_neighbor_since_it_went_down_here_stays(
-    new_node: Callable[..., Node],
+    new_node: NewNode,
 ) -> None:
     fleet = fleet_of(new_node("exclusive", channels=20), ("ill", "well"), count=2)
     fleet.run()
     fleet.vendor.advance(10)
     failed = fleet.host.exits[0]
-    fleet.state_on["ill"] = lambda server: IS_SILENT if server == failed else WORKS
+    fleet.let(IS_SILENT, failed, on="ill")
 
     paid = fleet.vendor.paid
     for _run in range(80):
@@ -1532,10 +1431,10 @@ def test_an_exit_that_has_worked_for_a_neighbor_since_it_went_down_here_stays(
 # Runs that come too late.
 
 
-@pytest.mark.parametrize("options", [{}, {"slots": True, "sticky": "none"}])
+@pytest.mark.parametrize("options", LABELS_AND_SLOTS)
 @pytest.mark.parametrize("ahead", [0.0, 90.0])
 def test_a_refresh_that_comes_after_the_last_lease_has_ended_says_by_how_much(
-    new_node: Callable[..., Node], options: dict[str, Any], ahead: float
+    new_node: NewNode, options: dict[str, Any], ahead: float
 ) -> None:
     """It has put that right, so nothing is recorded as a problem."""
     fleet = fleet_of(new_node("share", channels=20), count=2, **options)
@@ -1608,7 +1507,7 @@ def test_a_run_that_is_killed_at_a_purchase_never_pays_twice(
 
 @pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_run_that_is_killed_at_any_step_while_it_replaces_an_exit_pays_once(
-    new_node: Callable[..., Node], stride: int
+    new_node: NewNode, stride: int
 ) -> None:
     steps = 0
     was_killed = True
@@ -1618,7 +1517,7 @@ def test_a_run_that_is_killed_at_any_step_while_it_replaces_an_exit_pays_once(
         fleet = fleet_of(node, count=4)
         fleet.run()
         failed = fleet.host.exits[0]
-        fleet.state_of = lambda server, failed=failed: IS_SILENT if server == failed else WORKS  # type: ignore[misc]
+        fleet.let(IS_SILENT, failed)
         fleet.vendor.advance(10)
         fleet.run()
         fleet.vendor.advance(10)
@@ -1637,12 +1536,12 @@ def test_a_run_that_is_killed_at_any_step_while_it_replaces_an_exit_pays_once(
 
 @pytest.mark.parametrize("state", [IS_SILENT, REJECTS])
 def test_a_run_that_is_killed_at_its_probe_probes_no_more_often(
-    new_node: Callable[..., Node], state: State
+    new_node: NewNode, state: State
 ) -> None:
     fleet = fleet_of(new_node("share", channels=20), count=4)
     fleet.run()
     fleet.vendor.advance(20)
-    fleet.state_of = lambda _server: state
+    fleet.let_all(state)
     sold = 0
     for _time in range(5):
         fleet.vendor.kill(PATHS["share"].get, carried_out=True)
@@ -1656,9 +1555,7 @@ def test_a_run_that_is_killed_at_its_probe_probes_no_more_often(
     assert sold <= 51
 
 
-def test_a_host_is_not_told_that_no_exit_works_if_one_is_not_checked_yet(
-    new_node: Callable[..., Node],
-) -> None:
+def test_a_host_is_not_told_that_no_exit_works_if_one_is_not_checked_yet(new_node: NewNode) -> None:
     """One of two leases is replaced at its end while the other one fails."""
     fleet = fleet_of(new_node("share", channels=20, lifetime=10), count=1)
     fleet.run()
@@ -1667,7 +1564,7 @@ def test_a_host_is_not_told_that_no_exit_works_if_one_is_not_checked_yet(
     fleet.run()
     fleet.vendor.advance(5 * MINUTE - 12)
     failing = fleet.vendor.leases[1].host
-    fleet.state_of = lambda server: FAILS if server == failing else WORKS
+    fleet.let(FAILS, failing)
 
     assert fleet.run() == 1
 
